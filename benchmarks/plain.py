@@ -24,7 +24,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from unrolled.data.dataset.text_features import WORD
+from unrolled.data.modalities.text import WORD
 from unrolled.options import TrainOptions
 from unrolled.tasks.dataset import read_rows
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from unrolled.data.dataset.dataset import DatasetOptions
-from unrolled.data.dataset.inputs import ImageInput
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.media.base import Budget, InFlight
+from unrolled.data.modalities.image import ImageInput
 from unrolled.errors import DataError
 
 COUNT = 20

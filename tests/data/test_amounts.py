@@ -80,7 +80,7 @@ def test_characters_of_amounts_are_not_read(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", TEXTS)
 def test_texts_with_numbers_in_them_are_read_as_texts(case: str, tmp_path: Path) -> None:
     path = table(tmp_path, "text,y", lambda n: f"{TEXTS[case](n)},{n * 1.5}")
-    assert read_examples(path, DatasetOptions()).featurizer.input.kind == "text"
+    assert read_examples(path, DatasetOptions()).featurizer.input.name == "text"
 
 
 @pytest.mark.parametrize("case", ["addresses", "products", "counted things", "things of many kinds"])
@@ -116,7 +116,7 @@ def test_dots_alone_make_no_number(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'datum' holds dates") as raised:
         read_examples(path, DatasetOptions())
     assert str(raised.value).endswith("--input-type text"), "which reads it"
-    assert read_examples(path, DatasetOptions(input_type="text")).featurizer.input.kind == "text"
+    assert read_examples(path, DatasetOptions(input_type="text")).featurizer.input.name == "text"
     path = table(tmp_path, "text,datum", lambda n: f"words {n},{n % 28 + 1:02d}.01.{1900 + n}")
     with pytest.raises(DataError, match=r"'datum' holds dates, and predicting"):
         read_examples(path, DatasetOptions())

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.cells.column_kinds import Column
+from unrolled.data.cells.column_kinds import Column, list_as_text
 from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput, output_from_json
 from unrolled.data.dataset.parse_targets import CellColumn, read_targets
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.splits import split_fold
 from unrolled.data.dataset.targets import LabelSetTargets, Targets, ValueTargets
-from unrolled.data.tables.columns import list_as_text
 from unrolled.errors import DataError, RunError
 
 ALL = np.arange(3)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.dataset.input_kinds import detect_input
-from unrolled.data.dataset.inputs import TextInput, VectorInput
+from unrolled.data.dataset.detect_input import detect_input
+from unrolled.data.modalities.text import TextInput
+from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.columns import choose_columns
 from unrolled.data.tables.file_names import names_in
 from unrolled.data.tables.open import open_table
@@ -218,7 +219,7 @@ def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> Non
     ):
         table = open_table(written(tmp_path, column, name))
         kind = "vectors" if column == "paid" else "text"
-        assert detect_input(table, choose_columns(table), None).kind == kind, column
+        assert detect_input(table, choose_columns(table), None).name == kind, column
 
 
 LISTED: dict[str, Callable[[int], object]] = {

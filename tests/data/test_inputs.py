@@ -16,16 +16,17 @@ import torch
 from unrolled.data.cells.written_numbers import all_numbers, is_number
 from unrolled.data.dataset.batches import ExampleBatches, RowBatch
 from unrolled.data.dataset.dataset import DatasetOptions, Examples
-from unrolled.data.dataset.input_kinds import detect_input
-from unrolled.data.dataset.inputs import AudioInput, ImageInput, InputKind, TextInput, VectorInput, input_from_json
+from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.dataset.item_store import Arrays
-from unrolled.data.dataset.numeric_features import (
-    NumericFeaturizer,
-    learn_numeric_featurizer,
-    numeric_featurizer_from_json,
-)
 from unrolled.data.dataset.outputs import LabelOutput
 from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.modalities.audio import AudioInput
+from unrolled.data.modalities.base import Modality, StepOptions
+from unrolled.data.modalities.image import ImageInput
+from unrolled.data.modalities.scaling import NumericFeaturizer
+from unrolled.data.modalities.table import featurizer_from_json, modality_from_json
+from unrolled.data.modalities.text import TextInput
+from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.columns import choose_columns
 from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError, MediaError, OptionError, RunError
@@ -54,7 +55,7 @@ def write_sound(path: Path, samples: np.ndarray[Any, Any], rate: int = RATE) -> 
     return path
 
 
-def found(path: Path, read: str | None = None, **names: str) -> InputKind:
+def found(path: Path, read: str | None = None, **names: str) -> Modality:
     table = open_table(path)
     return detect_input(table, choose_columns(table, names.get("input"), names.get("output")), read)
 
@@ -63,7 +64,7 @@ def examples(path: Path, **options: Any) -> Examples:
     return read_examples(path, DatasetOptions(**options))
 
 
-SPELLED: dict[str, tuple[str, list[str], InputKind]] = {
+SPELLED: dict[str, tuple[str, list[str], Modality]] = {
     "words": ("text,label", ["a film,1", "12,0"], TextInput()),
     "numbers in one column": ("x,label", ["1.5,a", "-2e3,b"], VectorInput(1)),
     "numbers in several columns": ("width,height,label", ["1,2.5,a", "3,4,b"], VectorInput(2)),
@@ -80,7 +81,7 @@ def test_a_csv_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> None:
     assert found(write_csv(tmp_path / "t.csv", header, rows)) == expected
 
 
-LISTED: dict[str, tuple[list[Any], InputKind]] = {
+LISTED: dict[str, tuple[list[Any], Modality]] = {
     "lists": ([[1, 2.5, 3], [4]], VectorInput(1)),
     "lists of lists": ([[[1, 2], [3, 4]], [[5, 6]]], VectorInput(2)),
     "plain numbers": ([1, 2.5], VectorInput(1)),
@@ -100,7 +101,7 @@ def test_a_jsonl_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> Non
     assert found(write_lines(tmp_path / "t.jsonl", rows)) == expected
 
 
-STACKED: dict[str, tuple[np.ndarray[Any, Any], InputKind]] = {
+STACKED: dict[str, tuple[np.ndarray[Any, Any], Modality]] = {
     "numbers of one axis": (np.zeros(3), VectorInput(1)),
     "steps of one number": (np.zeros((3, 4)), VectorInput(1)),
     "steps of vectors": (np.zeros((3, 4, 2)), VectorInput(2)),
@@ -142,7 +143,7 @@ def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
 
 def test_the_kind_is_kept_whole() -> None:
     for kind in (TextInput(), VectorInput(3, series=True), AudioInput(RATE), ImageInput(4, 5, grey=True)):
-        assert input_from_json(json.loads(json.dumps(kind.to_json()))) == kind
+        assert modality_from_json(json.loads(json.dumps(kind.to_json()))) == kind
 
 
 def test_columns_are_a_series_or_a_step() -> None:
@@ -278,14 +279,14 @@ def test_numbers_are_scaled_by_the_training_part_alone(tmp_path: Path) -> None:
 def test_all_of_a_picture_is_scaled_as_one() -> None:
     pictures = [np.full((2, 2, 1), level, np.uint8) for level in (0, 255)]
     pictures[1][0] = 0
-    features = learn_numeric_featurizer(ImageInput(2, 2, grey=True), pictures, patches=False)
+    features = ImageInput(2, 2, grey=True).learn_featurizer(pictures, StepOptions())
     assert len(set(features.mean.tolist())) == len(set(features.std.tolist())) == 1
     assert features.mean[0] == pytest.approx(0.25)
-    patches = learn_numeric_featurizer(ImageInput(2, 2, grey=True), pictures, patches=True)
+    patches = ImageInput(2, 2, grey=True).learn_featurizer(pictures, StepOptions(stem="patches"))
     assert patches.encode(pictures[1]).shape == (1, 16)
 
 
-NUMERIC_FEATURIZERS: dict[str, tuple[InputKind, bool]] = {
+NUMERIC_FEATURIZERS: dict[str, tuple[Modality, bool]] = {
     "vectors": (VectorInput(3), False),
     "audio": (AudioInput(RATE), False),
     "rows": (ImageInput(32, 32, grey=False), False),
@@ -293,7 +294,7 @@ NUMERIC_FEATURIZERS: dict[str, tuple[InputKind, bool]] = {
 }
 
 
-def item_of(kind: InputKind) -> Any:
+def item_of(kind: Modality) -> Any:
     generator = GENERATOR(7)
     if isinstance(kind, VectorInput):
         return generator.normal(size=(5, kind.width)).astype(np.float32)
@@ -305,9 +306,9 @@ def item_of(kind: InputKind) -> Any:
 @pytest.mark.parametrize("name", NUMERIC_FEATURIZERS)
 def test_features_are_kept_whole(name: str) -> None:
     kind, patches = NUMERIC_FEATURIZERS[name]
-    features = learn_numeric_featurizer(kind, [item_of(kind)], patches)
+    features = kind.learn_featurizer([item_of(kind)], StepOptions(stem="patches" if patches else "auto"))
     assert features.kind == name
-    again = numeric_featurizer_from_json(json.loads(json.dumps(features.to_json())))
+    again = featurizer_from_json(json.loads(json.dumps(features.to_json())))
     assert again.step_description == features.step_description
     assert np.array_equal(again.encode(item_of(kind)), features.encode(item_of(kind)))
     assert features.encode(item_of(kind)).shape[1] == features.width
@@ -336,18 +337,18 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_features_are_refused(case: str) -> None:
-    facts = learn_numeric_featurizer(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
-    numeric_featurizer_from_json(facts)
+    facts = VectorInput(3).learn_featurizer([item_of(VectorInput(3))], StepOptions()).to_json()
+    featurizer_from_json(facts)
     DAMAGE[case](facts)
     with pytest.raises(RunError, match=r"vocabulary\.json.* is damaged: (it lacks the scaling|'width' is missing)"):
-        numeric_featurizer_from_json(facts)
+        featurizer_from_json(facts)
 
 
 @pytest.mark.parametrize("name", ["audio", "rows", "patches"])
 def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
     kind, patches = NUMERIC_FEATURIZERS[name]
     item = item_of(kind)
-    features = learn_numeric_featurizer(kind, [item], patches)
+    features = kind.learn_featurizer([item], StepOptions(stem="patches" if patches else "auto"))
     assert features.augments
     plain = features.encode(item)
     torch.manual_seed(1)
@@ -362,7 +363,7 @@ def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
 
 
 def test_vectors_are_never_varied() -> None:
-    features = learn_numeric_featurizer(VectorInput(3), [item_of(VectorInput(3))], patches=False)
+    features = VectorInput(3).learn_featurizer([item_of(VectorInput(3))], StepOptions())
     assert not features.augments
     assert np.array_equal(
         features.augment(item_of(VectorInput(3)), GENERATOR(0)), features.encode(item_of(VectorInput(3)))

@@ -18,7 +18,7 @@ from unrolled.data.dataset.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.seq2seq_batches import PairBatches, make_pairs, order_by_lengths
 from unrolled.data.dataset.targets import TextTargets, encode_texts
-from unrolled.data.dataset.text_features import CategoryFeaturizer
+from unrolled.data.modalities.category import CategoryFeaturizer
 from unrolled.data.vocabulary import store
 from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
 from unrolled.data.vocabulary.subwords import WordVocabulary

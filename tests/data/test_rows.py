@@ -15,20 +15,21 @@ import torch
 
 from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.column_kinds import Column
-from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, make_batch, pad_steps
+from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, make_batch, pad_items
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.item_store import SplitItems, Texts
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import NO_TARGET, UNSEEN, LabelTargets
-from unrolled.data.dataset.text_features import (
+from unrolled.data.modalities.table import featurizer_from_json
+from unrolled.data.modalities.text import (
     BOS,
     BUCKETS,
     FIRST,
     UNKNOWN,
+    TextFeaturizer,
     WordFeaturizer,
     character_ngrams,
     learn_text_featurizer,
-    text_featurizer_from_json,
 )
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.columns import Columns, choose_columns
@@ -274,15 +275,15 @@ def test_tokens_are_chosen_by_the_texts_and_come_back_from_json() -> None:
     assert learn_text_featurizer("auto", names).kind == "char"
     assert learn_text_featurizer("auto", [chr(0x4E00 + number) for number in range(600)]).kind == "byte"
     for tokens in (learn_text_featurizer("word", sentences), learn_text_featurizer("char", names)):
-        again = text_featurizer_from_json(tokens.to_json())
-        assert again.size == tokens.size
+        again = featurizer_from_json(tokens.to_json())
+        assert isinstance(again, TextFeaturizer) and again.size == tokens.size
         assert (again.encode("the Müller") == tokens.encode("the Müller")).all()
     with pytest.raises(
         OptionError, match=r"--tokenizer takes auto, char, byte, word, bpe; 'wrod' was given. Did you"
     ):
         learn_text_featurizer("wrod", names)
     with pytest.raises(RunError, match="vocabulary is damaged: its words"):
-        text_featurizer_from_json({"kind": "words", "words": [1]})
+        featurizer_from_json({"kind": "words", "words": [1]})
 
 
 def test_words_have_characters_inside() -> None:
@@ -369,7 +370,7 @@ def test_an_answer_is_due_where_its_row_ends(examples: Examples) -> None:
 
 def test_long_rows_are_read_to_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.dataset.batches.LONGEST", 10)
-    inputs, lengths = pad_steps(learn_text_featurizer("char", ["ab"]), ["ab" * 20, "a"], 3)
+    inputs, lengths = pad_items(learn_text_featurizer("char", ["ab"]), ["ab" * 20, "a"], 3)
     assert inputs.shape[:2] == (3, 10)
     assert lengths.tolist() == [10, 2, 0]
 
@@ -404,7 +405,7 @@ def test_tags_are_answers_of_words(tmp_path: Path) -> None:
     assert [labels.names[tag] for tag in labels.of(rows)] == ["D", "N", "V", "D", "N", "N"]
     assert examples.featurizer.kind == "given"
     assert len(examples.featurizer.encode(examples.items[1])) == 2, "New York is one word, as it was given"
-    again = text_featurizer_from_json(examples.featurizer.to_json())
+    again = featurizer_from_json(examples.featurizer.to_json())
     assert (again.encode("New York\nruns") == examples.featurizer.encode("New York\nruns")).all()
     batch = make_batch(examples, rows, 4)
     assert batch.targets["tags"].tolist() == [

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
 
-from unrolled.data.dataset.inputs import VectorInput
-from unrolled.data.dataset.numeric_features import NumericFeaturizer, learn_numeric_featurizer
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
-from unrolled.data.dataset.text_features import WordFeaturizer
+from unrolled.data.modalities.base import StepOptions
+from unrolled.data.modalities.scaling import NumericFeaturizer
+from unrolled.data.modalities.text import WordFeaturizer
+from unrolled.data.modalities.vectors import VectorInput
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.baselines.linear import LinearModel
@@ -315,7 +316,7 @@ def batches(rows: int, seed: int) -> tuple[list[Any], dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def featurizer() -> NumericFeaturizer:
-    return learn_numeric_featurizer(VectorInput(3), batches(300, 0)[0], patches=False)
+    return VectorInput(3).learn_featurizer(batches(300, 0)[0], StepOptions())
 
 
 @pytest.fixture(scope="module")
@@ -410,7 +411,7 @@ def test_rows_of_unlike_length_are_summed_up() -> None:
         return items, {"value": found}
 
     training, test = series(300), series(50)
-    featurizer = learn_numeric_featurizer(VectorInput(2), training[0], patches=False)
+    featurizer = VectorInput(2).learn_featurizer(training[0], StepOptions())
     model = fit_linear("numbers", training, series(50), {"value": OUTPUTS["value"]}, featurizer, seed=0)
     assert model.describe() == "linear on 13 statistics of the steps"
     assert np.abs(model.predict(test[0])["value"].numpy()[:, :2] - test[1]["value"]).mean() < 0.05
@@ -429,7 +430,7 @@ def test_a_step_is_answered_by_those_around_it() -> None:
         return items, {"tag": np.concatenate(after).astype(np.int64)}
 
     training, test = sequences(300), sequences(60)
-    featurizer = learn_numeric_featurizer(VectorInput(1), training[0], patches=False)
+    featurizer = VectorInput(1).learn_featurizer(training[0], StepOptions())
     tag = {"tag": LabelOutput(("no", "yes"), each=True)}
     model = fit_linear("numbers", training, sequences(60), tag, featurizer, seed=0)
     assert model.describe() == "linear on 5 numbers per window"

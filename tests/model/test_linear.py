@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unrolled.data.dataset.outputs import LabelOutput
-from unrolled.data.dataset.text_features import WordFeaturizer
+from unrolled.data.modalities.text import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines.linear import LinearModel

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.dataset.outputs import LabelOutput
-from unrolled.data.dataset.text_features import WordFeaturizer
+from unrolled.data.modalities.text import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines import linear_descent, linear_fit
 from unrolled.model.baselines.linear_descent import Examples, in_pieces, minimise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.dataset.inputs import VectorInput
-from unrolled.data.dataset.numeric_features import learn_numeric_featurizer
-from unrolled.data.dataset.text_features import CategoryFeaturizer, TokenFeaturizer
+from unrolled.data.modalities.base import StepOptions
+from unrolled.data.modalities.category import CategoryFeaturizer
+from unrolled.data.modalities.text import TokenFeaturizer
+from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.vocabulary.base import CharacterVocabulary
 from unrolled.model.baselines.nearest_neighbour import (
     MOST_OF_AN_N_GRAM,
@@ -52,7 +53,7 @@ def test_a_label_has_its_most_frequent_text() -> None:
 
 def test_the_nearest_numbers() -> None:
     items = [np.array([[value, 100 * other]], np.float32) for value, other in ((0, 0), (1, 0), (0, 1), (5, 5))]
-    nearest = NearestNumbers(learn_numeric_featurizer(VectorInput(2), items, patches=False), items)
+    nearest = NearestNumbers(VectorInput(2).learn_featurizer(items, StepOptions()), items)
     asked = [np.array([pair], np.float32) for pair in ((4.0, 400.0), (0.9, 10.0), (0.1, 80.0))]
     assert nearest.find(asked) == [3, 1, 2]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from unrolled.data.dataset import reading_time
-from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.dataset.reading_time import ReadingTime
 from unrolled.data.tables.columns import choose_columns
 from unrolled.data.tables.open import open_table

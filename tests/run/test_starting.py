@@ -16,6 +16,7 @@ from torch import Tensor
 
 import unrolled
 from unrolled import seeds
+from unrolled.data.modalities.text import TOKENS, WORDS
 from unrolled.data.vocabulary.base import tokens_before
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.model.word_vectors import cooccurrence_vectors
@@ -25,7 +26,6 @@ from unrolled.tasks.prediction.summary import PredictionSummary
 from unrolled.tasks.resolve import read_corpus_again
 from unrolled.threads import torch_threads
 from unrolled.training.checkpoint import load_tensors
-from unrolled.training.planning_rows import RECIPES
 
 TINY: dict[str, Any] = {"batch_size": 8, "threads": 1}
 TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
@@ -149,8 +149,8 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
     language = learn_language(tmp_path, "words", tokenizer=kind)
     begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
     alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
-    assert (begun["learning_rate"], begun["dropout"]) == (RECIPES["tokens"].learning_rate, RECIPES["tokens"].dropout)
-    assert (alone["learning_rate"], alone["dropout"]) == (RECIPES["words"].learning_rate, RECIPES["words"].dropout)
+    assert (begun["learning_rate"], begun["dropout"]) == (TOKENS.learning_rate, TOKENS.dropout)
+    assert (alone["learning_rate"], alone["dropout"]) == (WORDS.learning_rate, WORDS.dropout)
 
 
 @pytest.mark.parametrize("kind", ["word", "bpe"])

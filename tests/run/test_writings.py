@@ -113,11 +113,11 @@ def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
 
 def cost(text_generator: Any, item: str, tokens: torch.Tensor) -> float:
     """The sum of the log-probabilities of tokens (1, T), step by step."""
-    from unrolled.data.dataset.batches import pad_steps
+    from unrolled.data.dataset.batches import pad_items
     from unrolled.model.encoder_decoder import Source
 
     state, read, score = (
-        text_generator.encoder_decoder.start(Source(*pad_steps(text_generator.featurizer, [item]))),
+        text_generator.encoder_decoder.start(Source(*pad_items(text_generator.featurizer, [item]))),
         torch.tensor([0]),
         0.0,
     )
@@ -406,10 +406,10 @@ def test_damaged_tokens_are_refused(case: str, trained: Training, tmp_path: Path
 
 
 def test_damaged_labels_that_are_read_are_refused() -> None:
-    from unrolled.data.dataset.text_features import text_featurizer_from_json
+    from unrolled.data.modalities.table import featurizer_from_json
 
     with pytest.raises(RunError, match=r"its labels are not a list of names"):
-        text_featurizer_from_json({"kind": "category", "names": []})
+        featurizer_from_json({"kind": "category", "names": []})
 
 
 def test_long_texts_take_smaller_batches(table: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 import torch
 
+from unrolled.data.modalities.text import WORDS
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
@@ -92,7 +93,7 @@ def test_rows_of_words_are_read_twice_where_there_is_time(
     seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning_rows, "seconds_per_update", lambda plan, rehearsal, limit: plan.rows / 128)
-    task = TableSize(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
+    task = TableSize(1000, 20.0, WORDS, lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
     made = planning_rows.plan_row_minutes(TrainOptions(threads=1, dropout=dropout), task, "cpu", 1, seconds)
     assert (made.twice, made.steps, made.batch_size, made.rows) == (twice, steps, 64, 128 if twice else 64)
     assert ("64 rows (each twice)" in made.line(1)) == twice

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from unrolled.data.cells.words import given_words, join_words
-from unrolled.data.dataset.batches import LONGEST, pad_steps
-from unrolled.data.dataset.featurizer import Featurizer
-from unrolled.data.dataset.item_store import Item
+from unrolled.data.dataset.batches import LONGEST, pad_items
+from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.model.ensemble import combine
 from unrolled.model.likelihoods import Likelihood
 from unrolled.model.row_net import PredictionNet
@@ -47,7 +46,7 @@ class NetMember:
             some = order[start : start + ROWS]
             some = some[: max(1, STEPS // (1 + min(LONGEST, len(flat[some[-1]]))))]
             start += len(some)
-            inputs, lengths = pad_steps(self.featurizer, [flat[row] for row in some])
+            inputs, lengths = pad_items(self.featurizer, [flat[row] for row in some])
             for name, predictions in self.model.say(self.model.predict(inputs, lengths)).items():
                 predictions = predictions.cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unrolled import seeds
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
 from unrolled.data.dataset.outputs import TextOutput
+from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS

@@ -11,18 +11,13 @@ from torch import nn
 
 from unrolled import seeds
 from unrolled.data.dataset.dataset import LISTED, DatasetOptions, DatasetSchema, Examples
-from unrolled.data.dataset.featurizer import Ids
-from unrolled.data.dataset.numeric_features import (
-    NUMERIC_FEATURIZERS,
-    AudioFeaturizer,
-    NumericFeaturizer,
-    PixelRowFeaturizer,
-    numeric_featurizer_from_json,
-)
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
-from unrolled.data.dataset.text_features import TextFeaturizer, text_featurizer_from_json
+from unrolled.data.modalities.base import Featurizer, Ids
+from unrolled.data.modalities.scaling import NumericFeaturizer
+from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
+from unrolled.data.modalities.text import TextFeaturizer
 from unrolled.data.tables.base import TableFile, TableOptions
 from unrolled.data.tables.columns import columns_from_json, to_json
 from unrolled.data.vocabulary.base import Vocabulary
@@ -61,7 +56,7 @@ def read_rows(
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
-        settings.stem == "patches", table,
+        settings.stem, table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
@@ -97,23 +92,14 @@ def check_rows(examples: Examples, settings: TableSettings) -> None:
     check_stem(settings, examples.featurizer)
 
 
-def check_stem(settings: TableSettings, featurizer: TextFeaturizer | NumericFeaturizer) -> None:
+def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
     """Raise OptionError where `--stem` or `--augment` does not apply to the input."""
-    if settings.stem == "patches" and featurizer.kind != "patches":
-        raise OptionError(
-            f"--stem patches applies to pictures, and the input here is {featurizer.step_description}. Leave it out."
-        )
-    if settings.stem in ("conv", "plain") and not isinstance(featurizer, AudioFeaturizer | PixelRowFeaturizer):
-        raise OptionError(
-            f"--stem {settings.stem} applies to sounds and pictures, and the input here is "
-            f"{featurizer.step_description}. "
-            "Leave it out."
-        )
+    given = f"and the input here is {featurizer.step_description}. Leave it out."
+    if settings.stem != "auto" and settings.stem not in featurizer.input.stems:
+        kinds = " and ".join(one.noun for one in MODALITIES.values() if settings.stem in one.stems)
+        raise OptionError(f"--stem {settings.stem} applies to {kinds}, {given}")
     if settings.augment != "auto" and not featurizer.augments:
-        raise OptionError(
-            f"--augment applies to sounds and pictures, and the input here is {featurizer.step_description}. "
-            "Leave it out."
-        )
+        raise OptionError(f"--augment applies to audio files and images, {given}")
 
 
 def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
@@ -168,22 +154,20 @@ def shown_row(examples: Examples, row: int) -> str:
     return short if len(text) <= SHOWN_CHARACTERS else f"{short} …"
 
 
-def build_stem(
-    featurizer: TextFeaturizer | NumericFeaturizer, embed: int, requested: str, as_is: bool = False
-) -> tuple[nn.Module, Memory]:
+def build_stem(featurizer: Featurizer, embed: int, requested: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
     """The embedding and the stem in front of a memory with `embed` inputs.
 
     For ids: an embedding with RMSNorm, or without it (`as_is`). For sounds and pictures: two convolutions, unless
     `requested` is "plain". For other numbers: a linear layer.
     """
     if isinstance(featurizer, TextFeaturizer):
-        if as_is:
-            return BagEmbedding(featurizer.size, embed), NoMemory(embed, embed, RawInput(embed))
-        return BagEmbedding(featurizer.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
-    if isinstance(featurizer, AudioFeaturizer | PixelRowFeaturizer) and requested != "plain":
+        norm = RawInput(embed) if as_is else nn.RMSNorm(embed, eps=1e-5)
+        return BagEmbedding(featurizer.size, embed), NoMemory(embed, embed, norm)
+    if isinstance(featurizer, NumericFeaturizer) and featurizer.spatial and requested != "plain":
         places = featurizer.width // featurizer.channels
         return RawInput(featurizer.width), Stack(build_columns(places, featurizer.channels, embed))
-    return RawInput(featurizer.width), NoMemory(featurizer.width, embed, nn.Linear(featurizer.width, embed))
+    width = featurizer.width or 1
+    return RawInput(width), NoMemory(width, embed, nn.Linear(width, embed))
 
 
 def drop_mismatched(started: StartingWeights, examples: Examples, source: RunFolder) -> StartingWeights:
@@ -215,12 +199,7 @@ def known_from_json(tables: Mapping[str, Any]) -> DatasetSchema:
     """Columns, featurizer and outputs from `tables`. Raises RunError if it is damaged."""
     try:
         columns = columns_from_json(tables["columns"])
-        facts = tables["featurizer"]
-        featurizer = (
-            numeric_featurizer_from_json(facts)
-            if facts.get("kind") in NUMERIC_FEATURIZERS
-            else text_featurizer_from_json(facts)
-        )
+        featurizer = featurizer_from_json(tables["featurizer"])
         outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
     except (KeyError, TypeError, AttributeError):
         raise RunError("The run's vocabulary.json is damaged: columns, steps or outputs are missing.") from None

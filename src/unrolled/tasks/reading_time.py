@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from unrolled.data import is_table
-from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.dataset.reading_time import time_reading
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.columns import choose_columns

@@ -14,15 +14,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from unrolled.data.cells.cell import InvalidCell
 from unrolled.data.cells.written_numbers import plain_number
 from unrolled.data.dataset.dataset import DatasetSchema
-from unrolled.data.dataset.inputs import MEDIA, CategoryInput, MissingNumber, TextInput, VectorInput, resolve_paths
-from unrolled.data.dataset.item_store import Item
-from unrolled.data.dataset.read_dataset import advice_for, check_columns
+from unrolled.data.dataset.open_tables import advice_for, check_columns
 from unrolled.data.files.look import list_files
-from unrolled.data.tables.base import DEFAULT_OPTIONS, InvalidCell, Row, TableFile, TableOptions
+from unrolled.data.modalities.base import Item
+from unrolled.data.modalities.files import resolve_paths
+from unrolled.data.modalities.numbers import MissingNumber
+from unrolled.data.modalities.vectors import VectorInput
+from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.columns import missing_column
-from unrolled.data.tables.media_folders import NOUNS
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
@@ -57,17 +59,17 @@ class InputReader:
 
         None for a file of lines. Raises DataError for a missing column.
         """
-        taken, path = self.known.featurizer.input, Path(source)
+        modality, path = self.known.featurizer.input, Path(source)
         if is_table(source):
             return self._read_table(source)
-        if taken.kind in MEDIA and path.is_dir():
-            files = [file for file in list_files(path) if file.suffix.lower() in MEDIA[taken.kind]]
+        if modality.endings and path.is_dir():
+            files = [file for file in list_files(path) if file.suffix.lower() in modality.endings]
             if not files:
                 raise DataError(
-                    f"{source} holds no {NOUNS[taken.kind]}, which this run reads: {', '.join(MEDIA[taken.kind])}."
+                    f"{source} holds no {modality.noun}, which this run reads: {', '.join(modality.endings)}."
                 )
             return (InferenceInput(str(file), (str(file),)) for file in files)
-        if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
+        if path.suffix.lower() in modality.endings:
             return iter([InferenceInput(source, (source,))])
         return None
 
@@ -78,21 +80,18 @@ class InputReader:
         check_columns(table, replace(columns, outputs=(), group=None))
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())
-        media = self.known.featurizer.input.kind in MEDIA
+        modality = self.known.featurizer.input
         for row in self._rows(table):
-            text = isinstance(self.known.featurizer.input, TextInput | CategoryInput)
+            place = table.place(row.number)
             if missing_column(table, columns.inputs, row) is not None:
-                yield InferenceInput("" if text else table.place(row.number), row.cells)
+                yield InferenceInput("" if modality.is_text else place, row.cells)
                 continue
-            cells = resolve_paths(row.cells, table.path.parent) if media else row.cells
-            named = media and isinstance(cells[0], str)
-            name = (
-                str(self.take(InferenceInput("", cells)))
-                if text
-                else str(cells[0])
-                if named
-                else table.place(row.number)
-            )
+            cells, name = row.cells, place
+            if modality.is_text:
+                name = str(self.take(InferenceInput("", cells)))
+            elif modality.endings:
+                cells = resolve_paths(row.cells, table.path.parent)
+                name = str(cells[0]) if isinstance(cells[0], str) else place
             yield InferenceInput(name, cells)
 
     def _rows(self, table: TableFile) -> Iterator[Row]:

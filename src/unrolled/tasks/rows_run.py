@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from unrolled.arguments import checked
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.item_store import Item
 from unrolled.data.dataset.outputs import Output
+from unrolled.data.modalities.base import Item
 from unrolled.errors import DataError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder

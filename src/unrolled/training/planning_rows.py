@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
+from unrolled.data.modalities.base import Recipe
 from unrolled.memory import in_blocks
 from unrolled.options import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_per_update
@@ -28,33 +28,8 @@ REPORTS, VALIDATIONS = 60, 20  # per training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
 
 
-class Recipe(NamedTuple):
-    """The default settings for a kind of examples."""
-
-    hidden_size: int  # units in a layer
-    layers: int
-    embedding_size: int
-    batch_size: int
-    learning_rate: float
-    dropout: float
-    epochs: float  # epochs
-    smoothing: float = 0.0  # label smoothing, for seq2seq
-    twice: bool = False  # whether an update sees each row twice, where there is time for it
-    matrix_learning_rate: float = 3.75  # times the rate
-    blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
-
-
-RECIPES = {
-    "tokens": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
-    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True),  # a model with an embedding per word soon overfits
-    "tagging": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # one target per step
-    "vectors": Recipe(128, 1, 64, 64, 5e-3, 0.1, 60),
-    "audio": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
-    "rows": Recipe(128, 1, 128, 64, 3e-3, 0.2, 12),  # rows of an image
-    "patches": Recipe(128, 2, 128, 64, 3e-3, 0.1, 12),
-}
-"""By the kind of a step."""
-
+TAGGING = Recipe(256, 1, 128, 32, 3e-3, 0.4, 20)
+"""Where each step has a target."""
 
 SEQ2SEQ_RECIPES = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
@@ -73,21 +48,23 @@ class TableSize:
 
     rows: int  # of the training split
     steps: float  # mean steps of a row
-    kind: str  # key of its recipe
+    recipe: Recipe
     rehearsal: Rehearsal  # a batch of its own rows
     padding: Callable[[int], float]  # rows of a batch -> share of padding
     embedding_size: int | None = None  # width of the embedding of the run to start from
     target_tokens: float | None = None  # seq2seq: mean tokens of a target text
 
-    def recipe(self, model: str) -> Recipe:
+    def recipe_for(self, model: str) -> Recipe:
         """The recipe for a model; for seq2seq, memories in blocks get more layers and another learning rate."""
-        if self.target_tokens is None:
-            return RECIPES[self.kind]
-        few = self.rows < FEW_ROWS
-        found = SEQ2SEQ_RECIPES["few" if few else self.kind]
-        if in_blocks(model):
-            found = found._replace(layers=2 if few else BLOCKS, learning_rate=found.learning_rate * found.blocks_rate)
-        return found
+        if self.target_tokens is None or not in_blocks(model):
+            return self.recipe
+        layers = 2 if self.rows < FEW_ROWS else BLOCKS
+        return self.recipe._replace(layers=layers, learning_rate=self.recipe.learning_rate * self.recipe.blocks_rate)
+
+
+def seq2seq_recipe(rows: int, in_words: bool) -> Recipe:
+    """The recipe of an encoder-decoder for so many rows. in_words: target tokens are words or subwords."""
+    return SEQ2SEQ_RECIPES["few" if rows < FEW_ROWS else "pieces" if in_words else "letters"]
 
 
 def plan_row_steps(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:
@@ -109,7 +86,7 @@ def plan_row_minutes(settings: TrainSettings, task: TableSize, device: str, thre
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
     pace = seconds_per_update(plan, task.rehearsal, MEASURING_SHARE * seconds)
-    wanted = int(task.recipe(plan.model).epochs * task.rows / plan.batch_size)
+    wanted = int(task.recipe_for(plan.model).epochs * task.rows / plan.batch_size)
     if plan.twice and wanted * pace > seconds:
         plan = replace(plan, twice=False)
         slow = UPDATES * pace > MEASURING_SHARE * seconds  # then there is no time to measure again
@@ -125,7 +102,7 @@ def plan_row_minutes(settings: TrainSettings, task: TableSize, device: str, thre
 def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:
     """The plan without its number of updates."""
     model = settings.model or DEFAULT_MODEL
-    recipe = task.recipe(model)
+    recipe = task.recipe_for(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     batch, size, embed = (
         settings.batch_size or recipe.batch_size,

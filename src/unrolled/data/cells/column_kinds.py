@@ -21,6 +21,7 @@ from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.dates import are_digit_dates, read_date
 from unrolled.data.cells.label_names import exact
 from unrolled.data.cells.times import holds_times
+from unrolled.data.cells.words import join_words
 from unrolled.data.cells.written_numbers import WHOLE, is_missing, is_nearly_number, is_number, unit_of
 
 MOST_KINDS, LEAST_ROWS = 1000, 5  # different labels; rows per label
@@ -306,6 +307,13 @@ def as_text(cell: Cell) -> str:
     if isinstance(cell, np.ndarray):
         return " ".join(map(str, entries(cell)))
     return " ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+
+
+def list_as_text(cell: Cell) -> str:
+    """Return a cell as text, in which the entries of a list stay separate."""
+    if isinstance(cell, np.ndarray):
+        return join_words(entries(cell))
+    return join_words(cell) if isinstance(cell, list) else as_text(cell)
 
 
 def entries(cell: np.ndarray[Any, Any]) -> list[Any]:

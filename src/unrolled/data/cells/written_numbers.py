@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.cells.cell import Cell
+
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -190,3 +192,11 @@ def write_number(value: float, scale: float = 0.0) -> str:
         return repr(float(value)).removesuffix(".0")
     further = math.floor(math.log10(abs(value))) - math.floor(math.log10(scale)) if value else 0
     return f"{value:.{min(17, max(6, 5 + further))}g}"
+
+
+def holds_numbers(cells: Sequence[Cell]) -> bool:
+    """Whether most cells of a column are numbers, or nearly; the others raise errors later, with their rows."""
+    if all_numbers(cells) is not None:  # fast, because a table may have very many columns of numbers
+        return True
+    known = [cell for cell in cells if not is_missing(cell)]
+    return not known or 2 * sum(is_number(cell) or is_nearly_number(cell) for cell in known) > len(known)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Featurizer, Ids
-from unrolled.data.dataset.item_store import Item, Texts
+from unrolled.data.dataset.item_store import Texts
 from unrolled.data.dataset.shuffling import POOL, RowOrder
 from unrolled.data.dataset.targets import NO_TARGET
+from unrolled.data.modalities.base import STEP, Featurizer, Ids, Item
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 
@@ -26,17 +26,18 @@ LONGEST = 1_000  # maximum steps of a row; the rest is cut
 class RowBatch(NamedTuple):
     """B whole rows of at most T steps, with one target per row, at its last step, or one per step."""
 
-    inputs: Tensor  # (B, T, P) int64: a bag of ids per step, padded with 0; or (B, T, D) float32
+    inputs: Tensor  # rows, then `axes`: int64 ids, padded with 0, or float32
     lengths: Tensor  # (B,) int64, 0 for a padding row
     fresh: Tensor  # (B,) bool: all true, because every row starts from the initial state
     targets: Mapping[str, Tensor]  # per output: (B,) or, for tags, (B, T), int64; or (B, K) float32
     each: frozenset[str] = frozenset()  # outputs with a target per step
+    axes: tuple[str, ...] = (STEP, "feature")  # of a row's inputs; without a step axis, a row is one step
     twice: bool = False  # whether the second half repeats the rows of the first
 
     @property
     def steps(self) -> int:
         """T."""
-        return self.inputs.shape[1]
+        return self.inputs.shape[1] if self.axes[0] == STEP else 1
 
     @property
     def target_count(self) -> int:
@@ -54,7 +55,7 @@ class RowBatch(NamedTuple):
 
         targets = {name: torch.cat([answer, answer]) for name, answer in self.targets.items()}
         inputs, lengths, fresh = (torch.cat([one, one]) for one in (self.inputs, self.lengths, self.fresh))
-        return RowBatch(inputs, lengths, fresh, targets, self.each, twice=True)
+        return RowBatch(inputs, lengths, fresh, targets, self.each, self.axes, twice=True)
 
     def cut(self, a: int, b: int) -> RowBatch:
         """Steps a to b - 1; a row has its target there if it ends among them."""
@@ -63,7 +64,8 @@ class RowBatch(NamedTuple):
             name: one[:, a:b] if name in self.each else mask_targets(one, due.to(one.device))
             for name, one in self.targets.items()
         }
-        return self._replace(inputs=self.inputs[:, a:b], lengths=(self.lengths - a).clamp(0, b - a), targets=targets)
+        inputs = self.inputs[:, a:b] if self.axes[0] == STEP else self.inputs
+        return self._replace(inputs=inputs, lengths=(self.lengths - a).clamp(0, b - a), targets=targets)
 
 
 def has_target(targets: Tensor) -> Tensor:
@@ -86,7 +88,7 @@ class ExampleBatches:
     def __init__(
         self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False, twice: bool = False
     ) -> None:
-        """varied: augment each row, differently each time. twice: each row is in its batch twice."""
+        """augmented: augment each row, differently each time. twice: each row is in its batch twice."""
         self.seed, self.augmented, self.twice, self._examples = seed, augmented, twice, examples
         self._rows = rows = rows_of(examples, split)
         self._order = RowOrder(
@@ -128,40 +130,45 @@ def step_lengths(examples: Examples, rows: Ids) -> Ids:
 
 
 def make_batch(examples: Examples, rows: Ids, size: int, generator: np.random.Generator | None = None) -> RowBatch:
-    """Collate these rows and their targets, padded to `size` rows; with dice, the rows are augmented."""
+    """Collate these rows and their targets, padded to `size` rows. generator: augments the rows at random."""
     import torch
 
     items = [examples.items[row] for row in rows.tolist()]
-    inputs, lengths = pad_steps(examples.featurizer, items, size, generator)
+    inputs, lengths = pad_items(examples.featurizer, items, size, generator)
+    steps = int(lengths.max()) if size else 0
     targets = {
-        name: torch.from_numpy(target.batch_targets(rows, size, inputs.shape[1], examples.featurizer.leading_steps))
+        name: torch.from_numpy(target.batch_targets(rows, size, steps, examples.featurizer.leading_steps))
         for name, target in examples.targets.items()
     }
     each = frozenset(name for name, target in examples.targets.items() if target.each)
-    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, each)
+    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, each, examples.featurizer.axes)
 
 
-def pad_steps(
+def pad_items(
     featurizer: Featurizer,
     items: Sequence[Item],
     size: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Pad the steps of items to (B, T, P) with zeros; return them and their lengths (B,)."""
+    """Encode items and pad them to `size` rows of one shape: the batch, with the featurizer's axes after the row, and
+    the steps of each row (B,). An item without a step axis is one step. With a generator, items are augmented."""
     import torch
 
     encoded = [
-        (featurizer.encode(item) if generator is None else featurizer.augment(item, generator))[:LONGEST]
-        for item in items
+        featurizer.encode(item) if generator is None else featurizer.augment(item, generator) for item in items
     ]
+    in_steps = featurizer.axes[0] == STEP
+    if in_steps:
+        encoded = [item[:LONGEST] for item in encoded]
+    axes = range(len(featurizer.axes))
+    shape = [max((item.shape[axis] for item in encoded), default=0) for axis in axes]
+    shape[-1] = featurizer.width or max(1, shape[-1])
     rows = len(encoded) if size is None else size
-    longest = max((len(steps) for steps in encoded), default=0)
-    width = featurizer.width or max((steps.shape[1] for steps in encoded), default=1)
-    inputs = np.zeros((rows, longest, width), np.int64 if featurizer.width is None else np.float32)
+    inputs = np.zeros((rows, *shape), np.int64 if featurizer.width is None else np.float32)
     lengths: NDArray[np.int64] = np.zeros(rows, np.int64)
-    for row, steps in enumerate(encoded):
-        lengths[row] = len(steps)
-        inputs[row, : len(steps), : steps.shape[1]] = steps
+    for row, item in enumerate(encoded):
+        lengths[row] = len(item) if in_steps else 1
+        inputs[row][tuple(slice(length) for length in item.shape)] = item
     return torch.from_numpy(inputs), torch.from_numpy(lengths)
 
 

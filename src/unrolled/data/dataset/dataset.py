@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.words import given_words
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
 from unrolled.data.dataset.outputs import KINDS, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
-from unrolled.data.dataset.text_features import TextFeaturizer
+from unrolled.data.modalities.base import Featurizer, Ids
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
 from unrolled.data.vocabulary.base import Vocabulary
@@ -38,7 +36,7 @@ class Examples:
     targets: dict[str, Targets]
     splits: dict[str, Ids]  # training, validation, test -> rows
     fingerprints: dict[str, str]
-    featurizer: TextFeaturizer | NumericFeaturizer
+    featurizer: Featurizer
     skipped: int  # rows left out because a cell is empty
     unreadable: tuple[str, ...]  # errors of the audio files and images that were left out
     repeated: int  # rows of validation and test that are in the training split too
@@ -151,7 +149,7 @@ class DatasetOptions:
     skip_empty: bool = False
     input_type: str | None = None  # kind of input, `--input-type`
     sequence: str | None = None  # column
-    patches: bool = False  # read images as patches instead of rows
+    stem: str = "auto"  # `--stem`
     vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
     table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test
@@ -166,7 +164,7 @@ class DatasetSchema:
     """What a run fixes for reading other examples."""
 
     columns: Columns
-    featurizer: TextFeaturizer | NumericFeaturizer
+    featurizer: Featurizer
     outputs: Mapping[str, Output]
 
     @property

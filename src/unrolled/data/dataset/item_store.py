@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.modalities.base import Ids, Item
 from unrolled.data.vocabulary.base import TokenIds, to_bytes
 from unrolled.data.vocabulary.store import TokenStore, release_pages
 
-Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, an image
-
 TOGETHER = 1 << 20  # bytes that are buffered before they are stored
-AXES = 3  # axes of an array, at most
 BUDGET = 4 << 30  # bytes of decoded audio files or images that are kept
 RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are released
 
@@ -80,16 +77,16 @@ class Arrays:
         self._held: list[NDArray[Any]] = []
         self._waiting = self._read = 0
         self._ends = array("q", [0])
-        self._axes = array("q")
-        self._shapes = array("q")  # of all arrays, AXES entries each
+        self._shapes = array("q")  # of all arrays, one after the other
+        self._axes = array("q", [0])  # where each shape ends
         self._data: TokenIds | None = None
 
     def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
-        """Append an array of at most three axes. again: makes it again."""
+        """Append an array with any axes. again: makes it again."""
         if self._store is None:
             self._store = TokenStore(item.dtype)
-        self._axes.append(item.ndim)
-        self._shapes.extend((*item.shape, *(1,) * (AXES - item.ndim)))
+        self._shapes.extend(item.shape)
+        self._axes.append(len(self._shapes))
         if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
             self._ends.append(self._ends[-1])
             self._again[len(self) - 1] = again
@@ -108,7 +105,7 @@ class Arrays:
         return kept
 
     def __len__(self) -> int:
-        return len(self._axes)
+        return len(self._axes) - 1
 
     def __getitem__(self, number: int) -> NDArray[Any]:
         if number in self._again:
@@ -123,13 +120,13 @@ class Arrays:
         if self._read > RESIDENT:
             release_pages(self._data)
             self._read = read
-        shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
+        shape = self._shapes[self._axes[number] : self._axes[number + 1]]
         return self._data[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
 
     @property
     def lengths(self) -> Ids:
         """Length of the first axis of each: steps of vectors, samples of an audio file, rows of an image."""
-        return np.array(self._shapes[::AXES], np.int64)
+        return np.array(self._shapes, np.int64)[np.array(self._axes[:-1], np.int64)]
 
     def _flush(self) -> None:
         if self._store is not None and self._held:

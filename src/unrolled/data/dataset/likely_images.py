@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.dataset.inputs import SMALLEST
+from unrolled.data.modalities.image_arrays import SMALLEST
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.first_cells import first_cells
 

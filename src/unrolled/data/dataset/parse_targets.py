@@ -21,10 +21,10 @@ from unrolled.data.cells.written_numbers import (
     shortened,
     write_number,
 )
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import Texts
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets
+from unrolled.data.modalities.base import Ids
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a text cell; the first that any cell contains is used

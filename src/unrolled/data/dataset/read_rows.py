@@ -16,23 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.cells.column_kinds import LEAST_ROWS, MOST_KINDS, Column, as_text
+from unrolled.data.cells.column_kinds import LEAST_ROWS, MOST_KINDS, Column, as_text, list_as_text
 from unrolled.data.cells.forms import CellForms
-from unrolled.data.dataset.inputs import (
-    MEDIA,
-    CategoryInput,
-    InputKind,
-    MissingNumber,
-    TextInput,
-    VectorInput,
-    resolve_paths,
-)
-from unrolled.data.dataset.item_store import Arrays, Item, Texts
+from unrolled.data.dataset.item_store import Arrays, Texts
 from unrolled.data.dataset.parse_targets import CellColumn
 from unrolled.data.files.fingerprints import digest_of
 from unrolled.data.media.base import InFlight
+from unrolled.data.modalities.base import Item, Modality
+from unrolled.data.modalities.files import resolve_paths
+from unrolled.data.modalities.numbers import MissingNumber
+from unrolled.data.modalities.text import TextInput
 from unrolled.data.tables.base import Row, TableFile
-from unrolled.data.tables.columns import Columns, empty_cell_error, list_as_text, missing_column
+from unrolled.data.tables.columns import Columns, empty_cell_error, missing_column
 from unrolled.data.tables.media_folders import MediaFolder
 from unrolled.data.tables.row_order import DateOrder, Hosts, NameParts, Sources
 from unrolled.errors import DataError, MediaError
@@ -41,7 +36,6 @@ from unrolled.seeds import numpy_generator
 AHEAD = 64  # files that are decoded ahead, at most
 HELD = 1 << 27  # bytes of decoded files that wait, at most
 MOST_TAGS = 1 << 20  # numbers of an array that is a target, one per step, at most
-BLANK = 3  # an item whose samples or colours span a smaller range counts as blank
 
 
 def _placed(place: str, fault: str) -> str:
@@ -66,17 +60,17 @@ class RowReader:
     sources, addresses: other columns of the first table, which may hold a row's date, source or URL."""
 
     def __init__(
-        self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
+        self, columns: Columns, modality: Modality, label: str | None = None, clocks: Sequence[str] = (),
         sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """most: rows to read of the first table, drawn evenly over it; None: all."""
-        self.wanted_columns, self.input_kind, self.most = columns, taken, most
+        self.wanted_columns, self.modality, self.most = columns, modality, most
         self.drawn: tuple[int, int] | None = None  # (rows read of the first table, rows that it has)
         self.date_orders = {name: DateOrder(name) for name in clocks}
         self.shared_sources: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
         self.shared_sources |= {name: Hosts(name) for name in addresses}
         self.name_parts = NameParts(columns.input)
-        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | CategoryInput) else Arrays()
+        self.items: Texts | Arrays = Texts() if modality.is_text else Arrays()
         self.forms = CellForms()  # of cells that are read as text
         self.inputs: set[str] = set()  # distinct text inputs, up to MOST_KINDS + 1
         self.columns = {name: Column(name, name == label) for name in columns.outputs}
@@ -107,7 +101,7 @@ class RowReader:
         return {"files": self.files.hexdigest()} if self.named else {}
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
-        self.named = self.input_kind.kind in MEDIA and not isinstance(table, MediaFolder)
+        self.named = bool(self.modality.endings) and not isinstance(table, MediaFolder)
         for row, taken in self._taken(table, self._whole(table, source, skip_empty)):
             try:
                 item = taken()
@@ -122,9 +116,9 @@ class RowReader:
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
             else:
-                self.items.add(item, partial(self._take, table, row) if self.input_kind.kind in MEDIA else None)
-                if self.input_kind.kind in MEDIA:
-                    self.blank += int(item.max()) - int(item.min()) < BLANK
+                self.items.add(item, partial(self._take, table, row) if self.modality.endings else None)
+                if self.modality.endings:
+                    self.blank += self.modality.is_blank(item)
             self._add(table, row, item, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
@@ -154,7 +148,7 @@ class RowReader:
 
     def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
         """Each row, with a function that returns its item; files are decoded in parallel threads."""
-        if self.input_kind.kind not in MEDIA:
+        if not self.modality.endings:
             for row in rows:
                 yield row, partial(self._take, table, row)
             return
@@ -192,9 +186,9 @@ class RowReader:
 
     def _take(self, table: TableFile, row: Row) -> Any:
         cells = row.cells[: len(self.wanted_columns.inputs)]
-        if self.input_kind.kind in MEDIA:
+        if self.modality.endings:
             cells = resolve_paths(cells, table.path.parent)
-        return self.input_kind.read_item(cells, table.place(row.number), self.wanted_columns.inputs)
+        return self.modality.read_item(cells, table.place(row.number), self.wanted_columns.inputs)
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         whole = len(self.wanted_columns.needed)
@@ -218,7 +212,7 @@ class RowReader:
             seen.see(cell)
         for one, cell in zip(self.shared_sources.values(), scanned[len(self.date_orders) :], strict=False):
             one.see(cell, as_text(cells[0]))
-        if isinstance(self.input_kind, TextInput):
+        if isinstance(self.modality, TextInput):
             self.forms.add(row.cells[0])
         if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
             self.inputs.add(item)
@@ -246,4 +240,4 @@ class RowReader:
         """Number of steps that tags could belong to; None if unknown."""
         if isinstance(item, str):
             return len(cell) if isinstance(cell, list) else len(str(cell).split())
-        return len(item) if isinstance(self.input_kind, VectorInput) else None
+        return self.modality.steps_of(item)

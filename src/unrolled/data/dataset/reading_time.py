@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from unrolled.data.dataset.inputs import InputKind
 from unrolled.data.dataset.read_rows import RowReader
+from unrolled.data.modalities.base import Modality
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.columns import Columns
 
@@ -43,7 +43,7 @@ class ReadingTime:
         return found // unit * unit
 
 
-def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> ReadingTime | None:
+def time_reading(table: TableFile, columns: Columns, modality: Modality) -> ReadingTime | None:
     """The reading time of a table; None if it is small, or not a file with one row per line."""
     if table.format not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
         return None
@@ -55,7 +55,7 @@ def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> Readin
     for count in (WARM, TIMED):
         some.count = count
         started = time.perf_counter()
-        RowReader(columns, taken).read(some, 0, skip_empty=True)
+        RowReader(columns, modality).read(some, 0, skip_empty=True)
         each.append(time.perf_counter() - started)
         started = time.perf_counter()
         for _ in table.rows_at(columns.needed, [count - 1]):

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from unrolled.data.dataset.dataset import DatasetOptions
-from unrolled.data.dataset.featurizer import Ids
-from unrolled.data.dataset.input_kinds import detect_input
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
+from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.dataset.outputs import Output
 from unrolled.data.dataset.targets import Targets
-from unrolled.data.dataset.text_features import TextFeaturizer, WordFeaturizer
+from unrolled.data.modalities.base import Featurizer, Ids
+from unrolled.data.modalities.text import TextFeaturizer, WordFeaturizer
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.columns import Columns, choose_columns
 from unrolled.errors import DataError
@@ -39,9 +38,7 @@ def _named(names: tuple[str, ...], there: set[str]) -> str:
     return ",".join(names) if listable and there.issuperset(names) else ""
 
 
-def reuse_featurizer(
-    table: TableFile, columns: Columns, options: DatasetOptions
-) -> TextFeaturizer | NumericFeaturizer | None:
+def reuse_featurizer(table: TableFile, columns: Columns, options: DatasetOptions) -> Featurizer | None:
     """The run's featurizer; None where another one is requested or needed, or there is no run.
 
     Raises DataError as `detect_input` does.
@@ -49,16 +46,16 @@ def reuse_featurizer(
     if options.start is None or options.refit_featurizer:
         return None
     featurizer = options.start.featurizer
-    if options.input_type not in (None, featurizer.input.kind) or (featurizer.kind == "patches") != options.patches:
+    if options.input_type not in (None, featurizer.input.name) or not featurizer.fits_stem(options.stem):
         return None
     if (
         options.input_type is None and columns.inputs != options.start.columns.inputs
     ):  # the kind of other columns may differ
-        return featurizer if detect_input(table, columns, None).kind == featurizer.input.kind else None
+        return featurizer if detect_input(table, columns, None).name == featurizer.input.name else None
     return featurizer
 
 
-def has_required_steps(featurizer: TextFeaturizer | NumericFeaturizer, given: bool) -> bool:
+def has_required_steps(featurizer: Featurizer, given: bool) -> bool:
     """Whether the steps fit the task. given: for tags, each step must be one of the given words; else it must not."""
     return (
         not isinstance(featurizer, TextFeaturizer)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unrolled.data.dataset.batches import pad_steps, rows_of, step_lengths
+from unrolled.data.dataset.batches import pad_items, rows_of, step_lengths
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.shuffling import POOL, Numbers, RowOrder
 from unrolled.data.dataset.targets import TextTargets
+from unrolled.data.modalities.base import Ids
 from unrolled.errors import OptionError
 from unrolled.seeds import numpy_generator
 
@@ -59,7 +59,7 @@ class PairBatches:
     of an epoch is padded with empty rows. Inputs and texts are truncated to 1,000 steps."""
 
     def __init__(self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False) -> None:
-        """varied: inputs are randomly augmented, differently each time."""
+        """augmented: inputs are randomly augmented, differently each time."""
         self.seed, self.augmented = seed, augmented
         self._examples, self._written = examples, target_texts_of(examples)
         self._rows = rows_of(examples, split)
@@ -82,7 +82,7 @@ class PairBatches:
             batch = self.batch(k)
             rows = int((batch.target_lengths > 0).sum())
             read += int(batch.lengths.sum()) + batch.target_count
-            whole += rows * (batch.inputs.shape[1] + batch.steps)
+            whole += rows * (int(batch.lengths.max()) + batch.steps)
         return 1 - read / whole
 
 
@@ -107,11 +107,12 @@ def target_texts_of(examples: Examples) -> TextTargets:
 def make_pairs(
     examples: Examples, rows: Ids, size: int | None = None, generator: np.random.Generator | None = None
 ) -> PairBatch:
-    """A batch of these rows, padded to `size` rows. dice: augments the inputs."""
+    """A batch of these rows, padded to `size` rows. generator: augments the inputs at random."""
     import torch
 
     size, written = len(rows) if size is None else size, target_texts_of(examples)
-    inputs, lengths = pad_steps(examples.featurizer, [examples.items[row] for row in rows.tolist()], size, generator)
-    targets = torch.from_numpy(written.batch_targets(rows, size, inputs.shape[1], examples.featurizer.leading_steps))
+    inputs, lengths = pad_items(examples.featurizer, [examples.items[row] for row in rows.tolist()], size, generator)
+    steps = int(lengths.max()) if size else 0
+    targets = torch.from_numpy(written.batch_targets(rows, size, steps, examples.featurizer.leading_steps))
     target_lengths = torch.from_numpy(written.target_lengths(rows, size))
     return PairBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, target_lengths)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.modalities.base import Ids
 from unrolled.data.splits import SPLITS
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.written_numbers import write_number
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import Texts
 from unrolled.data.dataset.outputs import LONGEST_TEXT, LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
+from unrolled.data.modalities.base import Ids
 from unrolled.data.vocabulary.base import EOS, TokenIds, Vocabulary
 from unrolled.data.vocabulary.store import TokenStore
 

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import NamedTuple
 
-from unrolled.data.dataset.text_features import (
+from unrolled.data.modalities.text import (
     LEAST_WORDS,
     MOST_CHARACTERS,
-    TEXT_FEATURIZERS,
+    TOKENIZERS,
     TextFeaturizer,
     TokenFeaturizer,
     learn_text_featurizer,
@@ -38,9 +38,9 @@ def choose_vocabulary(kind: str, read: Sequence[str] | None, written: Sequence[s
     more than 512 different characters. Where source and target both use subwords, they share one vocabulary. Raises
     OptionError for an unknown kind.
     """
-    if kind not in TEXT_FEATURIZERS:
+    if kind not in TOKENIZERS:
         raise OptionError(
-            f"--tokenizer takes {', '.join(TEXT_FEATURIZERS)}; '{kind}' was given.{nearest(kind, TEXT_FEATURIZERS)}"
+            f"--tokenizer takes {', '.join(TOKENIZERS)}; '{kind}' was given.{nearest(kind, TOKENIZERS)}"
         )
     counts: Counter[str] = Counter()
     for text in written:

@@ -109,15 +109,6 @@ class TableFile(ABC):
         return f"{self.path}, row {number:,}"
 
 
-class InvalidCell(DataError):
-    """A cell that is not of its column's kind, or an invalid header. cure: the advice for a training on the table;
-    by_run: the advice where a trained run, whose columns are fixed, is given the table."""
-
-    def __init__(self, said: str, conversion_advice: str = "", by_run: str = "") -> None:
-        super().__init__(f"{said}\n{conversion_advice}" if conversion_advice else said)
-        self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)
-
-
 def select_places(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
     """The elements at these places, from 0 and in order."""
     waiting = iter(places)

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-import numpy as np
-
 from unrolled.data.cells.cell import Cell
-from unrolled.data.cells.column_kinds import LEAST_ROWS, as_text, entries
-from unrolled.data.cells.words import join_words
-from unrolled.data.cells.written_numbers import shortened
+from unrolled.data.cells.column_kinds import LEAST_ROWS, as_text
+from unrolled.data.cells.written_numbers import holds_numbers, shortened
 from unrolled.data.tables.base import Row, TableFile
-from unrolled.data.tables.first_cells import first_cells, holds_dates, holds_numbers, is_id
+from unrolled.data.tables.first_cells import first_cells, holds_dates, is_id
 from unrolled.errors import DataError, OptionError, nearest, typed
 from unrolled.schema import check
 
@@ -256,13 +253,6 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
 def _are_row_numbers(cells: Sequence[Cell]) -> bool:
     """Whether the cells are row numbers."""
     return len(cells) > 1 and is_id("row", cells)
-
-
-def list_as_text(cell: Cell) -> str:
-    """Return a cell as text, in which the entries of a list stay separate."""
-    if isinstance(cell, np.ndarray):
-        return join_words(entries(cell))
-    return join_words(cell) if isinstance(cell, list) else as_text(cell)
 
 
 def missing_column(table: TableFile, columns: Sequence[str], row: Row) -> str | None:

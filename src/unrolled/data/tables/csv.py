@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
+from unrolled.data.cells.cell import InvalidCell
 from unrolled.data.cells.written_numbers import is_number, plain_number
 from unrolled.data.files.delimiters import DELIMITERS, find_delimiter
 from unrolled.data.tables.base import (
@@ -19,7 +20,6 @@ from unrolled.data.tables.base import (
     DEFAULT_OPTIONS,
     LONGEST_LINE,
     SAMPLE_ROWS,
-    InvalidCell,
     Row,
     TableFile,
     TableOptions,

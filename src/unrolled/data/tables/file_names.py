@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.cells.cell import IDS, Cell
-from unrolled.data.media.audio import AUDIO_ENDINGS
-from unrolled.data.media.images import PICTURES
+from unrolled.data.modalities.table import FILE_MODALITIES
 from unrolled.data.tables.base import TableFile
 from unrolled.errors import DataError, typed
 
-READ = {"audio files": AUDIO_ENDINGS, "images": PICTURES}
+READ = {one.noun: one.endings for one in FILE_MODALITIES.values()}
 UNSUPPORTED = {
     "videos": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
     "documents": (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".epub", ".xls", ".xlsx", ".ods", ".ps"),
@@ -192,7 +191,7 @@ def _named(endings: Counter[str], example: str) -> str:
     start = f"holds names of files ({listed}), such as {example}"
     if len(kinds) > 1:
         counts = " and ".join(f"{count} {name}" for name, count in kinds.most_common())
-        cure = f"The first rows have {counts}; a column must have one kind, audio files or images."
+        cure = f"The first rows have {counts}; a column must have one kind, {' or '.join(READ)}."
     elif kind in READ:
         cure = f"Not all of the first rows are {kind}: leave the others out, or fill them in."
     elif kind == "texts":
@@ -207,10 +206,8 @@ def no_reader(ending: str) -> str:
     kind = KINDS.get(ending)
     if kind not in UNSUPPORTED:
         return ""
-    return (
-        f"There is no reader for {kind}; only audio files ({', '.join(AUDIO_ENDINGS[:3])}, …) and images "
-        f"({', '.join(PICTURES[:3])}, …) can be read."
-    )
+    readable = " and ".join(f"{noun} ({', '.join(endings[:3])}, …)" for noun, endings in READ.items())
+    return f"There is no reader for {kind}; only {readable} can be read."
 
 
 def _with_ending(folder: Path, words: Sequence[str], least: float) -> tuple[str, str] | None:

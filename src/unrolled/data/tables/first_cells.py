@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 from unrolled.data.cells.cell import IDS, Cell
 from unrolled.data.cells.column_kinds import LEAST_ROWS
 from unrolled.data.cells.dates import date_reader
-from unrolled.data.cells.written_numbers import all_numbers, is_missing, is_nearly_number, is_number, unit_of
+from unrolled.data.cells.written_numbers import is_number, unit_of
 from unrolled.data.tables.base import SAMPLE_ROWS, TableFile
 
 NUMBERED = re.compile(
@@ -31,14 +31,6 @@ def holds_dates(cells: Sequence[Cell], name: str = "") -> bool:
     """Whether a column's cells are all dates or times in one notation. name: the column's, which decides whether
     numbers may be dates."""
     return date_reader(list(cells), name) is not None
-
-
-def holds_numbers(cells: Sequence[Cell]) -> bool:
-    """Whether most cells of a column are numbers, or nearly; the others raise errors later, with their rows."""
-    if all_numbers(cells) is not None:  # fast, because a table may have very many columns of numbers
-        return True
-    known = [cell for cell in cells if not is_missing(cell)]
-    return not known or 2 * sum(is_number(cell) or is_nearly_number(cell) for cell in known) > len(known)
 
 
 def find_amounts(cells: Sequence[Cell]) -> list[Cell]:

@@ -10,8 +10,8 @@ from typing import Self
 from unrolled.data.cells.cell import Cell
 from unrolled.data.files.fingerprints import digest_of, join_digests
 from unrolled.data.files.look import list_files
-from unrolled.data.media.audio import AUDIO_ENDINGS
-from unrolled.data.media.images import PICTURES
+from unrolled.data.modalities.base import Modality
+from unrolled.data.modalities.table import FILE_MODALITIES
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.file_names import UNREADABLE
 from unrolled.data.tables.split_folders import (
@@ -27,8 +27,7 @@ from unrolled.data.tables.split_folders import (
 )
 from unrolled.errors import DataError
 
-KINDS = {"audio": AUDIO_ENDINGS, "image": PICTURES}
-NOUNS = {"audio": "audio files", "image": "images"}  # in messages
+ENDINGS = tuple(ending for one in FILE_MODALITIES.values() for ending in one.endings)
 ALONE = 0.75  # a folder with a larger share of audio files, or of images, counts as a folder of that kind
 MIXED = 0.25  # a folder with a larger share of the rarer kind is refused as mixed
 
@@ -44,16 +43,16 @@ class MediaFolder(TableFile):
 
     format, label_column, has_mixed_columns = "folders", "label", False
 
-    def __init__(self, labelled: LabelledFiles, kind: str) -> None:
+    def __init__(self, labelled: LabelledFiles, modality: type[Modality]) -> None:
         self.labelled, self.note = labelled, unlabelled_note(labelled)
-        self.files = [file for file in labelled.files if file.suffix.lower() in KINDS[kind]]
-        self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
-        check_mostly_readable(labelled.root, len(self.files), NOUNS[kind], self.skipped)
+        self.files = [file for file in labelled.files if _is_of(modality, file)]
+        self.skipped = tuple(file for file in labelled.files if not _is_of(modality, file))
+        check_mostly_readable(labelled.root, len(self.files), modality.noun, self.skipped)
         self.parts = name_fields([file.stem for file in self.files])
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
         columns = (
-            kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)),
+            modality.name, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)),
             *(f"folder{place}" for place in range(1, len(self.folders[0]) + 1)),
         )  # fmt: skip
         super().__init__(labelled.root, columns)
@@ -63,23 +62,22 @@ class MediaFolder(TableFile):
         files = list_files(path)
         splits = find_splits(path, files)
         labelled = labelled_files(path, files) if splits is None else splits.splits["training"]
-        counts = {kind: sum(file.suffix.lower() in KINDS[kind] for file in labelled.files) for kind in KINDS}
-        rarer, kind = sorted(counts, key=lambda name: counts[name])
-        if counts[rarer] > MIXED * sum(counts.values()):
-            raise DataError(
-                f"{path} holds {counts['audio']:,} audio files and {counts['image']:,} images; only one kind "
-                "was expected.\nPut them into two folders."
-            )
+        counts = Counter({one: sum(_is_of(one, file) for file in labelled.files) for one in FILE_MODALITIES.values()})
+        (modality, count), *others = counts.most_common()
+        if sum(rarer for _, rarer in others) > MIXED * counts.total():
+            found = " and ".join(f"{counts[one]:,} {one.noun}" for one in counts if counts[one])
+            raise DataError(f"{path} holds {found}; only one kind was expected.\nPut them into separate folders.")
         if splits is None:
-            table = cls(labelled, kind)
+            table = cls(labelled, modality)
         else:
-            table = open_splits(splits, lambda files: cls(files, kind))
+            table = open_splits(splits, lambda files: cls(files, modality))
         labels = {labelled.label(file) for file in table.files}
         if len(labels) < 2:
+            ending = modality.endings[0]
             raise DataError(
-                f"{table.path} holds {counts[kind]:,} {NOUNS[kind]} in {len(labels)} folder{_others(table)}. "
-                f"A folder for each label was expected, two or more:\ndigits/one/1{KINDS[kind][0]}, "
-                f"digits/two/1{KINDS[kind][0]}{_wrapped(table)}"
+                f"{table.path} holds {count:,} {modality.noun} in {len(labels)} folder{_others(table)}. "
+                f"A folder for each label was expected, two or more:\ndigits/one/1{ending}, "
+                f"digits/two/1{ending}{_wrapped(table)}"
             )
         return table
 
@@ -103,22 +101,26 @@ def is_media_folder(path: str | Path) -> bool:
     if not Path(path).is_dir():
         return False
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
-    media = sum(file.suffix.lower() in AUDIO_ENDINGS + PICTURES for file in inside)
-    return media > sum(file.suffix.lower() not in AUDIO_ENDINGS + PICTURES + UNREADABLE for file in inside)
+    media = sum(file.suffix.lower() in ENDINGS for file in inside)
+    return media > sum(file.suffix.lower() not in ENDINGS + UNREADABLE for file in inside)
 
 
 def check_not_flat(path: Path, files: Sequence[Path]) -> None:
     """Raises DataError if a folder directly holds audio files or images and little else: they have no labels."""
     directly = [file for file in files if file.parent == path]
-    for kind, endings in KINDS.items():
-        named = [file for file in directly if file.suffix.lower() in endings]
+    for modality in FILE_MODALITIES.values():
+        named = [file for file in directly if _is_of(modality, file)]
         if len(named) > ALONE * len(files):
-            name, ending = named[0].name, endings[0]
+            name, ending = named[0].name, modality.endings[0]
             raise DataError(
-                f"{path} holds {len(named):,} {NOUNS[kind]} without labels, such as {name}.\n"
+                f"{path} holds {len(named):,} {modality.noun} without labels, such as {name}.\n"
                 f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
                 f"or give a table of files and labels: path,label in its first row, {name},one in another."
             )
+
+
+def _is_of(modality: type[Modality], file: Path) -> bool:
+    return file.suffix.lower() in modality.endings
 
 
 def _others(table: MediaFolder) -> str:

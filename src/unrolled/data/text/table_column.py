@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.cells.column_kinds import as_text
-from unrolled.data.dataset.input_kinds import kind_of
 from unrolled.data.files.look import CHUNK, TextFile
+from unrolled.data.modalities.table import modality_of
 from unrolled.data.tables.base import (
     DEFAULT_OPTIONS,
     SAMPLE_ROWS,
@@ -93,7 +93,7 @@ def text_column(table: TableFile, names: bool = False) -> str | None:
         raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
     cells = [cell for cell in looked if cell is not None]
     # neither numbers nor names of audio files and images
-    texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
+    texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and modality_of(cells) == "text"
     if texts and not names:
         check_no_files(table, table.columns[0], cells, "--task language-modeling")
     return table.columns[0] if texts else None

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.dataset.featurizer import Featurizer
-from unrolled.data.dataset.item_store import Item
+from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.errors import RunError
 from unrolled.model.baselines.linear_features import FeatureExtractor, FeatureRows, features_from_tensors
 

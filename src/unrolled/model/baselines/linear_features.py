@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.dataset.featurizer import Featurizer
-from unrolled.data.dataset.item_store import Item
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
+from unrolled.data.modalities.base import Featurizer, Item
+from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.model.baselines.ngram_features import BAGS, Bags
 
 CHUNK = 10_000  # rows whose features are computed together

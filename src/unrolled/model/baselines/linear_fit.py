@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.cells.words import given_words
-from unrolled.data.dataset.featurizer import Featurizer
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
 from unrolled.data.dataset.outputs import Output, ValueOutput
+from unrolled.data.modalities.base import Featurizer
+from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines.linear import LinearModel, LinearWeights
 from unrolled.model.baselines.linear_descent import MANY_LABELS, Examples, in_pieces, loss_of, minimise

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.dataset.item_store import Item
 from unrolled.data.dataset.outputs import LabelOutput
+from unrolled.data.modalities.base import Item
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines.ngram_features import UNITS, Hashes, mix_bits, windows

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.dataset.featurizer import Featurizer, Ids
-from unrolled.data.dataset.item_store import Item
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
-from unrolled.data.dataset.text_features import CategoryFeaturizer
+from unrolled.data.modalities.base import Featurizer, Ids, Item
+from unrolled.data.modalities.category import CategoryFeaturizer
+from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.model.baselines.linear_features import CHUNK, NumberFeatures, bag_all
 from unrolled.model.baselines.ngram_features import text_units
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.words import given_words
-from unrolled.data.dataset.featurizer import Featurizer
-from unrolled.data.dataset.text_features import WORD, TextFeaturizer
+from unrolled.data.modalities.base import Featurizer
+from unrolled.data.modalities.text import WORD, TextFeaturizer
 from unrolled.data.vocabulary.base import code_points
 
 Hashes = NDArray[np.uint64]

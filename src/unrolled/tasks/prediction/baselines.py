@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Featurizer, Ids
-from unrolled.data.dataset.numeric_features import NumericFeaturizer
 from unrolled.data.dataset.outputs import LabelOutput
-from unrolled.data.dataset.text_features import TextFeaturizer
+from unrolled.data.modalities.base import Featurizer, Ids
+from unrolled.data.modalities.scaling import NumericFeaturizer
+from unrolled.data.modalities.text import TextFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.figures import FORMATS

@@ -11,8 +11,8 @@ import torch
 
 from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.targets import LabelTargets, shown
+from unrolled.data.modalities.base import Ids
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets, count_labels
+from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError
 from unrolled.metrics.classification import LabelScore, mark_spans, score_labels, span_f1

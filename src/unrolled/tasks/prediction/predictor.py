@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from unrolled.data.cells.words import given_words
-from unrolled.data.dataset.batches import pad_steps
-from unrolled.data.dataset.item_store import Item, iterate
+from unrolled.data.dataset.batches import pad_items
+from unrolled.data.dataset.item_store import iterate
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, ValueOutput
+from unrolled.data.modalities.base import Item
 from unrolled.errors import RunError
 from unrolled.metrics.regression import NORMAL
 from unrolled.model.likelihoods import LIKELIHOODS
@@ -149,7 +150,7 @@ class PredictionRun(RowsRun):
         if isinstance(item, MissingItem):
             yield self._none(name_of(given), item)
             return
-        inputs, lengths = pad_steps(self.known.featurizer, [item])
+        inputs, lengths = pad_items(self.known.featurizer, [item])
         state = net.start(1)
         for t in range(int(lengths[0])):
             with single_thread():  # a step of one row is too small to parallelise

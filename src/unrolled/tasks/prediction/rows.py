@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import SplitItems
+from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.predictor import Member
 from unrolled.tasks.dataset import chunks_in_time, evenly_spaced

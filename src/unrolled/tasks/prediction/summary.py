@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError, command
 from unrolled.figures import FORMATS, LOWER_IS_BETTER

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from unrolled import seeds
 from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, has_target, make_batch
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.numeric_features import NUMERIC_FEATURIZERS
 from unrolled.data.dataset.targets import LabelTargets, count_labels
-from unrolled.data.dataset.text_features import TextFeaturizer
+from unrolled.data.modalities.text import TOKENS
 from unrolled.data.vocabulary.base import tokens_before
 from unrolled.data.vocabulary.subwords import vocabulary_from_json
 from unrolled.deadline import UNLIMITED, Deadline
@@ -57,7 +56,7 @@ from unrolled.tasks.prediction.summary import (
 )
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
+from unrolled.training.planning_rows import TAGGING, TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
     from unrolled.data.text.corpus import Corpus
@@ -162,17 +161,15 @@ class Prediction(Task):
         looked = [len(featurizer.encode(self.examples.items[row])) for row in rows[:200].tolist()]
         each = any(target.each for target in self.examples.targets.values())
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
-        worded = isinstance(featurizer, TextFeaturizer) and featurizer.has_word_steps and self.began is None
-        kind = (
-            "tagging"
-            if each
-            else featurizer.kind
-            if featurizer.kind in NUMERIC_FEATURIZERS
-            else "words"
-            if worded
-            else "tokens"
+        recipe = TOKENS if self.began is not None else featurizer.recipe
+        task = TableSize(
+            len(rows),
+            float(np.mean(looked)),
+            TAGGING if each else recipe,
+            self._rehearse,
+            self.padding_share,
+            self.embed,
         )
-        task = TableSize(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
         return plan_row_minutes(settings, task, device, threads, seconds)

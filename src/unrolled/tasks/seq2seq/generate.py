@@ -8,12 +8,11 @@ import numpy as np
 import torch
 
 from unrolled import seeds
-from unrolled.data.dataset.batches import LONGEST, pad_steps, step_lengths
+from unrolled.data.dataset.batches import LONGEST, pad_items, step_lengths
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Featurizer, Ids
-from unrolled.data.dataset.item_store import Item
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.dataset.seq2seq_batches import PairBatch, make_pairs, order_by_lengths, target_texts_of
+from unrolled.data.modalities.base import Featurizer, Ids, Item
 from unrolled.data.vocabulary.base import EOS
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.beam import ALPHA, Hypothesis, beam_search, greedy, length_penalty
@@ -80,7 +79,7 @@ class Generator:
 
     @torch.no_grad()
     def _write(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
-        state = self.encoder_decoder.start(Source(*pad_steps(self.featurizer, items)))
+        state = self.encoder_decoder.start(Source(*pad_items(self.featurizer, items)))
         if beam == 1:
             return greedy(self.encoder_decoder, state, len(items), length=length)
         return [texts[0] for texts in beam_search(self.encoder_decoder, state, len(items), width=beam, length=length)]
@@ -88,7 +87,7 @@ class Generator:
     @torch.no_grad()
     def _draw(self, item: Item, choice: GenerationConfig, number: int, length: int) -> Hypothesis:
         """Sample one text; its score is the log-probability at temperature 1."""
-        source = Source(*pad_steps(self.featurizer, [item]))
+        source = Source(*pad_items(self.featurizer, [item]))
         random = seeds.make_generator(choice.seed, "write", number)
         drawn = sample_from(
             self.encoder_decoder, self.encoder_decoder.start(source), generator=random,
@@ -109,7 +108,7 @@ class Generator:
     @torch.no_grad()
     def attention(self, item: Item, text: Hypothesis) -> Attention:
         """The attention weights of a text that was generated for an item."""
-        state = self.encoder_decoder.start(Source(*pad_steps(self.featurizer, [item])))
+        state = self.encoder_decoder.start(Source(*pad_items(self.featurizer, [item])))
         inputs = [EOS, *text.tokens] if text.ended else [EOS, *text.tokens][:-1]
         of_layers = self.encoder_decoder.weights(torch.tensor([inputs]), state)  # each (1, T, S)
         weights = torch.stack(of_layers).mean(0)[0].tolist()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
-from unrolled.data.dataset.item_store import Item, SplitItems
+from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.dataset.seq2seq_batches import target_texts_of
+from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, RunError
 from unrolled.metrics.text import TextScore, chrf, count_characters

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.seq2seq_batches import target_texts_of
 from unrolled.data.dataset.vocabulary_choice import has_words
+from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.figures import FORMATS
 from unrolled.metrics.text import TextScore, chrf, count_characters, score_texts

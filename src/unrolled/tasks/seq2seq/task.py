@@ -44,7 +44,7 @@ from unrolled.tasks.seq2seq.summary import (
     summarise_seq2seq,
 )
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
+from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps, seq2seq_recipe
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -118,11 +118,10 @@ class Seq2Seq(Task):
         looked = rows[:200]
         steps = [len(featurizer.encode(self.examples.items[row])) for row in looked.tolist()]
         tokens = self.written.target_lengths(looked, len(looked))
-        kind = "pieces" if self.written.output.vocabulary.kind in ("bpe", "word") else "letters"
         task = TableSize(
             len(rows),
             float(np.mean(steps)),
-            kind,
+            seq2seq_recipe(len(rows), self.written.output.vocabulary.kind in ("bpe", "word")),
             self._rehearse,
             self.padding_share,
             target_tokens=float(tokens.mean()),

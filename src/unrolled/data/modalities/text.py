@@ -1,4 +1,4 @@
-"""The text of a row as steps of a model: tokens of a vocabulary, or words with their character n-grams.
+"""Texts, as tokens of a vocabulary, or as words with their character n-grams.
 
 A row begins with a BOS token, so that an empty text has a step and a prediction too.
 """
@@ -8,20 +8,21 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
+from unrolled.data.cells.cell import Cell, InvalidCell
+from unrolled.data.cells.column_kinds import list_as_text
 from unrolled.data.cells.words import given_words
-from unrolled.data.dataset.featurizer import Featurizer, Ids
-from unrolled.data.dataset.inputs import CategoryInput, InputKind, TextInput
+from unrolled.data.modalities.base import STEP, Featurizer, Ids, InputSample, Modality, Recipe, StepOptions
 from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, Vocabulary
 from unrolled.data.vocabulary.subwords import SubwordVocabulary, vocabulary_from_json
 from unrolled.errors import OptionError, RunError, nearest
 
-TEXT_FEATURIZERS = ("auto", "char", "byte", "word", "bpe")
+TOKENIZERS = ("auto", "char", "byte", "word", "bpe")
 LEAST_WORDS = 3.0  # average words per text from which on the steps are words
 MOST_CHARACTERS = 512  # different characters up to which texts of few words are read as characters
 MOST_WORDS = 50_000  # most words with their own embedding
@@ -35,12 +36,50 @@ WORD = re.compile(r"\w+|[^\w\s]")
 KEPT = 200_000  # words whose ids are cached
 
 
+TOKENS = Recipe(256, 2, 64, 64, 8e-3, 0.35, 60)
+WORDS = Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True)  # a model with an embedding per word soon overfits
+
+
+@dataclass(frozen=True)
+class TextInput(Modality):
+    """A cell as text; the entries of a list stay distinguishable."""
+
+    name, noun, is_text = "text", "texts", True
+
+    @classmethod
+    def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
+        return True
+
+    @classmethod
+    def measure(cls, sample: InputSample) -> Self:
+        return cls()
+
+    def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> TextFeaturizer:
+        learn = learn_given_words if options.tagged else learn_text_featurizer
+        return learn(options.tokenizer, items)
+
+    def load_featurizer(self, value: Mapping[str, Any]) -> TextFeaturizer:
+        return _text_featurizer_from_json(value)
+
+    def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
+        return count_equal_texts(items)
+
+    def steps_of(self, item: Any) -> int:
+        return len(given_words(item))
+
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
+        if isinstance(cells[0], np.ndarray):
+            raise InvalidCell(f"{place}: an array of numbers, where a text was expected.", "Leave out --input-type.")
+        return list_as_text(cells[0])
+
+
 class TextFeaturizer(Featurizer):
     """Turns a text into steps, each a bag of ids whose embeddings are summed: (T, P) with 0 as padding. The first
     step is the BOS token. Subclasses are final."""
 
+    axes = (STEP, "id")
     leading_steps = 1
-    input: InputKind = TextInput()
+    input: Modality = TextInput()
     size: int  # number of different ids
     has_word_steps: bool  # whether a step is a word or a subword
 
@@ -59,6 +98,7 @@ class TokenFeaturizer(TextFeaturizer):
     def __init__(self, table: Vocabulary) -> None:
         self.table, self.kind, self.size = table, table.kind, 1 + table.size
         self.step_description, self.has_word_steps = READ_AS[table.kind], table.kind in ("bpe", "word")
+        self.recipe = WORDS if self.has_word_steps else TOKENS
 
     def encode(self, text: Any) -> Ids:
         ids = np.concatenate([[EOS], self.table.encode(text)])  # (T,)
@@ -78,7 +118,7 @@ class WordFeaturizer(TextFeaturizer):
     The n-grams share 16,384 embeddings by a checksum, so that an unseen word has an embedding too.
     """
 
-    has_word_steps, step_description = True, "words with character n-grams"
+    has_word_steps, step_description, recipe = True, "words with character n-grams", WORDS
 
     def __init__(self, words: Iterable[str], given: bool = False) -> None:
         """given: the text is a list of words already (`given_words`) and is not split into words here."""
@@ -123,41 +163,6 @@ class WordFeaturizer(TextFeaturizer):
         return {"kind": self.kind, "words": self.words}
 
 
-class CategoryFeaturizer(TextFeaturizer):
-    """A single step with a single id: the whole text is one of a few labels. An unknown label is replaced by the most
-    similar one by spelling, or else by the most frequent one."""
-
-    kind, leading_steps, has_word_steps, input = "category", 0, False, CategoryInput()
-
-    def __init__(self, names: Iterable[str]) -> None:
-        """names: the most frequent first."""
-        self.names = list(names)
-        self.size = 1 + len(self.names)
-        self.step_description = f"one of {len(self.names):,} labels"
-        self._number = {name: 1 + place for place, name in enumerate(self.names)}
-
-    @classmethod
-    def learn(cls, texts: Iterable[str]) -> CategoryFeaturizer:
-        """Learn the labels of a training split."""
-        counts = Counter(texts)
-        return cls(sorted(counts, key=lambda name: (-counts[name], name)))
-
-    def nearest_label(self, text: str) -> str:
-        """The label as which a text is read."""
-        if text in self._number:
-            return text
-        return next(iter(get_close_matches(text, self.names, 1)), self.names[0])
-
-    def encode(self, text: Any) -> Ids:
-        return np.array([[self._number[self.nearest_label(text)]]], np.int64)
-
-    def step_names(self, item: Any) -> list[str]:
-        return [self.nearest_label(item)]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": self.names}
-
-
 def character_ngrams(word: str) -> list[str]:
     """The character n-grams of a word between < and >; of a long word those of its beginning and its end."""
     whole = f"<{word}>"
@@ -188,9 +193,9 @@ def learn_text_featurizer(kind: str, texts: Iterable[str]) -> TextFeaturizer:
     """Learn the tokens of a training split. "auto": words where texts have three or more on average, else characters,
     or bytes where there are more than 512 different characters. Iterates over `texts` several times. Raises
     OptionError for an unknown kind."""
-    if kind not in TEXT_FEATURIZERS:
+    if kind not in TOKENIZERS:
         raise OptionError(
-            f"--tokenizer takes {', '.join(TEXT_FEATURIZERS)}; '{kind}' was given.{nearest(kind, TEXT_FEATURIZERS)}"
+            f"--tokenizer takes {', '.join(TOKENIZERS)}; '{kind}' was given.{nearest(kind, TOKENIZERS)}"
         )
     counts: Counter[str] = Counter()
     words = rows = 0
@@ -208,14 +213,8 @@ def learn_text_featurizer(kind: str, texts: Iterable[str]) -> TextFeaturizer:
     )
 
 
-def text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:
-    """The tokens from the value of `to_json`. Raises RunError where it is damaged."""
-    if isinstance(value, Mapping) and value.get("kind") == "category":
-        names = value.get("names")
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise RunError("The run's vocabulary.json is damaged: its labels are not a list of names. Train again.")
-        return CategoryFeaturizer(names)
-    if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
+def _text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:
+    if value.get("kind") not in ("words", "given"):
         return TokenFeaturizer(vocabulary_from_json(value))
     words = value.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
@@ -223,3 +222,8 @@ def text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:
             "The vocabulary is damaged: its words are not a list of texts. Use another run, or train again."
         )
     return WordFeaturizer(words, given=value["kind"] == "given")
+
+
+def count_equal_texts(items: Sequence[str]) -> tuple[int, str]:
+    """Count the items that equal the first; also return a description of them."""
+    return sum(item == items[0] for item in items), f"the same, '{items[0][:40]}'"

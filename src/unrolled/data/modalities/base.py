@@ -1,0 +1,167 @@
+"""What a modality is: a kind of input, with all that is particular to it.
+
+To add one, write its file and enter it in `MODALITIES` of `table`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cells.cell import Cell
+from unrolled.errors import OptionError
+
+Ids = NDArray[np.int64]
+Item: TypeAlias = str | NDArray[Any]  # the input of a row: a text; or numbers, samples, pixels with any axes
+
+STEP = "step"  # the axis of time
+
+
+class Recipe(NamedTuple):
+    """The default hyperparameters of a net that reads a kind of steps."""
+
+    hidden_size: int  # units in a layer
+    layers: int
+    embedding_size: int
+    batch_size: int
+    learning_rate: float
+    dropout: float
+    epochs: float
+    smoothing: float = 0.0  # label smoothing, for seq2seq
+    twice: bool = False  # whether an update sees each row twice, where there is time for it
+    matrix_learning_rate: float = 3.75  # times the rate
+    blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
+
+
+class InputSample(NamedTuple):
+    """The first rows of a table's input columns, from which a modality is measured."""
+
+    path: Path  # of the table
+    names: tuple[str, ...]  # of the columns
+    rows: Sequence[tuple[Cell, ...]]  # without empty cells, one at least; paths are resolved
+    places: Sequence[str]  # file and row of each, for errors
+    all_rows: Callable[[], Iterator[tuple[Cell, ...]]]  # every row of the table, again without empty cells
+
+
+class StepOptions(NamedTuple):
+    """What was requested about the steps that an item becomes."""
+
+    tokenizer: str = "auto"  # --tokenizer
+    stem: str = "auto"  # --stem
+    tagged: bool = False  # whether each step has a target of its own
+
+
+class Featurizer(ABC):
+    """Turns an item into the array that a net reads. Subclasses are final."""
+
+    kind: str  # its name in run folders
+    step_description: str  # short description of a step, for display
+    axes: ClassVar[tuple[str, ...]] = (STEP, "feature")
+    """The axes of an encoded item. An item without a STEP axis is a single position."""
+    leading_steps = 0  # steps at the start that have no target when every other step has one
+    width: int | None = None  # length of the last axis; None where a step is a bag of ids
+    spatial = False  # whether neighbouring features of a step are neighbours in space
+    recipe: Recipe
+    input: Modality
+
+    @abstractmethod
+    def encode(self, item: Any) -> NDArray[Any]:
+        """An item as an array with `axes`: int64 ids, padded with 0, where `width` is None; else float32."""
+
+    def step_names(self, item: Any) -> list[str]:
+        """Names of an item's steps for display; by default their numbers from 1."""
+        return [str(number + 1) for number in range(len(self.encode(item)))]
+
+    def augment(self, item: Any, generator: np.random.Generator) -> NDArray[Any]:
+        """A randomly augmented copy of an item, encoded, for training on little data."""
+        return self.encode(item)
+
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` differs from `encode`."""
+        return type(self).augment is not Featurizer.augment
+
+    def fits_stem(self, stem: str) -> bool:
+        """Whether its steps are those that `--stem` asks for."""
+        return True
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is needed to build it again."""
+
+
+class Modality(ABC):
+    """A kind of input, with what was measured of it in the training data. Subclasses are final and dataclasses.
+
+    The class says how cells of this kind are recognised and measured. An instance reads them.
+    """
+
+    name: ClassVar[str]  # in --input-type, and in run folders
+    noun: ClassVar[str]  # in messages: "images"
+    endings: ClassVar[tuple[str, ...]] = ()  # of files, in lower case; empty if cells are not paths
+    is_text: ClassVar[bool] = False  # whether items are str
+    several_columns: ClassVar[bool] = False  # whether several input columns can be one item
+    stems: ClassVar[tuple[str, ...]] = ()  # values of --stem, besides auto
+    most_equal: ClassVar[float] = 1.0  # share of equal rows from which there is nothing to learn
+    if_equal: ClassVar[str] = "Choose another input column"  # advice in that case
+
+    @classmethod
+    @abstractmethod
+    def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
+        """Whether a column's first cells are of this kind, and of none that precedes it in `MODALITIES`.
+
+        as_text: whether lists hold their numbers as text.
+        """
+
+    @classmethod
+    @abstractmethod
+    def measure(cls, sample: InputSample) -> Self:
+        """The modality as measured on the first rows of a table. Raises DataError."""
+
+    @abstractmethod
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> Item:
+        """The item of a row. place: file and row, for errors. names: of the columns, if known. Raises DataError, and
+        MediaError for a file that cannot be read."""
+
+    @abstractmethod
+    def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> Featurizer:
+        """Learn the featurizer of a training split's items. Raises OptionError for options that do not apply."""
+
+    @abstractmethod
+    def load_featurizer(self, value: Mapping[str, Any]) -> Featurizer:
+        """Load the featurizer that `to_json` wrote. Raises RunError if it is damaged."""
+
+    def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
+        """Count the items that equal a typical one; also return a description of them."""
+        return sum(np.array_equal(item, items[0]) for item in items), "the same numbers"
+
+    def is_blank(self, item: Any) -> bool:
+        """Whether an item of a file is silent, or of one colour."""
+        return False
+
+    def steps_of(self, item: Any) -> int | None:
+        """Number of an item's steps that could have a target each; None if they cannot."""
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The kind as it is saved with a run."""
+        return {"kind": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+
+def check_no_tokenizer(modality: Modality, options: StepOptions) -> None:
+    """Raise OptionError if a tokenizer was requested."""
+    if options.tokenizer != "auto":
+        raise OptionError(f"--tokenizer is for texts, but the input is of kind {modality.name}. Leave it out.")
+
+
+def check_whole_rows(modality: Modality, options: StepOptions) -> None:
+    """Raise OptionError if a tokenizer was requested, or each step needs a target."""
+    check_no_tokenizer(modality, options)
+    if options.tagged:
+        raise OptionError(f"Tags need words or vectors as steps, but the input is of kind {modality.name}.")

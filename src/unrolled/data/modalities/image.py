@@ -1,0 +1,193 @@
+"""Images: files, or arrays of bytes, as their rows or as patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cells.cell import Cell
+from unrolled.data.media.images import (
+    DEEPEST,
+    PICTURES,
+    WHITE,
+    inspect_image,
+    measure_images,
+    patches_of,
+    read_image,
+    rows_of,
+    shift_image,
+)
+from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, check_whole_rows
+from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
+from unrolled.data.modalities.image_arrays import are_images, as_image
+from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
+from unrolled.errors import DataError, MediaError
+from unrolled.schema import Within
+
+LARGEST = 64  # height and width of an image, at most
+SPREAD = 100  # files of a table, spread evenly, from which bit depth and background are measured
+SIDE = 4  # pixels on a side of a patch
+PATCHES = "patches"  # the stem, and the kind of its steps
+
+
+class PixelRowFeaturizer(NumericFeaturizer):
+    """An image as its rows, from the top. Augmented by small shifts."""
+
+    kind, spatial, recipe = "rows", True, Recipe(128, 1, 128, 64, 3e-3, 0.2, 12)
+
+    def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(modality, mean, std)
+        self.channels = 1 if modality.grey else 3
+        self.width = modality.width * self.channels
+        self.step_description = f"images of {modality.width} x {modality.height}, one row per step"
+
+    @property
+    def _has_one_unit(self) -> bool:
+        return True
+
+    def unscaled(self, item: Any) -> Floats:
+        return rows_of(item)
+
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        return self.encode(shift_image(item, generator))
+
+    def fits_stem(self, stem: str) -> bool:
+        return stem != PATCHES
+
+
+class PatchFeaturizer(NumericFeaturizer):
+    """An image as squares of four by four pixels, row by row. Augmented by small shifts."""
+
+    kind, recipe = PATCHES, Recipe(128, 2, 128, 64, 3e-3, 0.1, 12)
+
+    def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(modality, mean, std)
+        self.width = SIDE * SIDE * (1 if modality.grey else 3)
+        self.step_description = (
+            f"images of {modality.width} x {modality.height}, one patch of {SIDE} x {SIDE} per step"
+        )
+
+    @property
+    def _has_one_unit(self) -> bool:
+        return True
+
+    def unscaled(self, item: Any) -> Floats:
+        return patches_of(item, SIDE)
+
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        return self.encode(shift_image(item, generator))
+
+    def fits_stem(self, stem: str) -> bool:
+        return stem == PATCHES
+
+
+@dataclass(frozen=True)
+class ImageInput(Modality):
+    """A path to an image, or an array of its bytes -> (height, width, channels) uint8.
+
+    low, high: the 16-bit values that become 0 and 255; ground: the grey background of transparent pixels.
+    """
+
+    height: Annotated[int, Within(1, 1 << 14)]
+    width: Annotated[int, Within(1, 1 << 14)]
+    grey: bool
+    low: int = 0
+    high: int = DEEPEST
+    ground: int = WHITE
+    name, noun, endings = "image", "images", PICTURES
+    stems = ("conv", "plain", "patches")
+    most_equal, if_equal = MOST_EQUAL, CHECK_DECODING
+
+    @classmethod
+    def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
+        arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
+        return are_images(arrays) if arrays else are_paths(cells, cls.endings)
+
+    @classmethod
+    def measure(cls, sample: InputSample) -> Self:
+        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path))
+        if isinstance(sample.rows[0][0], np.ndarray):
+            return cls(*found)
+        paths = (cells[0] for cells in sample.all_rows())
+        some = spread_evenly(Path(str(path)) for path in paths if path is not None)
+        height, width, grey = found
+        for path in some if grey else ():
+            with suppress(MediaError):
+                grey &= inspect_image(path)[2]
+        (low, high), ground = measure_images(some)
+        return cls(height, width, grey, low, high, ground)
+
+    def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> NumericFeaturizer:
+        check_whole_rows(self, options)
+        featurizer: type[NumericFeaturizer] = PatchFeaturizer if options.stem == PATCHES else PixelRowFeaturizer
+        return featurizer.learn(self, items)
+
+    def load_featurizer(self, value: Mapping[str, Any]) -> NumericFeaturizer:
+        featurizer: type[NumericFeaturizer] = PatchFeaturizer if value["kind"] == PATCHES else PixelRowFeaturizer
+        return featurizer.from_json(self, value)
+
+    def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
+        middle = np.median(np.stack(items), axis=0)  # (H, W, C)
+        near = [int(np.abs(item - middle).max()) <= TOLERANCE for item in items]
+        return sum(near), f"nearly the same image, {_colour(middle)}"
+
+    def is_blank(self, item: Any) -> bool:
+        return is_constant(item)
+
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+        cell = cells[0]
+        if not isinstance(cell, np.ndarray):
+            depth = (self.low, self.high)
+            return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
+        picture = as_image(cell, place)
+        expected = (self.height, self.width, 1 if self.grey else 3)
+        if picture.shape != expected:
+            raise DataError(f"{place}: an image of shape {picture.shape}; {expected} was expected, as in other rows.")
+        return picture.astype(np.uint8)
+
+
+def _measure_size(cells: Sequence[Cell], path: str) -> tuple[int, int, bool]:
+    """(height, width, grey) of images: the median size, of files at most 64 on a side; grey if all of them are."""
+    sizes, grey = [], True
+    for cell in cells:
+        if isinstance(cell, np.ndarray):
+            picture = as_image(cell, path)
+            sizes.append(picture.shape[:2])
+            grey &= picture.shape[2] == 1
+            continue
+        with suppress(MediaError):
+            width, height, without_colour = inspect_image(path_of(cell, path))
+            sizes.append((height, width))
+            grey &= without_colour
+    if not sizes:
+        return LARGEST, LARGEST, False
+    high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
+    if not isinstance(cells[0], np.ndarray) and (scale := LARGEST / max(high, wide)) < 1:
+        high, wide = high * scale, wide * scale
+    return max(1, round(high)), max(1, round(wide)), bool(grey)
+
+
+def spread_evenly(paths: Iterable[Path]) -> list[Path]:
+    """Some of these paths, spread evenly: SPREAD / 2 to SPREAD, or all of them if there are fewer."""
+    kept, every = list[Path](), 1
+    for number, path in enumerate(paths):
+        if number % every == 0:
+            kept.append(path)
+        if len(kept) == SPREAD:
+            kept, every = kept[::2], 2 * every
+    return kept
+
+
+def _colour(picture: NDArray[np.float64]) -> str:
+    low, high = picture.min(), picture.max()
+    if high - low > TOLERANCE:
+        return "of several colours"
+    return (
+        "black throughout" if high <= TOLERANCE else "white throughout" if low >= 255 - TOLERANCE else "of one colour"
+    )
