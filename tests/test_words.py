@@ -1,14 +1,15 @@
-"""Names and phrases that the project has given up do not come back: in src, in the docs, in help texts.
+"""Names and phrases that the project has given up do not come back: in the code and in the docs.
 
-The words of the field that stand in their place: docs/design.md, section "Words".
+The words of the field that stand in their place: docs/design.md, section "Terms".
 """
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 CONVERTER = ROOT / "src/unrolled/rundir/formats.py"  # knows the names of older run folders
@@ -38,27 +39,57 @@ PHRASES = (
 )  # fmt: skip
 
 
-def test_no_retired_identifier_is_used_in_the_code() -> None:
-    import io
-    import tokenize
-
-    found = []
-    for path in SOURCES:
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
-            if token.type == tokenize.NAME and token.string in IDENTIFIERS:
-                found.append(f"{path.relative_to(ROOT)}:{token.start[0]}: {token.string}")
-    assert not found, "\n".join(found)
+OPTION = re.compile(rf"(?<![\w-])(?:{'|'.join(OPTIONS)})(?![\w-])")
+PHRASE = re.compile("|".join(phrase.replace(" ", r"\s+") for phrase in PHRASES), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_retired_option_or_phrase_is_written(path: Path) -> None:
-    text = path.read_text()
-    options = re.findall(rf"(?<![\w-])({'|'.join(OPTIONS)})(?![\w-])", text)
-    phrases = [match[0] for match in re.finditer("|".join(PHRASES), re.sub(r"\s+", " ", text), re.IGNORECASE)]
-    assert not options and not phrases
+def identifiers_in(source: str) -> list[str]:
+    """The retired names that Python code uses, each with its line; comments and strings do not count."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [
+        f"{token.start[0]}: {token.string}"
+        for token in tokens
+        if token.type == tokenize.NAME and token.string in IDENTIFIERS
+    ]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_retired_identifier_stands_in_code_spans_of_the_docs(path: Path) -> None:
-    spans = re.findall(r"`[^`\n]+`", path.read_text())
-    assert not [span for span in spans if set(re.findall(r"\w+", span)) & set(IDENTIFIERS)]
+def options_and_phrases_in(text: str) -> list[str]:
+    """The retired options and phrases that a text has, each with its line; a phrase may run over lines."""
+    found = sorted((match.start(), match[0]) for pattern in (OPTION, PHRASE) for match in pattern.finditer(text))
+    return [f"{text.count(chr(10), 0, start) + 1}: {words}" for start, words in found]
+
+
+def names_in_code_spans(text: str) -> list[str]:
+    """The code spans of a page that have retired names, each with its line."""
+    return [
+        f"{number}: {span}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for span in re.findall(r"`[^`]+`", line)
+        if set(re.findall(r"\w+", span)) & set(IDENTIFIERS)
+    ]
+
+
+def findings(paths: list[Path], find: Callable[[str], list[str]]) -> str:
+    """All that a search finds in these files, one finding per line."""
+    return "\n".join(
+        f"{path.relative_to(ROOT)}:{found}" for path in paths for found in find(path.read_text(encoding="utf-8"))
+    )
+
+
+def test_code_uses_no_retired_identifier() -> None:
+    assert findings(SOURCES, identifiers_in) == ""
+
+
+def test_code_and_docs_use_no_retired_option_or_phrase() -> None:
+    assert findings([*SOURCES, *PAGES], options_and_phrases_in) == ""
+
+
+def test_code_spans_in_docs_use_no_retired_identifier() -> None:
+    assert findings(PAGES, names_in_code_spans) == ""
+
+
+def test_the_searches_find_what_is_retired() -> None:
+    assert identifiers_in("a = 1\nlegs = 'Subject'  # Subject\n") == ["2: legs"]
+    text = "`--hidden-size`\n--size 8; the table\nof symbols, --batch-size, --batch"
+    assert options_and_phrases_in(text) == ["2: --size", "2: table\nof symbols", "3: --batch"]
+    assert names_in_code_spans("legs\n`legs.first` and `arms`\n") == ["2: `legs.first`"]
