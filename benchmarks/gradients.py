@@ -45,10 +45,10 @@ class Model(nn.Module):
 
 
 def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[SegmentLoss, State]:
-    """A piece function over random tokens with a loss at every step, and its initial state."""
+    """The segment loss over random tokens with a loss at every step, and its initial state."""
     tokens = torch.randint(0, TOKENS, (rows, steps), generator=torch.Generator().manual_seed(1))
 
-    def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
+    def segment_loss(state: State, start: int, stop: int) -> tuple[Tensor, State]:
         if not by_steps:
             outputs, state = model.memory.unroll(model.embedding(tokens[:, start:stop]), state)
             return (outputs**2).sum(), state
@@ -58,25 +58,25 @@ def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[SegmentLo
             loss = loss + (output**2).sum()
         return loss, state
 
-    return piece, model.memory.start(rows)
+    return segment_loss, model.memory.start(rows)
 
 
 def one(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
     """Seconds and extra bytes of one backward pass, in this process."""
     model = Model(size)
-    piece, state = read(model, rows, steps, by_steps=False)
+    segment_loss, state = read(model, rows, steps, by_steps=False)
     for warm in ("full", strategy):  # warm-up: the cost of first calls is not the strategy's
-        build("bptt", BPTT_STRATEGIES, warm)(piece, state, 8)
+        build("bptt", BPTT_STRATEGIES, warm)(segment_loss, state, 8)
     before = peak_bytes()
-    seconds, norm = time_one(strategy, model, piece, state, steps)
+    seconds, norm = time_one(strategy, model, segment_loss, state, steps)
     return {"seconds": round(seconds, 3), "extra_bytes": peak_bytes() - before, "norm": norm}
 
 
-def time_one(strategy: str, model: Model, piece: SegmentLoss, state: State, steps: int) -> tuple[float, float]:
+def time_one(strategy: str, model: Model, segment_loss: SegmentLoss, state: State, steps: int) -> tuple[float, float]:
     """Seconds of one backward pass, and the norm of its gradient."""
     model.zero_grad()
     started = time.perf_counter()
-    build("bptt", BPTT_STRATEGIES, strategy)(piece, state, steps)
+    build("bptt", BPTT_STRATEGIES, strategy)(segment_loss, state, steps)
     seconds = time.perf_counter() - started
     return seconds, sum(float((p.grad**2).sum()) for p in model.parameters() if p.grad is not None) ** 0.5
 
@@ -84,8 +84,10 @@ def time_one(strategy: str, model: Model, piece: SegmentLoss, state: State, step
 def pairs(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
     """Seconds of full BPTT and of `strategy`, alternating, step by step, without the first pair; and their ratio."""
     model = Model(size)
-    piece, state = read(model, rows, steps, by_steps=True)
-    taken = [[time_one(s, model, piece, state, steps) for s in ("full", strategy)] for _ in range(PAIRS + 1)][1:]
+    segment_loss, state = read(model, rows, steps, by_steps=True)
+    taken = [[time_one(s, model, segment_loss, state, steps) for s in ("full", strategy)] for _ in range(PAIRS + 1)][
+        1:
+    ]
     whole, other = ([round(pair[k][0], 3) for pair in taken] for k in (0, 1))
     ratios = [b / a for a, b in zip(whole, other, strict=True)]
     norms = {"norm_whole": taken[0][0][1], "norm": taken[0][1][1]}

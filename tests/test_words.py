@@ -25,7 +25,7 @@ IDENTIFIERS = (
     "CharacterTable", "ByteTable", "SymbolStore", "SymbolTokens", "LabelTokens", "symbols", "symbol", "SYMBOLS",
     "symbols_a_second", "border", "BORDER", "stand_in", "stand_ins", "foresee", "foreseen", "surety", "dice",
     "deviation", "learn_spelling", "Spelling", "from_run", "is_asked", "asked", "NOT_ASKED", "unroll_by_stretches",
-    "rows_of_part", "part_items", "PartItems", "share_right",
+    "rows_of_part", "part_items", "PartItems", "share_right", "Told", "READING_LAWS", "MAKING_LAWS", "made_for_laws",
 )  # fmt: skip
 OPTIONS = (
     "--as", "--read", "--inlet", "--reader", "--symbols", "--rate", "--size", "--depth", "--batch", "--from",

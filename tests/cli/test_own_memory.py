@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from asking import Unroll
 
+import unrolled
+import unrolled.memory
 from unrolled.memory import MEMORIES
 
 KEPT = """
@@ -92,9 +94,13 @@ def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> No
     for command in (("sample", "run"), ("evaluate", "run"), ("resume", "run", "--steps", "1")):
         prediction = unroll(*command)
         assert prediction.code == 2 and "unroll --with leaky.Leaky" in prediction.err
+        assert "from Python: unrolled.memory.register('leaky.Leaky')" in prediction.err
     (here / "leaky.py").write_text(KEPT)
     prediction = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
     assert prediction.code == 0 and prediction.out
+    forget()
+    unrolled.memory.register("leaky.Leaky")
+    assert "".join(unrolled.load("run").sample(length=5))
 
 
 def test_compare_takes_it(here: Path, unroll: Unroll) -> None:

@@ -79,10 +79,10 @@ class Counted:
 @pytest.mark.parametrize("keep", ["graphs", "states"])
 def test_it_reads_as_often_as_the_formula_says(slots: int, keep: str) -> None:
     steps = 100
-    piece = Counted()
-    Checkpointed(slots=slots, keep=keep)(piece, torch.zeros(1, 1, dtype=torch.float64), steps)
+    segment_loss = Counted()
+    Checkpointed(slots=slots, keep=keep)(segment_loss, torch.zeros(1, 1, dtype=torch.float64), steps)
     expected = count_graphs(steps, slots) if keep == "graphs" else count_states(steps, slots)
-    assert piece.steps == expected
+    assert segment_loss.steps == expected
 
 
 def reading(memory: Any, rows: int, steps: int) -> tuple[Any, State]:
@@ -90,11 +90,11 @@ def reading(memory: Any, rows: int, steps: int) -> tuple[Any, State]:
     weight = next(memory.parameters())
     inputs = torch.randn(rows, steps, memory.input_size, generator=generator).to(weight)
 
-    def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
+    def segment_loss(state: State, start: int, stop: int) -> tuple[Tensor, State]:
         outputs, state = memory.unroll(inputs[:, start:stop], state)
         return (outputs**2).sum(), state
 
-    return piece, draw_masks(memory.start(rows), generator)
+    return segment_loss, draw_masks(memory.start(rows), generator)
 
 
 @pytest.mark.parametrize("name", [*MEMORIES, "lstm/attention:span=8"])
@@ -102,11 +102,11 @@ def reading(memory: Any, rows: int, steps: int) -> tuple[Any, State]:
 def test_the_gradient_is_that_of_the_whole_to_1e_10_with_dropout_replayed(name: str, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     memory = build_stack(name, 4, 8, depth=2, dropout=0.4).double()
-    piece, state = reading(memory, rows=3, steps=40)
+    segment_loss, state = reading(memory, rows=3, steps=40)
     found = []
     for strategy in (Full(), Checkpointed(**options)):
         memory.zero_grad()
-        loss, after = strategy(piece, state, 40)
+        loss, after = strategy(segment_loss, state, 40)
         gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in memory.named_parameters()}
         found.append({"loss": loss, **states.leaves(after), **gradients})
     for part, value in found[0].items():
@@ -116,7 +116,7 @@ def test_the_gradient_is_that_of_the_whole_to_1e_10_with_dropout_replayed(name: 
 def test_a_budget_of_bytes_is_kept() -> None:
     """What autograd holds at any moment, counted by its hooks, stays below the budget."""
     memory = LSTM(8, 32)
-    piece, state = reading(memory, rows=4, steps=512)
+    segment_loss, state = reading(memory, rows=4, steps=512)
     alive: dict[int, int] = {}
     most = 0
 
@@ -135,7 +135,7 @@ def test_a_budget_of_bytes_is_kept() -> None:
     for budget in budgets:
         most = 0
         with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
-            Checkpointed(bytes=budget)(piece, state, 512)
+            Checkpointed(bytes=budget)(segment_loss, state, 512)
         budgets[budget] = most
     assert budgets["200KB"] < 200_000
     assert 200_000 < budgets["800KB"] < 800_000, "more bytes are used where there are more"
@@ -150,10 +150,10 @@ def test_what_cannot_be_is_refused() -> None:
         Checkpointed(slots=0)
     with pytest.raises(OptionError, match=r"number of bytes such as 64MB"):
         Checkpointed(bytes="much")
-    piece, state = reading(LSTM(4, 64), rows=8, steps=20)
+    segment_loss, state = reading(LSTM(4, 64), rows=8, steps=20)
     with pytest.raises(
         OptionError, match=r"too little for one slot.*\nThe minimum is checkpointed:bytes=(\d+)"
     ) as refused:
-        Checkpointed(bytes="1KB")(piece, state, 20)
+        Checkpointed(bytes="1KB")(segment_loss, state, 20)
     least = int(str(refused.value).split("bytes=")[-1].split(";")[0])
-    Checkpointed(bytes=least)(piece, state, 20)
+    Checkpointed(bytes=least)(segment_loss, state, 20)

@@ -28,14 +28,14 @@ def slope_at_the_last_step(strategy: BPTTStrategy, steps: int) -> float:
     """d/dθ of ½(s¹ − 1)² after the last of `steps` steps of s = MIX s + PUSH θ, at θ = 0 and s = 0."""
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
 
-    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def segment_loss(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         loss = torch.zeros((), dtype=torch.float64)
         for t in range(start, stop):
             state = MIX @ state + PUSH * theta
             loss = loss + 0.5 * (state[0] - 1) ** 2 * (t == steps - 1)
         return loss, state
 
-    loss, _ = strategy(piece, torch.zeros(PLACES, dtype=torch.float64), steps)
+    loss, _ = strategy(segment_loss, torch.zeros(PLACES, dtype=torch.float64), steps)
     assert loss.item() == 0.5
     assert theta.grad is not None
     return theta.grad.item()
@@ -67,15 +67,15 @@ def test_full_of_a_few_steps_is_truncation_to_as_many() -> None:
 def test_truncation_reads_k2_minus_k1_steps_once_more() -> None:
     read: list[tuple[int, int]] = []
 
-    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def segment_loss(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         read.append((start, stop))
         weight = torch.zeros((), requires_grad=True)
         return weight * (stop - start), state
 
-    Truncated(4, 8)(piece, torch.zeros(1), 12)
+    Truncated(4, 8)(segment_loss, torch.zeros(1), 12)
     assert read == [(0, 4), (0, 4), (4, 8), (4, 8), (8, 12)]
     read.clear()
-    Truncated(4, 6)(piece, torch.zeros(1), 10)
+    Truncated(4, 6)(segment_loss, torch.zeros(1), 10)
     assert read == [(0, 2), (2, 4), (2, 4), (4, 6), (6, 8), (6, 8), (8, 10)]
 
 
@@ -107,12 +107,12 @@ def jumping_slope(strategy: BPTTStrategy, steps: int, generator: torch.Generator
     """The same slope, ten steps at once, so that many draws take only seconds."""
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
 
-    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def segment_loss(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
         mixed, pushed = JUMPS[stop - start]
         state = mixed @ state + pushed * theta
         loss = 0.5 * (state[0] - 1) ** 2 if stop == steps else theta * 0
         return loss, state
 
-    strategy(piece, torch.zeros(PLACES, dtype=torch.float64), steps, generator)
+    strategy(segment_loss, torch.zeros(PLACES, dtype=torch.float64), steps, generator)
     assert theta.grad is not None
     return theta.grad.item()

@@ -58,7 +58,7 @@ class LooksAhead(SteppedRNN):
 
 
 class WritesIntoItsState(LSTM):
-    breaks: ClassVar[Law] = laws.a_step_leaves_every_earlier_state_alone
+    breaks: ClassVar[Law] = laws.a_step_changes_no_earlier_state
 
     def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         output, after = super().step(x, state)
@@ -70,7 +70,7 @@ class WritesIntoItsState(LSTM):
 class ReusesItsBuffer(LSTM):
     """Returns the same tensor as its state every time, as a fast loop might."""
 
-    breaks: ClassVar[Law] = laws.a_step_leaves_every_earlier_state_alone
+    breaks: ClassVar[Law] = laws.a_step_changes_no_earlier_state
     buffer: Tensor | None = None
 
     def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
@@ -148,7 +148,7 @@ class DrawsItsMaskEachStep(SteppedRNN):
 class KeepsAClockOfItsOwn(SteppedRNN):
     """Part of the past is in the module, so no state contains it."""
 
-    breaks: ClassVar[Law] = laws.a_state_goes_on_the_same_after_cutting_joining_and_saving
+    breaks: ClassVar[Law] = laws.a_state_survives_cutting_joining_and_saving
     steps_read = 0
 
     def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
@@ -165,7 +165,7 @@ class RoundsItsState(LSTM):
 
 
 class ChokesOnNothing(SteppedRNN):
-    breaks: ClassVar[Law] = laws.nothing_to_read_is_allowed
+    breaks: ClassVar[Law] = laws.an_empty_input_is_allowed
 
     def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
         if not xs.shape[1]:
@@ -185,19 +185,19 @@ class RemembersNothing(SteppedRNN):
 class BelievesWhatItIsGiven(SteppedRNN):
     """Below, its methods are replaced by the unchecked originals, so nothing is checked."""
 
-    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_memory_refuses_invalid_arguments
 
 
 class BelievesItsLengths(SteppedRNN):
     """Its unroll is replaced, and checks everything except the lengths."""
 
-    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_memory_refuses_invalid_arguments
 
 
 class TakesNoUnits(SteppedRNN):
     """Given a size of 0 it silently uses 1."""
 
-    breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
+    breaks: ClassVar[Law] = laws.a_constructor_refuses_invalid_arguments
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__(inputs, max(1, units))
@@ -206,7 +206,7 @@ class TakesNoUnits(SteppedRNN):
 class TakesAnyOption(SteppedRNN):
     """Declares no type for its option, and does not check it."""
 
-    breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
+    breaks: ClassVar[Law] = laws.a_constructor_refuses_invalid_arguments
 
     def __init__(self, input_size: int, size: int, keep=0.5) -> None:  # type: ignore[no-untyped-def]
         super().__init__(input_size, size)
@@ -220,7 +220,7 @@ class AnyPlacesState(NamedTuple):
 class TakesMorePlaces(Convolution):
     """Keeps nothing, and accepts a state of a wider convolution."""
 
-    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_memory_refuses_invalid_arguments
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__(input_size, size, width=1)
@@ -303,7 +303,7 @@ class ReadsOneWay(ReadsBothWays):
 
 
 class ChokesOnNoRows(ReadsBothWays):
-    breaks: ClassVar[Law] = laws.nothing_to_encode_is_allowed
+    breaks: ClassVar[Law] = laws.an_empty_input_can_be_encoded
 
     def encode(
         self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
@@ -315,7 +315,7 @@ class ChokesOnNoRows(ReadsBothWays):
 class EncodesWhatItIsGiven(ReadsBothWays):
     """Its method is replaced below; its memories check their arguments, but not the type of the lengths."""
 
-    breaks: ClassVar[Law] = laws.an_encoder_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.an_encoder_refuses_invalid_arguments
 
 
 BROKEN_ENCODERS: tuple[Any, ...] = (
@@ -330,7 +330,7 @@ BROKEN_ENCODERS: tuple[Any, ...] = (
 class BelievesItsSource(Dot):
     """Checks the arguments of each step, but not the source that it attends to."""
 
-    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_invalid_arguments
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__(input_size, 5, size)
@@ -343,7 +343,7 @@ class BelievesItsSource(Dot):
 class BelievesItsState(Dot):
     """Checks each tensor of a state against its shape, but not against the other tensors."""
 
-    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_invalid_arguments
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__(input_size, 5, size)

@@ -27,18 +27,18 @@ class BrokenTruncation:
         return detach(state)
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         total = torch.zeros(())
         for start in range(0, length, self.k1):
-            loss, state = piece(state, start, min(start + self.k1, length))
+            loss, state = segment_loss(state, start, min(start + self.k1, length))
             loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
             total, state = total + loss.detach(), self.cut(state)
         return total, detach(state)
 
 
 class ForgetsToDetach(BrokenTruncation):
-    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_at_k1_and_k2
 
     def cut(self, state: State) -> State:
         return state
@@ -47,55 +47,55 @@ class ForgetsToDetach(BrokenTruncation):
 class CutsAStepLate(BrokenTruncation):
     """Processes three steps where it declares two."""
 
-    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_at_k1_and_k2
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        return BrokenTruncation(self.k1 + 1)(piece, state, length)
+        return BrokenTruncation(self.k1 + 1)(segment_loss, state, length)
 
 
 class CutsEverywhere(BrokenTruncation):
     """Also cuts within a segment, as if k2 were ignored."""
 
-    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_at_k1_and_k2
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        return BrokenTruncation(1)(piece, state, length)
+        return BrokenTruncation(1)(segment_loss, state, length)
 
 
 class HandsBackTheLastLoss(BrokenTruncation):
-    breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
+    breaks: ClassVar[GradientLaw] = laws.a_strategy_returns_the_loss_and_state_of_a_forward_pass
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        _, after = super().__call__(piece, state, length)
-        return piece(state, max(0, length - self.k1), length)[0].detach(), after
+        _, after = super().__call__(segment_loss, state, length)
+        return segment_loss(state, max(0, length - self.k1), length)[0].detach(), after
 
 
 class HandsBackItsGraph(BrokenTruncation):
-    breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
+    breaks: ClassVar[GradientLaw] = laws.a_strategy_returns_the_loss_and_state_of_a_forward_pass
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        loss, _ = super().__call__(piece, state, length)
-        return loss, piece(state, 0, length)[1]
+        loss, _ = super().__call__(segment_loss, state, length)
+        return loss, segment_loss(state, 0, length)[1]
 
 
 class ScalesItsLoss(BrokenTruncation):
     """Divides by the number of segments, as for a mean."""
 
-    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_at_k1_and_k2
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         def scaled(state: State, start: int, stop: int) -> tuple[Tensor, State]:
-            loss, state = piece(state, start, stop)
+            loss, state = segment_loss(state, start, stop)
             return loss / 4, state
 
         loss, after = super().__call__(scaled, state, length)
@@ -113,18 +113,18 @@ class SaysItIsInexact:
     exact: ClassVar[bool] = False
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        return BrokenTruncation(length or 1)(piece, state, length)
+        return BrokenTruncation(length or 1)(segment_loss, state, length)
 
 
 class ChokesOnZeroSteps(BrokenTruncation):
-    breaks: ClassVar[GradientLaw] = laws.nothing_to_read_has_no_gradient
+    breaks: ClassVar[GradientLaw] = laws.zero_steps_have_no_gradient
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        loss, after = super().__call__(piece, state, length or 1)
+        loss, after = super().__call__(segment_loss, state, length or 1)
         return loss, after
 
 
@@ -137,10 +137,10 @@ class BeginsWithAClearedGradient:
     exact: ClassVar[bool] = True
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         self.memory.zero_grad()
-        return BrokenTruncation(length)(piece, state, length)
+        return BrokenTruncation(length)(segment_loss, state, length)
 
 
 BROKEN_GRADIENTS = (

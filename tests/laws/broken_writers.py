@@ -53,7 +53,7 @@ class LooksAtPadding(SmallEncoderDecoder):
 
 
 class CentresOverItsSources(SmallEncoderDecoder):
-    breaks: ClassVar[Law] = laws.a_text_hangs_on_no_other_source
+    breaks: ClassVar[Law] = laws.a_text_depends_on_no_other_source
 
     def encode(self, source: Source, initial_state: InitialState) -> Encoded:
         features, lengths = super().encode(source, initial_state)
@@ -63,14 +63,14 @@ class CentresOverItsSources(SmallEncoderDecoder):
 class ReadsNoFurther(SmallEncoderDecoder):
     """Uses only three steps of the input."""
 
-    breaks: ClassVar[Law] = laws.a_text_hangs_on_every_step_of_its_source
+    breaks: ClassVar[Law] = laws.a_text_depends_on_every_step_of_its_source
 
     def start(self, source: Source, initial_state: InitialState | None = None) -> State:
         return super().start(source._replace(lengths=source.lengths.clamp(max=3)), initial_state)
 
 
 class DividesByNoSteps(SmallEncoderDecoder):
-    breaks: ClassVar[Law] = laws.nothing_to_write_about_is_allowed
+    breaks: ClassVar[Law] = laws.an_empty_source_is_allowed
 
     def encode(self, source: Source, initial_state: InitialState) -> Encoded:
         features, lengths = super().encode(source, initial_state)

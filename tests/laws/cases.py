@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.arguments import Count, checked
 from unrolled.gradient import BPTTStrategy, Checkpointed, Full, Randomised, Truncated
-from unrolled.laws import Told
+from unrolled.laws import FixedSources
 from unrolled.memory import (
     GRU,
     LSTM,
@@ -213,23 +213,23 @@ def vectors() -> Source:
     return Source(torch.randn(5, 5, 4, generator=torch.Generator().manual_seed(4)), bags().lengths)
 
 
-def told(model: str, cross_attention: str, source: Source | None = None, **how: Any) -> Told:
+def fixed_sources(model: str, cross_attention: str, source: Source | None = None, **how: Any) -> FixedSources:
     """An encoder-decoder with 65 tokens and a small memory, given a source of five inputs."""
     size = how.pop("size", 8)
     embedding = how.pop("embedding", None) or BagEmbedding(20, 6)
     encoder_decoder = build_encoder_decoder(embedding, model, cross_attention, 65, 6, size, **how)
-    return Told(encoder_decoder, bags() if source is None else source)
+    return FixedSources(encoder_decoder, bags() if source is None else source)
 
 
-ENCODER_DECODER_CASES: dict[str, Callable[[], Told]] = {
-    "lstm, no attention": lambda: told("lstm", "none"),
-    "lstm, additive": lambda: told("lstm", "additive", dropout=0.2),
-    "gru, dot": lambda: told("gru", "dot", depth=2, dropout=0.2),
-    "lstm, multihead": lambda: told("lstm", "multihead:heads=4", depth=2),
-    "blocks of mingru, dot": lambda: told("mingru", "dot", depth=2, dropout=0.2),
-    "transformer": lambda: told("transformer", "multihead", depth=2, dropout=0.2),
-    "transformer with a span": lambda: told("transformer:span=3", "multihead", depth=2, dropout=0.2),
-    "transformer, tied": lambda: told("transformer:span=4", "multihead", size=6, tied=True),
-    "gru of a category": lambda: told("gru", "none", labels(), smoothing=0.1),
-    "lstm of vectors": lambda: told("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
+ENCODER_DECODER_CASES: dict[str, Callable[[], FixedSources]] = {
+    "lstm, no attention": lambda: fixed_sources("lstm", "none"),
+    "lstm, additive": lambda: fixed_sources("lstm", "additive", dropout=0.2),
+    "gru, dot": lambda: fixed_sources("gru", "dot", depth=2, dropout=0.2),
+    "lstm, multihead": lambda: fixed_sources("lstm", "multihead:heads=4", depth=2),
+    "blocks of mingru, dot": lambda: fixed_sources("mingru", "dot", depth=2, dropout=0.2),
+    "transformer": lambda: fixed_sources("transformer", "multihead", depth=2, dropout=0.2),
+    "transformer with a span": lambda: fixed_sources("transformer:span=3", "multihead", depth=2, dropout=0.2),
+    "transformer, tied": lambda: fixed_sources("transformer:span=4", "multihead", size=6, tied=True),
+    "gru of a category": lambda: fixed_sources("gru", "none", labels(), smoothing=0.1),
+    "lstm of vectors": lambda: fixed_sources("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
 }

@@ -42,18 +42,18 @@ from unrolled import laws, memory
 from unrolled.errors import OptionError
 from unrolled.gradient import BPTT_STRATEGIES, BPTTStrategy
 from unrolled.laws import (
+    CONSTRUCTOR_LAWS,
     CROSS_ATTENTION_LAWS,
     ENCODER_DECODER_LAWS,
     ENCODER_LAWS,
-    MAKING_LAWS,
     MEMORY_LAWS,
     MODEL_LAWS,
     TRAINING_LAWS,
+    FixedSources,
     GradientLaw,
     Law,
     LawError,
-    Making,
-    Told,
+    MakeTraining,
 )
 from unrolled.memory import LSTM, MEMORIES, Memory
 from unrolled.memory.pooling import POOLS
@@ -100,7 +100,7 @@ BY_HEART = (laws.a_tiny_batch_is_overfit, laws.a_tiny_batch_of_texts_is_overfit)
 @pytest.mark.parametrize("name", MEMORY_CASES)
 @pytest.mark.parametrize(("law", "numbers"), in_all_numbers(MEMORY_LAWS))
 def test_every_memory_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
-    assert laws.broken(law, lambda: laws.made_for_laws(MEMORY_CASES[name], *numbers)) is None
+    assert laws.broken(law, lambda: laws.make_for_laws(MEMORY_CASES[name], *numbers)) is None
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
@@ -116,18 +116,18 @@ def test_every_model_keeps_every_law(law: Law, name: str, numbers: Numbers) -> N
 @pytest.mark.parametrize("name", ENCODER_CASES)
 @pytest.mark.parametrize("law", ENCODER_LAWS, ids=lambda law: law.__name__)
 def test_every_encoder_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
-    law(laws.made_for_laws(ENCODER_CASES[name], *numbers))
+    law(laws.make_for_laws(ENCODER_CASES[name], *numbers))
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", CROSS_ATTENTION_CASES)
 @pytest.mark.parametrize("law", CROSS_ATTENTION_LAWS, ids=lambda law: law.__name__)
 def test_every_reader_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
-    law(laws.made_for_laws(CROSS_ATTENTION_CASES[name], *numbers))
+    law(laws.make_for_laws(CROSS_ATTENTION_CASES[name], *numbers))
 
 
 @pytest.mark.parametrize("name", MAKING_CASES)
-@pytest.mark.parametrize("law", MAKING_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("law", CONSTRUCTOR_LAWS, ids=lambda law: law.__name__)
 def test_what_makes_a_part_keeps_every_law(law: Law, name: str) -> None:
     law(*MAKING_CASES[name])
 
@@ -147,12 +147,12 @@ def test_every_gradient_keeps_every_law_over_every_memory(
     law: GradientLaw, strategy: BPTTStrategy, name: str, numbers: Numbers
 ) -> None:
     named = wraps(law)(partial(law, strategy))
-    assert laws.broken(named, lambda: laws.made_for_laws(GRADIENT_MEMORIES[name], *numbers)) is None
+    assert laws.broken(named, lambda: laws.make_for_laws(GRADIENT_MEMORIES[name], *numbers)) is None
 
 
 @pytest.mark.parametrize("name", TRAINING_CASES)
 @pytest.mark.parametrize("law", TRAINING_LAWS, ids=lambda law: law.__name__)
-def test_every_training_keeps_every_law(law: Callable[[Making], None], name: str) -> None:
+def test_every_training_keeps_every_law(law: Callable[[MakeTraining], None], name: str) -> None:
     law(TRAINING_CASES[name])
 
 
@@ -203,14 +203,21 @@ def test_every_law_of_a_part_catches_a_planted_fault() -> None:
     components += BROKEN_TRAININGS
     caught = {fault.breaks.__name__ for fault in [*components, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]}
     strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
-    kinds = (*MEMORY_LAWS, *MAKING_LAWS, *ENCODER_DECODER_LAWS, *ENCODER_LAWS, *CROSS_ATTENTION_LAWS, *TRAINING_LAWS)
+    kinds = (
+        *MEMORY_LAWS,
+        *CONSTRUCTOR_LAWS,
+        *ENCODER_DECODER_LAWS,
+        *ENCODER_LAWS,
+        *CROSS_ATTENTION_LAWS,
+        *TRAINING_LAWS,
+    )
     assert caught == {law.__name__ for law in (*kinds, *strategies)}
 
 
 @pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
-        fault.breaks(laws.made_for_laws(fault))
+        fault.breaks(laws.make_for_laws(fault))
     name = fault.breaks.__name__.replace("_", " ")
     assert any(sentence.startswith(name) for sentence in laws.check(fault))
 
@@ -226,21 +233,21 @@ def test_a_planted_fault_of_what_makes_a_part_is_caught_by_the_law_it_names(faul
 @pytest.mark.parametrize("fault", BROKEN_ENCODERS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any) -> None:
     for law in ENCODER_LAWS:
-        law(laws.made_for_laws(ReadsBothWays))
+        law(laws.make_for_laws(ReadsBothWays))
     with pytest.raises(LawError):
-        fault.breaks(laws.made_for_laws(fault))
+        fault.breaks(laws.make_for_laws(fault))
 
 
 @pytest.mark.parametrize("fault", BROKEN_READERS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_a_reader_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
-        fault.breaks(laws.made_for_laws(fault))
+        fault.breaks(laws.make_for_laws(fault))
 
 
 @pytest.mark.parametrize("fault", BROKEN_ENCODER_DECODERS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_a_encoder_decoder_is_caught_by_the_law_it_names(fault: Any) -> None:
     torch.manual_seed(0)
-    sound, broken = Told(SmallEncoderDecoder(), bags()).double(), Told(fault(), bags()).double()
+    sound, broken = FixedSources(SmallEncoderDecoder(), bags()).double(), FixedSources(fault(), bags()).double()
     fault.breaks(sound)
     with pytest.raises(LawError):
         fault.breaks(broken)
@@ -260,11 +267,11 @@ def test_a_planted_fault_of_a_model_is_caught() -> None:
 @pytest.mark.parametrize("fault", BROKEN_GRADIENTS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_a_gradient_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
-        fault.breaks(fault(), laws.made_for_laws(LSTM))
+        fault.breaks(fault(), laws.make_for_laws(LSTM))
 
 
 def test_a_gradient_that_overwrites_is_caught() -> None:
-    lstm = laws.made_for_laws(LSTM)
+    lstm = laws.make_for_laws(LSTM)
     with pytest.raises(LawError, match="after two calls"):
         BeginsWithAClearedGradient.breaks(BeginsWithAClearedGradient(lstm), lstm)
 
@@ -291,8 +298,8 @@ def test_check_shows_a_fault_by_the_smallest_input_that_has_it() -> None:
 
 @pytest.mark.parametrize("lengths", laws.SMALL, ids=str)
 def test_a_sound_memory_keeps_its_laws_on_every_small_input(lengths: tuple[int, ...]) -> None:
-    for law in laws.READING_LAWS:
-        law(laws.made_for_laws(LSTM), lengths)
+    for law in laws.STEPPING_LAWS:
+        law(laws.make_for_laws(LSTM), lengths)
 
 
 def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:

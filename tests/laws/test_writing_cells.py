@@ -9,11 +9,11 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from cases import bags, labels, told, vectors
+from cases import bags, fixed_sources, labels, vectors
 from torch import nn
 
 from unrolled import laws
-from unrolled.laws import Law, Told, a_tiny_batch_of_texts_is_overfit, chunks_equal_the_whole
+from unrolled.laws import FixedSources, Law, a_tiny_batch_of_texts_is_overfit, chunks_equal_the_whole
 from unrolled.memory import MEMORIES
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
 
@@ -23,10 +23,10 @@ def depth(memory: str) -> int:
     return 2 if memory == "attention" else 1
 
 
-SOURCES: dict[str, Callable[[str, str], Told]] = {
-    "texts": lambda memory, cross_attention: told(memory, cross_attention, bags(), depth=depth(memory)),
-    "labels": lambda memory, cross_attention: told(memory, cross_attention, labels(), depth=depth(memory)),
-    "vectors": lambda memory, cross_attention: told(
+SOURCES: dict[str, Callable[[str, str], FixedSources]] = {
+    "texts": lambda memory, cross_attention: fixed_sources(memory, cross_attention, bags(), depth=depth(memory)),
+    "labels": lambda memory, cross_attention: fixed_sources(memory, cross_attention, labels(), depth=depth(memory)),
+    "vectors": lambda memory, cross_attention: fixed_sources(
         memory, cross_attention, vectors(), depth=depth(memory), embedding=nn.Linear(4, 6)
     ),
 }

@@ -13,7 +13,7 @@ from unrolled import laws
 from unrolled.data.dataset.batches import RowBatch
 from unrolled.data.dataset.targets import NO_TARGET
 from unrolled.gradient import Full
-from unrolled.laws import Making
+from unrolled.laws import MakeTraining
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import BagEmbedding
@@ -73,7 +73,7 @@ class LabelTraining:
         update(self.training_state, self.batches.batch(k), Full(), self.plan, 0)
 
     @torch.no_grad()
-    def read(self, model: Any, k: int) -> None:
+    def forward(self, model: Any, k: int) -> None:
         batch = self.batches.batch(k)
         model.loss(batch, model.start(ROWS))
 
@@ -104,7 +104,7 @@ class LabelTraining:
 class LosesStatistics(LabelTraining):
     """A checkpoint has only parameters."""
 
-    breaks: ClassVar[Callable[[Making], None]] = laws.a_resumed_training_ends_with_the_same_bytes
+    breaks: ClassVar[Callable[[MakeTraining], None]] = laws.a_resumed_training_ends_with_the_same_bytes
 
     def tensors(self) -> Mapping[str, Tensor]:
         return {name: tensor for name, tensor in super().tensors().items() if "running" not in name}
@@ -116,7 +116,7 @@ class LosesStatistics(LabelTraining):
 class PredictsByTheBatch(LabelTraining):
     """Batch norm stays in training mode."""
 
-    breaks: ClassVar[Callable[[Making], None]] = laws.a_prediction_depends_on_no_other_row_of_its_batch
+    breaks: ClassVar[Callable[[MakeTraining], None]] = laws.a_prediction_depends_on_no_other_row_of_its_batch
 
     def predict(self, rows: Sequence[int]) -> Tensor:
         self.averaged.train()
@@ -126,7 +126,7 @@ class PredictsByTheBatch(LabelTraining):
 class KeepsRunningStatistics(LabelTraining):
     """The averaged weights are validated with the statistics of the weights in training."""
 
-    breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
+    breaks: ClassVar[Callable[[MakeTraining], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
 
     def estimate(self) -> None:
         pass
@@ -135,24 +135,24 @@ class KeepsRunningStatistics(LabelTraining):
 class ForgetsEarlierBatches(LabelTraining):
     """A running mean instead of the plain mean: the last batches have the largest weight."""
 
-    breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
+    breaks: ClassVar[Callable[[MakeTraining], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
 
     def estimate(self) -> None:
         for layer in batch_norms(self.averaged).values():
             layer.train()
         for k in range(BATCHES):
-            self.read(self.averaged, k)
+            self.forward(self.averaged, k)
         self.averaged.eval()
 
 
 class LearnsNothing(LabelTraining):
-    breaks: ClassVar[Callable[[Making], None]] = laws.a_training_lowers_the_loss
+    breaks: ClassVar[Callable[[MakeTraining], None]] = laws.a_training_lowers_the_loss
 
     def update(self, k: int) -> None:
         self.training_state.step = k
 
 
-TRAINING_CASES: dict[str, Making] = {
+TRAINING_CASES: dict[str, MakeTraining] = {
     "convolutions with batch norm": LabelTraining,
     "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
 }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.gradient import Full
 from unrolled.options import TrainOptions
 from unrolled.run.monitor import Monitor
 from unrolled.run.reserve import MARGIN
@@ -123,7 +124,7 @@ class Bench:
         self.monitor.begin()
         reports = [self.monitor.report(self.plan)]
         due = train(
-            self.monitor.training_state, self.task, lambda piece, state, steps, _: backward(*piece(state, 0, steps)),
+            self.monitor.training_state, self.task, Full(),
             self.monitor.plans, 0, lambda: False, self.monitor.is_due, self.monitor.go_back,
         )  # fmt: skip
         return reports + [self.monitor.report(plan) for plan in due]
@@ -131,11 +132,6 @@ class Bench:
     def plans(self) -> list[tuple[int, int, str]]:
         """(from step, number of updates, why) of each plan that was recorded after the first."""
         return [(plan["from_step"], plan["steps"], plan["why"]) for plan in self.folder.read_plans()[1:]]
-
-
-def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach(), state
 
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:

@@ -12,8 +12,8 @@ from torch import Tensor
 from unrolled.states import State
 
 SegmentLoss: TypeAlias = Callable[[State, int, int], tuple[Tensor, State]]
-"""`piece(state, a, b)` processes steps a to b − 1 from `state` and returns their summed loss and the state after
-them."""
+"""`segment_loss(state, a, b)` processes steps a to b − 1 from `state`, and returns their summed loss and the state
+after them."""
 
 
 class BPTTStrategy(Protocol):
@@ -26,5 +26,5 @@ class BPTTStrategy(Protocol):
     exact: ClassVar[bool]  # whether `.grad` gets the exact gradient, or a cheaper approximation
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]: ...

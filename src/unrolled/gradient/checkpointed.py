@@ -17,11 +17,11 @@ from unrolled.registry import parse_bytes
 from unrolled.settings import check_choice
 from unrolled.states import State
 
-CALL = 4  # the overhead of one call of `piece`, in steps
+CALL_STEPS = 4  # the overhead of one call of `segment_loss`, in steps
 
 
-class Shape(NamedTuple):
-    """The layout of the checkpoints."""
+class CheckpointLayout(NamedTuple):
+    """How the checkpoints are laid out over the steps."""
 
     slots: int
     segment: int  # steps per slot
@@ -63,23 +63,23 @@ class Checkpointed:
             parse_bytes("checkpointed:bytes", self.bytes)
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         if length == 0:
             return torch.zeros(()), state
-        shape = self.shape_for(piece, state, length)
-        backward = _Backward(piece, length, shape.segment)
-        run = backward.run_with_graphs if shape.keep == "graphs" else backward.run_with_states
-        run(states.detach(state), shape.slots)
+        layout = self.layout_for(segment_loss, state, length)
+        backward = _Backward(segment_loss, length, layout.segment)
+        run = backward.run_with_graphs if layout.keep == "graphs" else backward.run_with_states
+        run(states.detach(state), layout.slots)
         return backward.loss, backward.last
 
-    def shape_for(self, piece: SegmentLoss, state: State, length: int) -> Shape:
+    def layout_for(self, segment_loss: SegmentLoss, state: State, length: int) -> CheckpointLayout:
         """The checkpoints for so many steps. Raises OptionError where the budget in bytes is too small."""
         if self.slots is not None:
-            return Shape(self.slots, min(self.segment, length), self.keep)
+            return CheckpointLayout(self.slots, min(self.segment, length), self.keep)
         budget, kept = parse_bytes("checkpointed:bytes", self.bytes or 0), states.count_bytes(state)
-        possible: dict[Shape, float] = {}
-        steps, graph = 1, self._bytes_of_graph(piece, state, 1)
+        possible: dict[CheckpointLayout, float] = {}
+        steps, graph = 1, self._graph_bytes(segment_loss, state, 1)
         least = graph + 4 * kept
         while True:
             count = -(-length // steps)
@@ -88,32 +88,34 @@ class Checkpointed:
             held = min(count, (budget - 3 * kept - graph) // kept) if kept else count
             for keep, slots, count_passes in (("graphs", graphs, count_graphs), ("states", held, count_states)):
                 if slots >= 1:
-                    possible[Shape(slots, steps, keep)] = (count_passes(count, slots) + 2 * count) * (steps + CALL)
+                    possible[CheckpointLayout(slots, steps, keep)] = (count_passes(count, slots) + 2 * count) * (
+                        steps + CALL_STEPS
+                    )
             if steps == length or 2 * graph > budget:
                 break
             steps = min(2 * steps, length)
-            graph = self._bytes_of_graph(piece, state, steps)
+            graph = self._graph_bytes(segment_loss, state, steps)
         if not possible:
             raise OptionError(
                 f"checkpointed:bytes={self.bytes} is too little for one slot: a step takes {least - 4 * kept:,} "
                 f"bytes here, a state {kept:,}.\n"
                 f"The minimum is checkpointed:bytes={least}; or make the batch smaller."
             )
-        return min(possible, key=lambda shape: possible[shape])
+        return min(possible, key=lambda layout: possible[layout])
 
-    def _bytes_of_graph(self, piece: SegmentLoss, state: State, steps: int) -> int:
+    def _graph_bytes(self, segment_loss: SegmentLoss, state: State, steps: int) -> int:
         """Bytes of the graph of so many steps; measured once for each size of state."""
         key = states.count_bytes(state), steps
         if key not in self._measured:
-            self._measured[key] = graph_bytes(piece, state, steps)
+            self._measured[key] = graph_bytes(segment_loss, state, steps)
         return self._measured[key]
 
 
 class _Backward:
     """One backward pass: the gradient so far, and the segments that are still to be backpropagated through."""
 
-    def __init__(self, piece: SegmentLoss, length: int, segment: int) -> None:
-        self.piece, self.length, self.segment = piece, length, segment
+    def __init__(self, segment_loss: SegmentLoss, length: int, segment: int) -> None:
+        self.segment_loss, self.length, self.segment = segment_loss, length, segment
         self.count = -(-length // segment)  # segments
         self.loss: Tensor = torch.zeros(())
         self.last: State = None
@@ -140,8 +142,8 @@ class _Backward:
         while end:
             first, state = kept[-1]
             while end - first > 1 and len(kept) < slots:
-                ahead = first + split_states(end - first, slots - len(kept) + 1)
-                first, state = ahead, self._run(first, ahead, state)
+                next_kept = first + split_states(end - first, slots - len(kept) + 1)
+                first, state = next_kept, self._run(first, next_kept, state)
                 kept.append((first, state))
             end -= 1
             self._backpropagate(self._run_with_graph(end, self._run(first, end, state)))
@@ -152,12 +154,12 @@ class _Backward:
     def _run(self, first: int, stop: int, state: State) -> State:
         """The state before segment `stop`, from the one before `first`; segment by segment, in bounded memory."""
         for number in range(first, stop):
-            _, state = self.piece(state, *self._steps(number))
+            _, state = self.segment_loss(state, *self._steps(number))
         return state
 
     def _run_with_graph(self, number: int, state: State) -> _Graph:
         before = states.map_leaves(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
-        loss, after = self.piece(before, *self._steps(number))
+        loss, after = self.segment_loss(before, *self._steps(number))
         if number == self.count - 1:
             self.last = states.detach(after)
         return _Graph(before, loss, after)
@@ -186,17 +188,17 @@ class _Graph(NamedTuple):
     after: State
 
 
-def graph_bytes(piece: SegmentLoss, state: State, steps: int) -> int:
+def graph_bytes(segment_loss: SegmentLoss, state: State, steps: int) -> int:
     """Bytes that autograd saves of the first `steps` steps for the backward pass, without parameters."""
     kept: dict[int, int] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         if not isinstance(tensor, torch.nn.Parameter):
             kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     before = states.map_leaves(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        outcome = piece(before, 0, steps)
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        outcome = segment_loss(before, 0, steps)
     del outcome
     return sum(kept.values())

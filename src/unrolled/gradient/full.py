@@ -19,10 +19,10 @@ class Full:
     exact: ClassVar[bool] = True
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         if length == 0:
             return torch.zeros(()), state
-        loss, state = piece(state, 0, length)
+        loss, state = segment_loss(state, 0, length)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach(), detach(state)

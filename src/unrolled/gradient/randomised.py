@@ -43,7 +43,7 @@ class Randomised:
             )
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         every = self.every or max(1, self.mean // CUTS)
         probability = every / self.mean
@@ -55,7 +55,7 @@ class Randomised:
                 total, pending, state = total + pending.detach(), torch.zeros(()), detach(state)
             elif number:
                 state = _scale_gradients(state, 1 / (1 - probability))
-            loss, state = piece(state, start, min(start + every, length))
+            loss, state = segment_loss(state, start, min(start + every, length))
             pending = pending + loss
         if length:
             pending.backward()  # type: ignore[no-untyped-call]

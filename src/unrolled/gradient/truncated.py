@@ -38,7 +38,7 @@ class Truncated:
             )
 
     def __call__(
-        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
+        self, segment_loss: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         total = torch.zeros(())
         overlap = (self.k2 or self.k1) - self.k1  # steps computed once more before each segment
@@ -48,12 +48,12 @@ class Truncated:
             origin = max(0, start - overlap)
             state = saved.pop(origin) if origin else saved[0]
             if origin < start:
-                _, state = piece(state, origin, start)
+                _, state = segment_loss(state, origin, start)
             mark = min(start + self.k1 - overlap % self.k1, stop)  # a later segment starts from here
-            loss, state = piece(state, start, mark)
+            loss, state = segment_loss(state, start, mark)
             saved[mark] = detach(state)
             if mark < stop:
-                rest, state = piece(state, mark, stop)
+                rest, state = segment_loss(state, mark, stop)
                 loss = loss + rest
             loss.backward()  # type: ignore[no-untyped-call]
             total = total + loss.detach()

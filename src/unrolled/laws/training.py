@@ -33,7 +33,7 @@ class SmallTraining(Protocol):
     def update(self, k: int) -> None:
         """Run update k, counted from 0."""
 
-    def read(self, model: Any, k: int) -> None:
+    def forward(self, model: Any, k: int) -> None:
         """Run a model of this training's kind forward on training batch k."""
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -49,10 +49,10 @@ class SmallTraining(Protocol):
         """Predictions (B, …) of the averaged weights for these rows, in one batch. There are five rows or more."""
 
 
-Making = Callable[[], SmallTraining]
+MakeTraining = Callable[[], SmallTraining]
 
 
-def a_training_lowers_the_loss(make: Making) -> None:
+def a_training_lowers_the_loss(make: MakeTraining) -> None:
     """Updates lower the validation loss of the averaged weights."""
     training = make()
     before = training.validate()
@@ -62,7 +62,7 @@ def a_training_lowers_the_loss(make: Making) -> None:
         raise LawError(f"after {5 * UPDATES} updates the loss is {after:.3g}; before, it was {before:.3g}")
 
 
-def a_resumed_training_ends_with_the_same_bytes(make: Making) -> None:
+def a_resumed_training_ends_with_the_same_bytes(make: MakeTraining) -> None:
     """A training that is saved, loaded and continued ends with the same tensors as an uninterrupted one."""
     whole, first, second = make(), make(), make()
     train(whole, 0, UPDATES)
@@ -76,7 +76,7 @@ def a_resumed_training_ends_with_the_same_bytes(make: Making) -> None:
     demand_equal(everything(second), everything(whole), "after a validation")
 
 
-def a_prediction_depends_on_no_other_row_of_its_batch(make: Making) -> None:
+def a_prediction_depends_on_no_other_row_of_its_batch(make: MakeTraining) -> None:
     """The prediction for a row is the same alone, in a batch with others, and in any order."""
     training = trained(make)
     expected = training.predict(range(5))
@@ -88,25 +88,25 @@ def a_prediction_depends_on_no_other_row_of_its_batch(make: Making) -> None:
         )
 
 
-def statistics_of_averaged_weights_are_estimated_with_them(make: Making) -> None:
+def statistics_of_averaged_weights_are_estimated_with_them(make: MakeTraining) -> None:
     """They equal those of torch's `update_bn` for the averaged weights on the same training batches."""
     training = trained(make)
     twin = copy.deepcopy(training.averaged)
-    update_bn(range(training.estimated_on), _Runs(training, twin))
+    update_bn(range(training.estimated_on), _ForwardPasses(training, twin))
     demand_same(kept(training.averaged), kept(twin), "on the first training batches")
     if any(layer.training for layer in training.averaged.modules()):
         raise LawError("the averaged model is left in training mode")
 
 
-class _Runs(nn.Module):
+class _ForwardPasses(nn.Module):
     """A model of a training, as `update_bn` calls it."""
 
     def __init__(self, training: SmallTraining, model: nn.Module) -> None:
         super().__init__()
-        self.trains, self.model = training, model  # `training` is a flag of every module
+        self.small_training, self.model = training, model  # the name `training` is a flag of every module
 
     def forward(self, k: int) -> None:
-        self.trains.read(self.model, k)
+        self.small_training.forward(self.model, k)
 
 
 def train(training: SmallTraining, start: int, stop: int) -> None:
@@ -115,7 +115,7 @@ def train(training: SmallTraining, start: int, stop: int) -> None:
         training.update(k)
 
 
-def trained(make: Making) -> SmallTraining:
+def trained(make: MakeTraining) -> SmallTraining:
     """Make a training and run some updates and a validation."""
     training = make()
     train(training, 0, UPDATES)

@@ -38,7 +38,7 @@ def hostile_trial(component: Component, lengths: Sequence[int] = LENGTHS, seed: 
     The tensors have the dtype and device of the component's weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    shake(component, generator)
+    perturb(component, generator)
     rows, steps = len(lengths), max(lengths)
     inputs = hostile_inputs(component, rows, steps + 2, generator)
     state = draw_masks(component.start(rows), generator)
@@ -52,7 +52,7 @@ def hostile_trial(component: Component, lengths: Sequence[int] = LENGTHS, seed: 
 
 
 @torch.no_grad()
-def shake(component: Component, generator: torch.Generator) -> None:
+def perturb(component: Component, generator: torch.Generator) -> None:
     """Add a little noise to every weight."""
     for weight in component.parameters():
         weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)

@@ -106,9 +106,8 @@ class Attention(Memory):
         """The state after the first `lengths` (B,) of each row's new keys and values (B, T, H) are stored."""
         clock = state.clock + lengths
         places = state.keys.shape[1] if self.span else max([state.keys.shape[1], *clock.tolist()])
-        number = (
-            positions(clock, places) - state.clock[:, None]
-        )  # (B, S) index of the new step at each place, negative for an old one
+        # (B, S) index of the new step at each place, negative for an old one
+        number = positions(clock, places) - state.clock[:, None]
         is_new, number = (number >= 0)[..., None], number.clamp(min=0)[..., None].expand(-1, -1, self.size)
 
         def place(old: Tensor, new: Tensor) -> Tensor:
@@ -117,8 +116,9 @@ class Attention(Memory):
 
         return AttentionState(place(state.keys, keys), place(state.values, values), clock)
 
-    def _within(self, back: Tensor) -> Tensor:
-        return torch.ones_like(back, dtype=torch.bool) if self.span is None else back < self.span
+    def _within(self, distance: Tensor) -> Tensor:
+        """Whether a step so many steps back is within the span."""
+        return torch.ones_like(distance, dtype=torch.bool) if self.span is None else distance < self.span
 
 
 def split_heads(vectors: Tensor, heads: int) -> Tensor:
@@ -149,15 +149,15 @@ def rotate(vectors: Tensor, at: Tensor, heads: int) -> Tensor:
     return torch.cat([one * cos - two * sin, one * sin + two * cos, rest], dim=3).flatten(2)
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> Tensor:
-    """softmax(q kᵀ / √d) v over the keys where `sees` (bool) is true. Exact to the precision of the type."""
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """softmax(q kᵀ / √d) v over the keys where mask (bool) is true. Exact to the precision of the type."""
     if keys.shape[2] <= SHORT and torch.is_autocast_enabled("cpu") and queries.device.type == "cpu":
         scores = at_least_float32(queries @ keys.mT) / math.sqrt(queries.shape[3])
-        return torch.where(sees, scores, torch.finfo(scores.dtype).min).softmax(3) @ values
+        return torch.where(mask, scores, torch.finfo(scores.dtype).min).softmax(3) @ values
     if queries.dtype != torch.float64:
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=sees)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernel's float64 gradients are those of float32
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=sees)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
 
 def positions(clock: Tensor, places: int) -> Tensor:

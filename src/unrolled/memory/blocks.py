@@ -13,9 +13,9 @@ from unrolled.memory.stack import Dropout, Residual, Stack
 
 
 @checked
-def block(parts: Sequence[Memory], dropout: float = 0.0) -> Memory:
+def block(memories: Sequence[Memory], dropout: float = 0.0) -> Memory:
     """A norm followed by these memories, all of one size, on a residual path (Xiong et al. 2020)."""
-    return Residual(with_dropout(Stack([norm(parts[0].input_size), *parts]), dropout))
+    return Residual(with_dropout(Stack([norm(memories[0].input_size), *memories]), dropout))
 
 
 @checked

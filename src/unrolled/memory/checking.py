@@ -22,7 +22,7 @@ from unrolled.arguments import check_sizes, checked_init
 from unrolled.errors import OptionError, TensorError
 from unrolled.states import State
 
-Verb = Callable[..., Any]
+Method = Callable[..., Any]
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 MANY_ROWS = 1 << 20  # rows from which on a state may be too large for the machine
 MANY_UNITS = 1 << 12  # units from which on weights may be too large for the machine
@@ -61,28 +61,28 @@ class Checked(nn.Module, ABC):
     _form: Form | None = None  # found at the first check
     _known: Any = None  # shapes and types of the last step that passed the check
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        super().__init_subclass__(**more)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = _checked_init(cls.__init__)  # type: ignore[method-assign]
-        for name, checked in VERBS.items():
-            verb = cls.__dict__.get(name)
-            if verb is not None and not getattr(verb, "__isabstractmethod__", False):
-                setattr(cls, f"unchecked_{name}", verb)
-                setattr(cls, name, checked(verb))
+        for name, checked in CHECKED_METHODS.items():
+            method = cls.__dict__.get(name)
+            if method is not None and not getattr(method, "__isabstractmethod__", False):
+                setattr(cls, f"unchecked_{name}", method)
+                setattr(cls, name, checked(method))
 
     @abstractmethod
     def blank(self) -> State:
         """A state of one row, from which the structure of states is taken."""
 
-    def check_within(self, verb: str, state: State) -> None:
+    def check_within(self, method: str, state: State) -> None:
         """Raise TensorError where the leaves of a state, each valid by itself, do not fit each other."""
         return
 
-    def _apply(self, *how: Any, **more: Any) -> Any:
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
         """Called by `.to()` and similar methods, after which type and device may differ."""
         self._form = self._known = None
-        return super()._apply(*how, **more)  # type: ignore[no-untyped-call]
+        return super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 def _is_large(value: Any) -> bool:
@@ -109,24 +109,24 @@ def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
     return make
 
 
-def _checked_step(verb: Verb) -> Verb:
+def _checked_step(method: Method) -> Method:
     """Check only shapes and types of a step, which torch would broadcast and convert silently.
 
     A step of a small memory takes 40 µs, so shapes and types that have passed once are recognised by one comparison.
     If torch refuses anything else, the full check explains it.
     """
 
-    @wraps(verb)
+    @wraps(method)
     def step(self: Checked, x: Tensor, state: State) -> tuple[Tensor, State]:
         try:
-            given = _shown_by(x, state)
+            given = _signature_of(x, state)
         except (AttributeError, TypeError):  # no tensor, or no state
             given = None
         if given is None or given != self._known:
             check(self, "step", x, state)
             self._known = given
         try:
-            return verb(self, x, state)  # type: ignore[no-any-return]
+            return method(self, x, state)  # type: ignore[no-any-return]
         except Exception:
             check(self, "step", x, state)
             raise
@@ -134,35 +134,35 @@ def _checked_step(verb: Verb) -> Verb:
     return step
 
 
-def _checked_unroll(verb: Verb) -> Verb:
-    @wraps(verb)
+def _checked_unroll(method: Method) -> Method:
+    @wraps(method)
     def unroll(self: Checked, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         check(self, "unroll", xs, state, lengths)
-        return verb(self, xs, state, lengths)  # type: ignore[no-any-return]
+        return method(self, xs, state, lengths)  # type: ignore[no-any-return]
 
     return unroll
 
 
-def _checked_encode(verb: Verb) -> Verb:
-    @wraps(verb)
+def _checked_encode(method: Method) -> Method:
+    @wraps(method)
     def encode(self: Checked, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> Any:
         check(self, "encode", inputs, state, lengths)
-        return verb(self, inputs, lengths, state)
+        return method(self, inputs, lengths, state)
 
     return encode
 
 
-def _checked_start(verb: Verb) -> Verb:
+def _checked_start(method: Method) -> Method:
     """Check a `start(rows)`. Cross-attention and encoder-decoder start from a source, which they check themselves."""
-    if next(islice(signature(verb).parameters, 1, None), None) != "rows":
-        return verb
+    if next(islice(signature(method).parameters, 1, None), None) != "rows":
+        return method
 
-    @wraps(verb)
+    @wraps(method)
     def start(self: Checked, rows: Any) -> Any:
         if not isinstance(rows, int | Integral) or isinstance(rows, bool) or rows < 0:
             raise TensorError(f"{type(self).__name__}.start takes rows, a whole number of at least 0; got {rows!r}.")
         try:
-            return verb(self, rows)
+            return method(self, rows)
         except (RuntimeError, TypeError, OverflowError, MemoryError, IndexError) as error:
             if rows < MANY_ROWS:
                 raise
@@ -173,18 +173,18 @@ def _checked_start(verb: Verb) -> Verb:
     return start
 
 
-def _checked_weights(verb: Verb) -> Verb:
+def _checked_weights(method: Method) -> Method:
     """Check the arguments of `weights`, the attention weights for a plot."""
 
-    @wraps(verb)
+    @wraps(method)
     def weights(self: Checked, xs: Tensor, state: State) -> Any:
         check(self, "weights", xs, state)
-        return verb(self, xs, state)
+        return method(self, xs, state)
 
     return weights
 
 
-VERBS = {
+CHECKED_METHODS = {
     "start": _checked_start,
     "step": _checked_step,
     "unroll": _checked_unroll,
@@ -193,7 +193,7 @@ VERBS = {
 }
 
 
-def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
+def _signature_of(x: Tensor, state: State) -> tuple[Any, ...]:
     """Key of a step's arguments: kind of state, shapes and types. States of one or two tensors, the most frequent
     ones, are written out, because a loop would take longer than everything else here."""
     kind = type(state)
@@ -214,32 +214,32 @@ def _shapes(state: State) -> list[Any]:
     return [(leaf.shape, leaf.dtype, leaf.layout) if isinstance(leaf, Tensor) else _shapes(leaf) for leaf in state]
 
 
-def check(component: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
+def check(component: Checked, method: str, xs: Any, state: Any, lengths: Any = None) -> None:
     """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for
     `component`.
 
     state: None where an encoder begins at its start state.
     """
-    known, axes = component._form, ("rows",) if verb == "step" else ("rows", "steps")
+    known, axes = component._form, ("rows",) if method == "step" else ("rows", "steps")
     try:
-        check_input(component, verb, xs, (*axes, component.input_size))
-        if state is not None or verb != "encode":
-            _check_state(component, verb, state, xs.shape[0])
+        check_input(component, method, xs, (*axes, component.input_size))
+        if state is not None or method != "encode":
+            _check_state(component, method, state, xs.shape[0])
     except TensorError:
         if known is None:
             raise
         component._form = None  # the weights may have been replaced since it was determined
-        return check(component, verb, xs, state, lengths)
+        return check(component, method, xs, state, lengths)
     if lengths is not None:
-        check_lengths(component, verb, lengths, *xs.shape[:2])
+        check_lengths(component, method, lengths, *xs.shape[:2])
     if state is not None:
-        component.check_within(verb, state)
+        component.check_within(method, state)
     return None
 
 
-def check_input(component: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) -> None:
+def check_input(component: Checked, method: str, xs: Any, axes: tuple[str | int, ...]) -> None:
     """Raise TensorError unless xs is a tensor of these axes, the last a number, of the weights' type and device."""
-    name, form = f"{type(component).__name__}.{verb}", _form_of(component)
+    name, form = f"{type(component).__name__}.{method}", _form_of(component)
     if not isinstance(xs, Tensor) or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
         raise TensorError(f"{name} takes a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
     if xs.layout is not torch.strided:
@@ -253,7 +253,7 @@ def check_input(component: Checked, verb: str, xs: Any, axes: tuple[str | int, .
         )
 
 
-def check_lengths(component: Checked, verb: str, lengths: Any, rows: int, steps: int) -> None:
+def check_lengths(component: Checked, method: str, lengths: Any, rows: int, steps: int) -> None:
     """Raise TensorError unless lengths (B,) are whole numbers from 0 to `steps`. On a GPU this synchronises."""
     dense = isinstance(lengths, Tensor) and lengths.layout is torch.strided
     if dense and lengths.dtype in WHOLE and lengths.shape == (rows,):
@@ -263,16 +263,15 @@ def check_lengths(component: Checked, verb: str, lengths: Any, rows: int, steps:
     else:
         given = _describe(lengths)
     raise TensorError(
-        f"{type(component).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from "
-        "0 to "
-        f"{steps}, the number of steps; got {given}."
+        f"{type(component).__name__}.{method}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 "
+        f"to {steps}, the number of steps; got {given}."
     )
 
 
-def _check_state(component: Checked, verb: str, state: Any, rows: int) -> None:
+def _check_state(component: Checked, method: str, state: Any, rows: int) -> None:
     if wrong := _difference(state, _form_of(component).state, rows, ""):
         raise TensorError(
-            f"{type(component).__name__}.{verb}: the state does not fit this module with {rows} rows: {wrong}.\n"
+            f"{type(component).__name__}.{method}: the state does not fit this module with {rows} rows: {wrong}.\n"
             f"Take the state from start({rows}), or from an earlier step or unroll of the same rows."
         )
 

@@ -40,9 +40,8 @@ class Convolution(Memory):
         if not mix and input_size != size:
             raise OptionError(f"A convolution with mix=False gives {input_size} numbers per step, not {size}.")
         self.input_size, self.size, self.width = input_size, size, width
-        self.weights = nn.Parameter(
-            torch.empty(input_size, 1, width)
-        )  # in the layout of conv1d; the last is for the step itself
+        # in the layout of conv1d; the last weight is for the step itself
+        self.weights = nn.Parameter(torch.empty(input_size, 1, width))
         self.mix = nn.Linear(input_size, size) if mix else None
         self.excuses: dict[str, str] = WITHOUT_PAST if width == 1 else KEEPS_INPUTS
         bound = width**-0.5

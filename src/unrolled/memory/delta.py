@@ -56,8 +56,8 @@ class Delta(Memory):
 
     def step(self, x: Tensor, state: DeltaState) -> tuple[Tensor, DeltaState]:
         convolved, before = self.convolution.unchecked_step(self.parts(x), state.before)
-        queries, keys, values = (part[:, :, 0] for part in self._by_heads(convolved[:, None]))  # (B, heads, D)
-        decays, strengths = (part[:, :, 0] for part in self._gates(x[:, None], None))  # (B, heads)
+        queries, keys, values = (tensor[:, :, 0] for tensor in self._by_heads(convolved[:, None]))  # (B, heads, D)
+        decays, strengths = (tensor[:, :, 0] for tensor in self._gates(x[:, None], None))  # (B, heads)
         matrix = decays.exp()[..., None, None] * state.matrix  # (B, heads, D, D)
         error = values - (keys[..., None] * matrix).sum(2)  # (B, heads, D)
         matrix = matrix + keys[..., None] * (strengths[..., None] * error)[:, :, None]
@@ -71,10 +71,10 @@ class Delta(Memory):
         lengths = ragged(lengths, steps)
         alive = None if lengths is None else valid_steps(lengths, steps, xs.device)  # (B, T)
         convolved, before = self.convolution.unroll(self.parts(xs), state.before, lengths)
-        parts = (*self._by_heads(convolved), *self._gates(xs, alive))
+        projected = (*self._by_heads(convolved), *self._gates(xs, alive))
         matrix, recalled = state.matrix, []
         for start in range(0, steps, SEGMENT):
-            segment = (part[:, :, start : start + SEGMENT] for part in parts)
+            segment = (tensor[:, :, start : start + SEGMENT] for tensor in projected)
             outputs, matrix = process_segment(matrix, *segment)
             recalled.append(outputs)
         outputs = self._output(xs, torch.cat(recalled, dim=2))
@@ -85,8 +85,8 @@ class Delta(Memory):
     def _by_heads(self, convolved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3 H) -> queries, keys and values (B, heads, T, D); queries and keys of length 1."""
         rows, steps = convolved.shape[:2]
-        parts = convolved.view(rows, steps, 3, self.heads, self.size // self.heads).transpose(1, 3)
-        queries, keys, values = parts.unbind(2)  # (B, heads, T, D)
+        projected = convolved.view(rows, steps, 3, self.heads, self.size // self.heads).transpose(1, 3)
+        queries, keys, values = projected.unbind(2)  # (B, heads, T, D)
         return F.normalize(queries, dim=3), F.normalize(keys, dim=3), values
 
     def _gates(self, xs: Tensor, alive: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -121,7 +121,7 @@ def process_segment(
     lower = (strengths[..., None] * ratios * (keys @ keys.mT)).tril(-1)  # (B, heads, T, T)
     right = strengths[..., None] * (values - decay * (keys @ matrix))  # (B, heads, T, D)
     one = torch.eye(steps, dtype=keys.dtype, device=keys.device)
-    written = torch.linalg.solve_triangular(lower + one, right, upper=False, unitriangular=True)
-    recalled = decay * (queries @ matrix) + (ratios * (queries @ keys.mT)) @ written
-    after = decay[:, :, -1:] * matrix + (ratios[:, :, -1, :, None] * keys).mT @ written
+    updates = torch.linalg.solve_triangular(lower + one, right, upper=False, unitriangular=True)
+    recalled = decay * (queries @ matrix) + (ratios * (queries @ keys.mT)) @ updates
+    after = decay[:, :, -1:] * matrix + (ratios[:, :, -1, :, None] * keys).mT @ updates
     return recalled, after

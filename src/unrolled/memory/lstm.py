@@ -50,9 +50,9 @@ class LSTM(Memory):
     def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         from_input = F.linear(x, self.weight_ih, self.bias_ih)  # (B, 4H)
         from_past = F.linear(state.hidden, self.weight_hh, self.bias_hh)  # (B, 4H)
-        enter, forget, new, leave = (from_input + from_past).chunk(4, dim=1)  # four of (B, H)
-        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(enter) * torch.tanh(new)
-        hidden = torch.sigmoid(leave) * torch.tanh(cell)
+        input_gate, forget_gate, candidate, output_gate = (from_input + from_past).chunk(4, dim=1)  # four of (B, H)
+        cell = torch.sigmoid(forget_gate) * state.cell + torch.sigmoid(input_gate) * torch.tanh(candidate)
+        hidden = torch.sigmoid(output_gate) * torch.tanh(cell)
         return hidden, LSTMState(hidden, cell)
 
     def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:

@@ -81,5 +81,5 @@ def not_registered(name: str) -> OptionError:
     """The error where a run, or anything else that the user did not type, names a memory that is not registered."""
     return OptionError(
         f"The memory {name} is user code, and is not run only because a file names it.\n"
-        f"If you trust it: unroll --with {name} COMMAND …; from Python: unrolled.memory.bring('{name}')."
+        f"If you trust it: unroll --with {name} COMMAND …; from Python: unrolled.memory.register('{name}')."
     )

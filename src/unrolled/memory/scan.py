@@ -77,7 +77,7 @@ def unroll_by_scan(
     rows, steps = xs.shape[:2]
     if not rows or not steps:
         return hidden.new_zeros(rows, steps, size), hidden
-    decay, added = (part.to(hidden.dtype) for part in recurrence(xs))
+    decay, added = (values.to(hidden.dtype) for values in recurrence(xs))
     lengths = ragged(lengths, steps)
     if lengths is None:
         outputs = linear_scan(decay, added, hidden)

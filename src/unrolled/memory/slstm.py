@@ -20,7 +20,7 @@ class SLSTMState(NamedTuple):
 
 
 class SLSTM(Memory):
-    """An LSTM whose enter gate is an exponential, so that a late input can outweigh all earlier ones.
+    """An LSTM whose input gate is an exponential, so that a late input can outweigh all earlier ones.
 
     Every gate depends on the last output. So it cannot be computed in parallel, but it can count modulo two, where
     linear memories cannot. The normaliser starts at 1, not at 0 as in the paper, and is never less, so that it can be
@@ -30,7 +30,7 @@ class SLSTM(Memory):
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__()
         self.input_size, self.size = input_size, size
-        self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: enter, forget, new, leave
+        self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: input, forget, cell, output
         self.weight_hh = nn.Parameter(torch.empty(4 * size, size))
         self.bias = nn.Parameter(torch.zeros(4 * size))
         init_weights(self.weight_ih, self.weight_hh)
@@ -60,13 +60,12 @@ class SLSTM(Memory):
 
     def _step(self, from_input: Tensor, state: SLSTMState) -> tuple[Tensor, SLSTMState]:
         gates = at_least_float32(from_input + F.linear(state.hidden, self.weight_hh))  # (B, 4H)
-        enter, forget, new, leave = gates.chunk(4, dim=1)  # four of (B, H)
-        forget = F.logsigmoid(forget) + state.scale
-        scale = torch.maximum(
-            forget, enter
-        )  # one of the two factors below is 1, so the normaliser stays at 1 or more
-        kept, added = torch.exp(forget - scale), torch.exp(enter - scale)
-        cell = kept * state.cell + added * torch.tanh(new)
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)  # four of (B, H)
+        forget_gate = F.logsigmoid(forget_gate) + state.scale
+        # one of the two factors below is 1, so the normaliser stays at 1 or more
+        scale = torch.maximum(forget_gate, input_gate)
+        kept, added = torch.exp(forget_gate - scale), torch.exp(input_gate - scale)
+        cell = kept * state.cell + added * torch.tanh(candidate)
         normaliser = kept * state.normaliser + added
-        hidden = torch.sigmoid(leave) * cell / normaliser
+        hidden = torch.sigmoid(output_gate) * cell / normaliser
         return hidden, SLSTMState(hidden, cell, normaliser, scale)

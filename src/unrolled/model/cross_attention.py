@@ -89,15 +89,15 @@ class CrossAttention(Checked):
         """The state of one row with a source of no steps."""
         return self.attend_to_nothing(1)
 
-    def check_within(self, verb: str, state: State) -> None:
+    def check_within(self, method: str, state: State) -> None:
         keys, values, lengths = state
         if keys.shape[1] != values.shape[1]:
             raise TensorError(
-                f"{type(self).__name__}.{verb}: the state has {keys.shape[1]} keys and {values.shape[1]} values "
+                f"{type(self).__name__}.{method}: the state has {keys.shape[1]} keys and {values.shape[1]} values "
                 "per row; the two numbers must be equal. Pass a state that start returned."
             )
-        if verb != "step":
-            check_lengths(self, verb, lengths, *keys.shape[:2])
+        if method != "step":
+            check_lengths(self, method, lengths, *keys.shape[:2])
 
     def attend_to_nothing(self, rows: int) -> CrossAttentionState:
         """The state of rows whose sources have no steps."""

@@ -9,7 +9,7 @@ import torch
 from unrolled.arguments import Count, checked
 from unrolled.errors import OptionError
 from unrolled.gradient import BPTT_STRATEGIES
-from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
+from unrolled.laws import CONSTRUCTOR_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_user_class, not_registered
 from unrolled.options import DEFAULT_MODEL, TrainOptions
@@ -71,7 +71,7 @@ def check_own(name: str) -> None:
     def make(input_size: Count, size: Count) -> Memory:
         return build("memory", MEMORIES, name, input_size, size)
 
-    count = len(MEMORY_LAWS) + len(MAKING_LAWS)
+    count = len(MEMORY_LAWS) + len(CONSTRUCTOR_LAWS)
     if broken := check(make):
         raise OptionError(
             f"{name} breaks {len(broken)} of the {count} laws that a memory keeps. The first:\n"

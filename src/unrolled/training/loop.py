@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from unrolled import states
+from unrolled.gradient import BPTTStrategy
 from unrolled.memory import draw_masks
 from unrolled.seeds import make_generator
 from unrolled.states import State
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan, plan_at, rate_at
-
-SegmentLoss = Callable[[State, int, int], tuple[Tensor, State]]
-Strategy = Callable[[SegmentLoss, State, int, torch.Generator], tuple[Tensor, State]]
 
 
 class Batch(Protocol):
@@ -90,7 +88,7 @@ class TrainingState:
 def train(
     training_state: TrainingState,
     batches: BatchSource,
-    strategy: Strategy,
+    strategy: BPTTStrategy,
     plans: list[Plan],
     seed: int,
     stopped: Callable[[], bool],
@@ -117,7 +115,7 @@ def train(
 
 
 def update(
-    training_state: TrainingState, batch: Batch, strategy: Strategy, plan: Plan, seed: int
+    training_state: TrainingState, batch: Batch, strategy: BPTTStrategy, plan: Plan, seed: int
 ) -> tuple[float, int]:
     """One update; returns the batch's summed nats and number of targets. Without finite nats and a finite gradient
     no weight changes."""
@@ -130,12 +128,12 @@ def update(
     state = states.where(batch.fresh.to(device), start, training_state.state)
     state = draw_masks(state, make_generator(seed, "dropout", step))
 
-    def piece(state: State, a: int, b: int) -> tuple[Tensor, State]:
+    def segment_loss(state: State, a: int, b: int) -> tuple[Tensor, State]:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
             loss, after = training_state.model.loss(on_device.cut(a, b), state)
         return loss, after
 
-    loss, state = strategy(piece, state, batch.steps, make_generator(seed, "gradient", step))
+    loss, state = strategy(segment_loss, state, batch.steps, make_generator(seed, "gradient", step))
     nats = float(loss)
     if math.isfinite(nats):
         norm = training_state.optimiser.update(plan, rate_at(plan, step), count, step)

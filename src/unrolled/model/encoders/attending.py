@@ -37,8 +37,8 @@ class SelfAttention(nn.Module):
         at = torch.arange(xs.shape[1], device=xs.device).expand(xs.shape[:2])  # (B, S)
         queries, keys = (split_heads(rotate(of(xs), at, self.heads), self.heads) for of in (self.query, self.key))
         values = split_heads(at_least_float32(self.value(xs)), self.heads)  # (B, heads, S, H / heads)
-        sees = alive | ~alive.any(1, keepdim=True)  # a row without steps attends to padding; its output is dropped
-        attended = attend(queries, keys, values, sees[:, None, None])
+        mask = alive | ~alive.any(1, keepdim=True)  # a row without steps attends to padding; its output is dropped
+        attended = attend(queries, keys, values, mask[:, None, None])
         return at_least_float32(self.output(attended.transpose(1, 2).flatten(2)))
 
 

@@ -33,21 +33,21 @@ def unrolled_equals_stepped(component: Component, lengths: Sequence[int] = LENGT
         return unroll_by_steps(component, inputs, state, lengths)
 
     trial = hostile_trial(component, lengths)
-    meant = outputs_and_gradients(stepped, component, trial)
+    expected = outputs_and_gradients(stepped, component, trial)
     demand_same(
         outputs_and_gradients(component.unroll, component, trial),
-        meant,
+        expected,
         "unrolled over ragged rows, compared with stepping",
     )
     whole = hostile_trial(component, [max(lengths)] * len(lengths))  # without the large padding values
-    meant = outputs_and_gradients(stepped, component, whole)
+    expected = outputs_and_gradients(stepped, component, whole)
     demand_same(
         outputs_and_gradients(component.unroll, component, whole),
-        meant,
+        expected,
         "unrolled over rows of equal length, compared with stepping",
     )
     lengthless = outputs_and_gradients(lambda inputs, state, _: component.unroll(inputs, state), component, whole)
-    demand_same(lengthless, meant, "unrolled without lengths, compared with stepping")
+    demand_same(lengthless, expected, "unrolled without lengths, compared with stepping")
 
 
 def chunks_equal_the_whole(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
@@ -109,7 +109,7 @@ def padding_changes_nothing(component: Component, lengths: Sequence[int] = LENGT
         demand_same(outputs_and_gradients(component.unroll, component, quiet), expected, f"with padding of {value:g}")
 
 
-def nothing_to_read_is_allowed(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
+def an_empty_input_is_allowed(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
     """An input without steps or rows, or with lengths of 0 only, gives empty or zero outputs and the same state."""
     trial = hostile_trial(component, lengths)
     rows, width = trial.inputs.shape[0], component.step(trial.inputs[:, 0], trial.state)[0].shape[1]
@@ -127,9 +127,7 @@ def nothing_to_read_is_allowed(component: Component, lengths: Sequence[int] = LE
         demand_same(states.leaves(after), states.leaves(state), f"{what}: the state afterwards")
 
 
-def a_state_goes_on_the_same_after_cutting_joining_and_saving(
-    component: Component, lengths: Sequence[int] = LENGTHS
-) -> None:
+def a_state_survives_cutting_joining_and_saving(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
     """The state holds all of the past: cut into rows, joined, saved and loaded, it gives the same outputs."""
     trial = hostile_trial(component, lengths)
     step_output, _ = component.step(trial.inputs[:, 0], trial.state)
@@ -148,7 +146,7 @@ def a_state_goes_on_the_same_after_cutting_joining_and_saving(
         demand_same(found, {"outputs": outputs}, f"unrolled from a state {what}")
 
 
-def a_step_leaves_every_earlier_state_alone(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
+def a_step_changes_no_earlier_state(component: Component, lengths: Sequence[int] = LENGTHS) -> None:
     """Neither `step` nor `unroll` changes a state or an input in place, given or returned before."""
     trial = hostile_trial(component, lengths)
     held: list[State] = [trial.state]
@@ -169,8 +167,8 @@ def a_start_of_many_is_many_starts_of_one(component: Component, lengths: Sequenc
     """`start(5)` equals five joined `start(1)`, on every call."""
     rows = len(lengths)
     many, one = component.start(rows), component.start(1)
-    meant = states.leaves(states.join([one] * rows))
-    demand_same(states.leaves(many), meant, f"start({rows}), compared with {rows} × start(1)")
+    expected = states.leaves(states.join([one] * rows))
+    demand_same(states.leaves(many), expected, f"start({rows}), compared with {rows} × start(1)")
 
 
 def a_state_keeps_its_form(component: Component, lengths: Sequence[int] = LENGTHS) -> None:

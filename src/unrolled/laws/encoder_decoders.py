@@ -1,7 +1,8 @@
-"""Laws of encoder-decoders. With a fixed source, the laws of models in `reading.py` apply to them too.
+"""Laws of encoder-decoders. With a fixed source, the laws of models in `stepping.py` apply to them too.
 
-An encoder-decoder has `blank(rows)`, the initial state of encoder and decoder, `start(source, blank)`, and the
-methods of a model of `tokens` tokens. A source is a NamedTuple of `inputs` (B, S, …) and `lengths` (B,).
+An encoder-decoder has `initial_state(rows)`, the state of encoder and decoder before a source is read,
+`start(source, initial_state)`, and the methods of a model of `tokens` tokens. A source is a NamedTuple of `inputs`
+(B, S, …) and `lengths` (B,).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from unrolled.laws.trials import (
     hostile_inputs,
     outputs_and_gradients,
     padding_of,
-    shake,
+    perturb,
 )
 from unrolled.memory import draw_masks
 from unrolled.states import State
@@ -32,7 +33,7 @@ STEPS = 4  # of the target texts
 OWN_SOURCES = {"a_start_of_many_is_many_starts_of_one": "each row has a source of its own"}
 
 
-class Told(nn.Module):
+class FixedSources(nn.Module):
     """An encoder-decoder with a fixed source for each row: a model of tokens."""
 
     def __init__(self, encoder_decoder: Component, source: Any) -> None:
@@ -40,8 +41,8 @@ class Told(nn.Module):
         super().__init__()
         self.encoder_decoder, self.tokens, self._source = encoder_decoder, encoder_decoder.tokens, source
         self.register_buffer("inputs", source.inputs, persistent=False)  # moves and casts with the weights
-        own = [getattr(component, "excuses", {}) for component in encoder_decoder.decoder.modules()]
-        self.excuses = {name: why for excuses in own for name, why in excuses.items()} | OWN_SOURCES
+        excuses = [getattr(component, "excuses", {}) for component in encoder_decoder.decoder.modules()]
+        self.excuses = {name: why for some in excuses for name, why in some.items()} | OWN_SOURCES
 
     @property
     def source(self) -> Any:
@@ -66,10 +67,10 @@ def take_rows(source: Any, rows: Tensor) -> Any:
     return source._replace(inputs=source.inputs[rows.to(source.inputs.device)], lengths=source.lengths[rows])
 
 
-def writing_trial(model: Component) -> Trial:
+def text_trial(model: Component) -> Trial:
     """Draw target texts, and an initial state with dropout masks."""
     generator = torch.Generator().manual_seed(0)
-    shake(model, generator)
+    perturb(model, generator)
     rows = len(model.source.lengths)
     initial_state = draw_masks(model.encoder_decoder.initial_state(rows), generator)
     return Trial(hostile_inputs(model, rows, STEPS, generator), torch.full((rows,), STEPS), initial_state)
@@ -78,15 +79,15 @@ def writing_trial(model: Component) -> Trial:
 def all_logits(model: Component, trial: Trial, source: Any) -> dict[str, Tensor]:
     """Compute the logits of the texts for this source, and all gradients, the encoder's too."""
 
-    def write(tokens: Tensor, initial_state: State, _: Tensor | None) -> tuple[Tensor, State]:
+    def unroll(tokens: Tensor, initial_state: State, _: Tensor | None) -> tuple[Tensor, State]:
         return model.encoder_decoder.unroll(tokens, model.encoder_decoder.start(source, initial_state))[0], ()
 
-    return outputs_and_gradients(write, model, trial)
+    return outputs_and_gradients(unroll, model, trial)
 
 
 def padding_of_a_source_changes_nothing(model: Component) -> None:
     """No output and no gradient depends on the values or the number of places past a source's length."""
-    trial, source = writing_trial(model), model.source
+    trial, source = text_trial(model), model.source
     expected = all_logits(model, trial, source)
     inputs, padding = source.inputs, padding_of(source.inputs, source.lengths)  # (B, S)
     across = padding.view(*padding.shape, *[1] * (inputs.dim() - 2))
@@ -97,9 +98,9 @@ def padding_of_a_source_changes_nothing(model: Component) -> None:
         demand_same(all_logits(model, trial, more), expected, f"with two more padded places of {value:g}")
 
 
-def a_text_hangs_on_no_other_source(model: Component) -> None:
+def a_text_depends_on_no_other_source(model: Component) -> None:
     """The outputs for a source are the same alone and at any place of a batch."""
-    trial, source = writing_trial(model), model.source
+    trial, source = text_trial(model), model.source
     logits = model.encoder_decoder.unroll(trial.inputs, model.encoder_decoder.start(source, trial.state))[0]
     last = len(source.lengths) - 1
     for rows in ([last, *range(last)], *([row] for row in range(last + 1)), [last, last]):
@@ -112,9 +113,9 @@ def a_text_hangs_on_no_other_source(model: Component) -> None:
         demand_same({"logits": found}, {"logits": logits[some]}, f"inputs {rows}, compared with all inputs")
 
 
-def a_text_hangs_on_every_step_of_its_source(model: Component) -> None:
+def a_text_depends_on_every_step_of_its_source(model: Component) -> None:
     """A change of the longest source at any step changes the outputs."""
-    trial, source = writing_trial(model), model.source
+    trial, source = text_trial(model), model.source
     row = int(source.lengths.argmax())
     some = torch.tensor([row])
     own, initial_state, tokens = take_rows(source, some), states.take(trial.state, some), trial.inputs[some]
@@ -131,9 +132,9 @@ def a_text_hangs_on_every_step_of_its_source(model: Component) -> None:
             raise LawError(f"the text does not depend on step {step} of its input")
 
 
-def nothing_to_write_about_is_allowed(model: Component) -> None:
+def an_empty_source_is_allowed(model: Component) -> None:
     """Sources of no steps, padded or not, and an empty batch have finite outputs."""
-    trial, source = writing_trial(model), model.source
+    trial, source = text_trial(model), model.source
     none = torch.zeros_like(source.lengths)
     padded = source._replace(lengths=none)
     logits = model.encoder_decoder.unroll(trial.inputs, model.encoder_decoder.start(padded, trial.state))[0]

@@ -29,20 +29,20 @@ class Source(NamedTuple):
 
 
 def demand_refused(
-    verb: str,
+    method: str,
     call: Callable[[Any], object],
-    wrongs: Iterable[Wrong],
+    wrong_values: Iterable[Wrong],
     kind: type[Exception] = TensorError,
 ) -> None:
     """Raise LawError unless each wrong value raises `kind`, a TensorError if left out."""
-    for what, wrong in wrongs:
+    for what, wrong in wrong_values:
         try:
             call(wrong)
         except kind:
             continue
         except Exception as problem:
-            raise LawError(f"{verb}, {what}: {type(problem).__name__}: {str(problem).splitlines()[0]}") from None
-        raise LawError(f"{verb}, {what}: no error was raised")
+            raise LawError(f"{method}, {what}: {type(problem).__name__}: {str(problem).splitlines()[0]}") from None
+        raise LawError(f"{method}, {what}: no error was raised")
 
 
 def wrong_inputs(inputs: Tensor) -> Iterator[Wrong]:
@@ -95,7 +95,7 @@ def wrong_lengths(lengths: Tensor, steps: int) -> Iterator[Wrong]:
     yield "lengths that are a list", lengths.tolist()
 
 
-def a_memory_refuses_what_does_not_fit(memory: Component) -> None:
+def a_memory_refuses_invalid_arguments(memory: Component) -> None:
     """A memory raises TensorError for an input whose width, dtype or device does not fit its weights, a state with
     other rows or of another component, and invalid lengths; it never returns an output or NaN, or crashes."""
     inputs, lengths, state = hostile_trial(memory)
@@ -107,7 +107,7 @@ def a_memory_refuses_what_does_not_fit(memory: Component) -> None:
     demand_refused("step", lambda wrong: memory.step(inputs[:, 0], wrong), wrong_states(state, grows))
 
 
-def an_encoder_refuses_what_does_not_fit(encoder: Component) -> None:
+def an_encoder_refuses_invalid_arguments(encoder: Component) -> None:
     """The same for encoders of whole rows. Without a state, `encode` uses the start state."""
     lengths, steps = torch.tensor(LENGTHS), max(LENGTHS)
     inputs = hostile_inputs(encoder, len(LENGTHS), steps, torch.Generator().manual_seed(0))
@@ -117,7 +117,7 @@ def an_encoder_refuses_what_does_not_fit(encoder: Component) -> None:
     demand_refused("encode", lambda wrong: encoder.encode(inputs, None, wrong), given)
 
 
-def a_cross_attention_refuses_what_does_not_fit(cross_attention: Component) -> None:
+def a_cross_attention_refuses_invalid_arguments(cross_attention: Component) -> None:
     """The same for a cross-attention: for the features of the source, and for the inputs at each step."""
     rows, steps, generator = len(LENGTHS), max(LENGTHS), torch.Generator().manual_seed(0)
     inputs, lengths = hostile_inputs(cross_attention, rows, steps, generator), torch.tensor(LENGTHS)
@@ -151,7 +151,7 @@ def wrong_sources(state: State) -> Iterator[Wrong]:
     yield "fewer keys than values", state._replace(keys=state.keys[:, :-1])
 
 
-def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Component], sizes: Sequence[int] = SIZES) -> None:
+def a_constructor_refuses_invalid_arguments(make: Callable[..., Component], sizes: Sequence[int] = SIZES) -> None:
     """A constructor raises OptionError for a size that is not an integer of at least 1, and for an option of a wrong
     type. `make` takes as many sizes as `sizes`, of which it may ignore the first; its options come after."""
 
@@ -164,8 +164,10 @@ def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Component], s
         demand_refused("made", make_with, [(f"{name} of {wrong!r}", wrong) for wrong in NO_SIZES], OptionError)
         make_with(size)
     for option in parameters[len(sizes) :]:
-        wrongs = [(f"{option.name} of type {type(wrong).__name__}", {option.name: wrong}) for wrong in NO_OPTIONS]
-        demand_refused("made", lambda named: make(*sizes, **named), wrongs, OptionError)
+        wrong_values = [
+            (f"{option.name} of type {type(wrong).__name__}", {option.name: wrong}) for wrong in NO_OPTIONS
+        ]
+        demand_refused("made", lambda named: make(*sizes, **named), wrong_values, OptionError)
 
 
 def _make_of(make: Callable[..., Component], before: Sequence[int], after: Sequence[int], size: Any) -> Component:

@@ -16,7 +16,7 @@ from unrolled.laws.trials import (
     outputs_and_gradients,
     pad,
     padding_of,
-    shake,
+    perturb,
 )
 from unrolled.memory import draw_masks
 from unrolled.states import State
@@ -25,7 +25,7 @@ from unrolled.states import State
 def whole_rows(encoder: Component) -> Trial:
     """Draw ragged rows with large padding values, and a start state with dropout masks."""
     generator = torch.Generator().manual_seed(0)
-    shake(encoder, generator)
+    perturb(encoder, generator)
     lengths = torch.tensor(LENGTHS)
     inputs = hostile_inputs(encoder, len(LENGTHS), max(LENGTHS), generator)
     return Trial(pad(encoder, inputs, lengths, 1e3), lengths, draw_masks(encoder.start(len(LENGTHS)), generator))
@@ -74,7 +74,7 @@ def an_encoding_sees_the_whole_row(encoder: Component) -> None:
             raise LawError(f"the feature at step {t} does not depend on step {int(unseen.nonzero()[0])}")
 
 
-def nothing_to_encode_is_allowed(encoder: Component) -> None:
+def an_empty_input_can_be_encoded(encoder: Component) -> None:
     """An input without steps or rows, or with lengths of 0 only, gives empty or zero features."""
     trial = whole_rows(encoder)
     rows, none = len(trial.inputs), torch.zeros(len(trial.inputs), dtype=torch.int64)
