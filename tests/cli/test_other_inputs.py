@@ -235,11 +235,11 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     # options
     (
         "train prices.csv --stem conv",
-        ("--stem conv applies to sounds and pictures", "2 numbers per step", "leave it out"),
+        ("--stem conv applies to audio files and images", "2 numbers per step", "leave it out"),
     ),
-    ("train prices.csv --stem patches", ("--stem patches applies to pictures", "2 numbers per step")),
+    ("train prices.csv --stem patches", ("--stem patches applies to images", "2 numbers per step")),
     ("train prices.csv --stem patch", ("--stem is one of", "did you mean 'patches'?")),
-    ("train prices.csv --augment yes", ("--augment applies to sounds and pictures",)),
+    ("train prices.csv --augment yes", ("--augment applies to audio files and images",)),
     ("train prices.csv --augment maybe", ("--augment is one of auto, yes, no", "got 'maybe'")),
     ("train prices.csv --input-type vector", ("--input-type is one of", "did you mean 'vectors'?")),
     ("train prices.csv --input-type audio", ("an input of kind audio is one column", "--input names 2 columns")),
@@ -260,7 +260,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --freeze heads", ("--freeze is one of embedding, stem, encoder, memory", "got 'heads'")),
     ("train prices.csv --init-from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
-    ("train sounds --stem patches", ("--stem patches applies to pictures", "audio at 8,000 hz")),
+    ("train sounds --stem patches", ("--stem patches applies to images", "audio at 8,000 hz")),
     ("train sounds --task tagging", ("tags need words or vectors", "the input is of kind audio")),
     ("train sounds --task regression", ("a value is a number", "--task classification")),
     ("train sounds --tokenizer char", ("--tokenizer is for texts", "of kind audio")),

@@ -372,17 +372,17 @@ def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pic
         (
             vectors,
             {"stem": "patches"},
-            r"--stem patches applies to pictures, and the input here is 2 numbers per step",
+            r"--stem patches applies to images, and the input here is 2 numbers per step",
         ),
         (
             vectors,
             {"stem": "conv"},
-            r"--stem conv applies to sounds and pictures, and the input here is 2 numbers per step",
+            r"--stem conv applies to audio files and images, and the input here is 2 numbers per step",
         ),
         (
             vectors,
             {"augment": "yes"},
-            r"--augment applies to sounds and pictures, and the input here is 2 numbers per step",
+            r"--augment applies to audio files and images, and the input here is 2 numbers per step",
         ),
         (vectors, {"tokenizer": "char"}, r"--tokenizer is for texts, but the input is of kind vectors"),
         (

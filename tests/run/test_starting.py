@@ -153,6 +153,20 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
     assert (alone["learning_rate"], alone["dropout"]) == (WORDS.learning_rate, WORDS.dropout)
 
 
+def test_an_ensemble_keeps_the_members_that_the_new_rows_have(table: Path, tmp_path: Path) -> None:
+    before = finish(Training(table, model="lstm+linear+ngram", out=str(tmp_path / "before"), steps=4, **TINY)).folder
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text(
+        "text,stars\n" + "".join(f"a good film {'i' * (n % 5)},{n / 7:.3f}\n" for n in range(60)), "utf-8"
+    )
+    again = start(numbers, before, tmp_path / "run", steps=2)
+    assert again.run.settings.model == "lstm+linear", "the n-gram predicts labels alone"
+    same = start(table, before, tmp_path / "same", steps=2)
+    assert same.run.settings.model == "lstm+linear+ngram"
+    with pytest.raises(OptionError, match="the n-gram predicts one label per text"):
+        start(numbers, before, tmp_path / "typed", steps=2, model="lstm+linear+ngram")
+
+
 @pytest.mark.parametrize("kind", ["word", "bpe"])
 def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tmp_path: Path) -> None:
     language = learn_language(tmp_path, "words", tokenizer=kind, documents="line")

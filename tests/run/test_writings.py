@@ -313,7 +313,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"class_weights": "balanced"}, r"--class-weights applies to labels, tags and numbers"),
     ({"attention": "aditive"}, r"Unknown attention 'aditive'\. Did you mean 'additive'"),
     ({"attention": "dot:heads=2"}, r"The attention dot has no option 'heads'"),
-    ({"stem": "conv"}, r"--stem conv applies to sounds and pictures"),
+    ({"stem": "conv"}, r"--stem conv applies to audio files and images"),
     ({"tokenizer": "runes"}, r"--tokenizer is one of auto, char, byte, word, bpe; got 'runes'"),
 ]
 

@@ -33,6 +33,7 @@ from unrolled.tasks.dataset import known_from_json, read_rows, table_options
 from unrolled.tasks.inherited import options_of_source, takes_memory
 from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.model_names import check_parts
+from unrolled.tasks.prediction.baselines import available_members
 from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.reading_time import check_reading
 from unrolled.tasks.seq2seq.task import Seq2Seq
@@ -134,6 +135,8 @@ def _read_rows(
     settings = wanted.resolve(Prediction.settings_class)
     if source is None:
         return Prediction(examples, settings)
+    if options.model is None:
+        settings = dataclasses.replace(settings, model=available_members(examples, settings.model))
     embed = recorded_plans(source)[0].embedding_size
     if not began:
         return Prediction(examples, settings, (tables or {}).get("began"), embed)

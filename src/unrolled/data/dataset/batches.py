@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.item_store import Texts
-from unrolled.data.dataset.shuffling import POOL, RowOrder
+from unrolled.data.dataset.shuffling import POOL, Numbers, RowOrder
 from unrolled.data.dataset.targets import NO_TARGET
 from unrolled.data.modalities.base import STEP, Featurizer, Ids, Item
 from unrolled.errors import DataError
@@ -90,11 +90,12 @@ class ExampleBatches:
     ) -> None:
         """augmented: augment each row, differently each time. twice: each row is in its batch twice."""
         self.seed, self.augmented, self.twice, self._examples = seed, augmented, twice, examples
-        self._rows = rows = rows_of(examples, split)
-        self._order = RowOrder(
-            len(rows), batch, seed, lambda some: np.argsort(step_lengths(examples, rows[some]), kind="stable")
-        )
+        self._rows, self._lengths = rows_of(examples, split), GroupingLengths(examples)
+        self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
         self.batches_per_epoch = self._order.batches_per_epoch
+
+    def _arrange(self, some: Numbers) -> Ids:
+        return np.argsort(self._lengths.of(self._rows[some]), kind="stable")
 
     def batch(self, k: int) -> RowBatch:
         """Batch k, from 0, of an endless sequence of epochs; T is its longest row's length."""
@@ -118,15 +119,23 @@ def rows_of(examples: Examples, split: str) -> Ids:
     return examples.splits[split]
 
 
-def step_lengths(examples: Examples, rows: Ids) -> Ids:
-    """Lengths (R,) by which these rows are grouped: steps of texts; samples of sounds, and so on.
+class GroupingLengths:
+    """Lengths by which rows are grouped in batches: steps of texts, samples of audio, and so on, counted once.
 
     A text's bytes say too little about its steps: batches of translations had 29% padding by bytes, and 9% by steps.
     """
-    if not isinstance(examples.items, Texts):
-        return examples.lengths[rows]
-    steps = [len(examples.featurizer.encode(examples.items[row])) for row in rows.tolist()]
-    return np.minimum(np.array(steps, np.int64), LONGEST)
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+        self._counted = not isinstance(examples.items, Texts)
+        self._lengths = examples.lengths if self._counted else np.full(len(examples.numbers), -1, np.int64)
+
+    def of(self, rows: Ids) -> Ids:
+        """The lengths (R,) of these rows, at most `LONGEST` for texts."""
+        if not self._counted:
+            for row in rows[self._lengths[rows] < 0].tolist():
+                self._lengths[row] = min(self._examples.encoded_steps(row), LONGEST)
+        return self._lengths[rows]
 
 
 def make_batch(examples: Examples, rows: Ids, size: int, generator: np.random.Generator | None = None) -> RowBatch:

@@ -13,7 +13,7 @@ from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
 from unrolled.data.dataset.outputs import KINDS, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
-from unrolled.data.modalities.base import Featurizer, Ids
+from unrolled.data.modalities.base import STEP, Featurizer, Ids
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
 from unrolled.data.vocabulary.base import Vocabulary
@@ -85,6 +85,11 @@ class Examples:
         """Number of a row's steps that can be tagged: its words, or its vectors."""
         item = self.items[row]
         return len(given_words(item)) if isinstance(item, str) else len(self.featurizer.encode(item))
+
+    def encoded_steps(self, row: int) -> int:
+        """Number of steps that a net reads of a row."""
+        encoded = self.featurizer.encode(self.items[row])
+        return len(encoded) if self.featurizer.axes[0] == STEP else 1
 
     @property
     def outputs_description(self) -> str:

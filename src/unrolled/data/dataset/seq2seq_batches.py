@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unrolled.data.dataset.batches import pad_items, rows_of, step_lengths
+from unrolled.data.dataset.batches import GroupingLengths, pad_items, rows_of
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.shuffling import POOL, Numbers, RowOrder
 from unrolled.data.dataset.targets import TextTargets
@@ -62,7 +62,7 @@ class PairBatches:
         """augmented: inputs are randomly augmented, differently each time."""
         self.seed, self.augmented = seed, augmented
         self._examples, self._written = examples, target_texts_of(examples)
-        self._rows = rows_of(examples, split)
+        self._rows, self._lengths = rows_of(examples, split), GroupingLengths(examples)
         self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
         self.batches_per_epoch = self._order.batches_per_epoch
 
@@ -73,7 +73,7 @@ class PairBatches:
 
     def _arrange(self, some: Numbers) -> Ids:
         rows = self._rows[some]
-        return order_by_lengths(step_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
+        return order_by_lengths(self._lengths.of(rows), self._written.target_lengths(rows, len(rows)))
 
     def padding_share(self, batches: int = POOL) -> float:
         """Share of padding in the first batches of an epoch."""

@@ -21,7 +21,7 @@ from unrolled.model.baselines.linear_fit import fit_linear
 from unrolled.model.baselines.naive_bayes import NGramBayes, count_bayes
 from unrolled.model.baselines.ngram_features import text_units
 from unrolled.model.predictor import Member
-from unrolled.registry import COUNTED, LINEAR
+from unrolled.registry import COUNTED, LINEAR, UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.base import Baseline
 from unrolled.tasks.prediction.metrics import calibrated_nats, metric_of
@@ -48,6 +48,12 @@ def baseline_names(examples: Examples) -> list[str]:
     outputs = [target.output for target in examples.targets.values()]
     labels = all(isinstance(output, LabelOutput) and not output.each for output in outputs)
     return [LINEAR, COUNTED] if of_texts and labels else [LINEAR]
+
+
+def available_members(examples: Examples, model: str | None) -> str | None:
+    """An ensemble of another run, without the baselines that these examples do not have."""
+    names = baseline_names(examples)
+    return model and "+".join(one for one in model.split("+") if one not in UNTRAINED or one in names)
 
 
 def check_baselines(examples: Examples, model: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,14 +27,9 @@ from unrolled.registry import COUNTED, LINEAR, UNTRAINED
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
-    as_one_split,
     check_rows,
     drop_mismatched,
-    facts_of_rows,
-    is_augmented,
-    read_rows,
     shown_row,
-    tables_of_rows,
 )
 from unrolled.tasks.prediction.baselines import (
     baseline_names,
@@ -55,8 +49,9 @@ from unrolled.tasks.prediction.summary import (
     summarise_single,
 )
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
+from unrolled.tasks.rows_task import RowTask
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TAGGING, TableSize, plan_row_minutes, plan_row_steps
+from unrolled.training.planning_rows import TAGGING, TableSize
 
 if TYPE_CHECKING:
     from unrolled.data.text.corpus import Corpus
@@ -71,10 +66,10 @@ SHOWN = 8  # validation rows in the samples during training
 LOOKED_AT = 16  # batches on which the share of padding is measured
 
 
-class Prediction(Task):
+class Prediction(RowTask):
     """Rows of a table with targets; the net is compared with baselines."""
 
-    kind, data, settings_class = "prediction", "table", PredictionSettings
+    kind, settings_class = "prediction", PredictionSettings
     baseline_share = 0.08
     settings: PredictionSettings
     _judging = 0.0  # seconds of the baselines for `AT_ONCE` rows, with scores
@@ -107,20 +102,8 @@ class Prediction(Task):
             )
 
     @classmethod
-    def read_again(cls, path: Path, settings: PredictionSettings, tables: Mapping[str, Any]) -> Prediction:
-        return cls(read_rows(path, settings, tables), settings, tables.get("began"))
-
-    @classmethod
-    def read_for_evaluation(cls, path: Path, settings: PredictionSettings, tables: Mapping[str, Any]) -> Prediction:
-        return cls(read_rows(path, as_one_split(settings), tables, measured=True), settings, tables.get("began"))
-
-    @property
-    def description(self) -> str:
-        return self.examples.description
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.examples.fingerprints
+    def of_examples(cls, examples: Examples, settings: Any, tables: Mapping[str, Any]) -> Prediction:
+        return cls(examples, settings, tables.get("began"))
 
     @property
     def trained(self) -> bool:
@@ -135,11 +118,6 @@ class Prediction(Task):
         return sum(target.output.untrained for target in self.examples.targets.values())
 
     @property
-    def augmented(self) -> bool:
-        """Whether training rows are augmented at random."""
-        return is_augmented(self.examples, self.settings)
-
-    @property
     def selection_note(self) -> str:
         if self.settings.model is None:
             baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in baseline_names(self.examples))
@@ -149,30 +127,16 @@ class Prediction(Task):
     def items(self, split: str) -> int:
         return self.examples.count(split)
 
-    def facts(self) -> dict[str, Any]:
-        return facts_of_rows(self.examples)
-
     def tables(self) -> dict[str, Any]:
-        return tables_of_rows(self.examples) | ({} if self.began is None else {"began": self.began})
+        return super().tables() | ({} if self.began is None else {"began": self.began})
 
-    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        settings, featurizer = self.settings.trained_member_settings(), self.examples.featurizer
-        rows = self.examples.splits["training"]
-        looked = [len(featurizer.encode(self.examples.items[row])) for row in rows[:200].tolist()]
-        each = any(target.each for target in self.examples.targets.values())
+    def _size(self) -> TableSize:
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
-        recipe = TOKENS if self.began is not None else featurizer.recipe
-        task = TableSize(
-            len(rows),
-            float(np.mean(looked)),
-            TAGGING if each else recipe,
-            self._rehearse,
-            self.padding_share,
-            self.embed,
-        )
-        if seconds is None:
-            return plan_row_steps(settings, task, device, threads)
-        return plan_row_minutes(settings, task, device, threads, seconds)
+        recipe = TOKENS if self.began is not None else self.examples.featurizer.recipe
+        if any(target.each for target in self.examples.targets.values()):
+            recipe = TAGGING
+        rows = self.examples.count("training")
+        return TableSize(rows, self._mean_steps(), recipe, self._rehearse, self.padding_share, self.embed)
 
     def padding_share(self, batch: int) -> float:
         """The share of padding in batches of this many rows."""

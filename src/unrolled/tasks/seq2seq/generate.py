@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from unrolled import seeds
-from unrolled.data.dataset.batches import LONGEST, pad_items, step_lengths
+from unrolled.data.dataset.batches import LONGEST, GroupingLengths, pad_items
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.dataset.seq2seq_batches import PairBatch, make_pairs, order_by_lengths, target_texts_of
@@ -133,7 +133,7 @@ class Generator:
 
 def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
     """Batches of these rows, each of similar lengths and within the limits on size."""
-    inputs = np.minimum(step_lengths(examples, rows), LONGEST)
+    inputs = np.minimum(GroupingLengths(examples).of(rows), LONGEST)
     texts = target_texts_of(examples).target_lengths(rows, len(rows))
     order = order_by_lengths(inputs, texts)
     start = 0

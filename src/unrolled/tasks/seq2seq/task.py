@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -22,17 +20,13 @@ from unrolled.registry import UNTRAINED, build
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import attention_of, build_teacher_forced
 from unrolled.tasks.dataset import (
-    as_one_split,
     check_rows,
     drop_mismatched,
     evenly_spaced,
-    facts_of_rows,
-    is_augmented,
-    read_rows,
     shown_row,
-    tables_of_rows,
 )
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
+from unrolled.tasks.rows_task import PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.summary import (
     GREEDY,
@@ -44,7 +38,7 @@ from unrolled.tasks.seq2seq.summary import (
     summarise_seq2seq,
 )
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps, seq2seq_recipe
+from unrolled.training.planning_rows import TableSize, seq2seq_recipe
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -57,10 +51,10 @@ CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for select
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
 
-class Seq2Seq(Task):
+class Seq2Seq(RowTask):
     """Rows of a table, each with a text to generate."""
 
-    kind, data, settings_class = "seq2seq", "table", Seq2SeqSettings
+    kind, settings_class = "seq2seq", Seq2SeqSettings
     baseline_share = 0.03
     settings: Seq2SeqSettings
     terms = Terms("nats per character", "tokens", "nearest neighbour", "wrote", "writes", "predict")
@@ -74,20 +68,8 @@ class Seq2Seq(Task):
         self._tokens: dict[str, int] = {}
 
     @classmethod
-    def read_again(cls, path: Path, settings: Seq2SeqSettings, tables: Mapping[str, Any]) -> Seq2Seq:
-        return cls(read_rows(path, settings, tables), settings)
-
-    @classmethod
-    def read_for_evaluation(cls, path: Path, settings: Seq2SeqSettings, tables: Mapping[str, Any]) -> Seq2Seq:
-        return cls(read_rows(path, as_one_split(settings), tables, measured=True), settings)
-
-    @property
-    def description(self) -> str:
-        return self.examples.description
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.examples.fingerprints
+    def of_examples(cls, examples: Examples, settings: Any, tables: Mapping[str, Any]) -> Seq2Seq:
+        return cls(examples, settings)
 
     @property
     def trained(self) -> bool:
@@ -107,28 +89,14 @@ class Seq2Seq(Task):
             self._tokens[split] = int(self.written.target_lengths(rows, len(rows)).sum())
         return self._tokens[split]
 
-    def facts(self) -> dict[str, Any]:
-        return facts_of_rows(self.examples)
-
-    def tables(self) -> dict[str, Any]:
-        return tables_of_rows(self.examples)
-
-    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        featurizer, rows = self.examples.featurizer, self.examples.splits["training"]
-        looked = rows[:200]
-        steps = [len(featurizer.encode(self.examples.items[row])) for row in looked.tolist()]
-        tokens = self.written.target_lengths(looked, len(looked))
-        task = TableSize(
-            len(rows),
-            float(np.mean(steps)),
-            seq2seq_recipe(len(rows), self.written.output.vocabulary.kind in ("bpe", "word")),
-            self._rehearse,
-            self.padding_share,
+    def _size(self) -> TableSize:
+        rows = self.examples.splits["training"]
+        tokens = self.written.target_lengths(rows[:PLANNED_ROWS], min(PLANNED_ROWS, len(rows)))
+        recipe = seq2seq_recipe(len(rows), self.written.output.vocabulary.kind in ("bpe", "word"))
+        return TableSize(
+            len(rows), self._mean_steps(), recipe, self._rehearse, self.padding_share,
             target_tokens=float(tokens.mean()),
-        )
-        if seconds is None:
-            return plan_row_steps(self.settings, task, device, threads)
-        return plan_row_minutes(self.settings, task, device, threads, seconds)
+        )  # fmt: skip
 
     def padding_share(self, batch: int) -> float:
         """The share of padding, in inputs and outputs, in batches of this many rows."""
@@ -149,8 +117,7 @@ class Seq2Seq(Task):
         return drop_mismatched(super().starting_components(source, theirs), self.examples, source)
 
     def make_batches(self, plan: Plan) -> BatchSource:
-        augmented = is_augmented(self.examples, self.settings)
-        return PairBatches(self.examples, "training", plan.batch_size, self.settings.seed, augmented)
+        return PairBatches(self.examples, "training", plan.batch_size, self.settings.seed, self.augmented)
 
     def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
         """Nats per character on rows with about `limit` tokens."""

@@ -1,0 +1,76 @@
+"""What the tasks on rows of a table share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from unrolled.data.dataset.dataset import Examples
+from unrolled.options import TableSettings
+from unrolled.tasks.base import Task
+from unrolled.tasks.dataset import as_one_split, facts_of_rows, is_augmented, read_rows, tables_of_rows
+from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
+
+if TYPE_CHECKING:
+    from unrolled.training.plan import Plan
+
+PLANNED_ROWS = 200  # training rows from whose lengths a plan is made
+
+
+class RowTask(Task):
+    """A task on rows of a table. A subclass is final."""
+
+    data = "table"
+    examples: Examples
+    settings: TableSettings
+
+    @classmethod
+    @abstractmethod
+    def of_examples(cls, examples: Examples, settings: Any, tables: Mapping[str, Any]) -> Self:
+        """The task of a run, on these examples. tables: its vocabulary.json."""
+
+    @classmethod
+    def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
+        return cls.of_examples(read_rows(path, settings, tables), settings, tables)
+
+    @classmethod
+    def read_for_evaluation(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
+        return cls.of_examples(read_rows(path, as_one_split(settings), tables, measured=True), settings, tables)
+
+    @property
+    def description(self) -> str:
+        return self.examples.description
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.examples.fingerprints
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training rows are augmented at random."""
+        return is_augmented(self.examples, self.settings)
+
+    def facts(self) -> dict[str, Any]:
+        return facts_of_rows(self.examples)
+
+    def tables(self) -> dict[str, Any]:
+        return tables_of_rows(self.examples)
+
+    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
+        settings, size = self.settings.trained_member_settings(), self._size()
+        if seconds is None:
+            return plan_row_steps(settings, size, device, threads)
+        return plan_row_minutes(settings, size, device, threads, seconds)
+
+    @abstractmethod
+    def _size(self) -> TableSize:
+        """The properties of the examples that a plan depends on."""
+
+    def _mean_steps(self) -> float:
+        """Mean steps of a training row."""
+        rows = self.examples.splits["training"][:PLANNED_ROWS].tolist()
+        return float(np.mean([self.examples.encoded_steps(row) for row in rows]))
