@@ -35,7 +35,7 @@ def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
         for _ in training:
             pass
         seconds, summary = time.monotonic() - started, training.summary
-        plan, reports = training.run.read_plans()[-1], training.run.read_reports()
+        plan, reports = training.run.log.read_plans()[-1], training.run.log.read_reports()
     assert isinstance(summary, PredictionSummary)
     figures = {
         output: {

@@ -52,7 +52,7 @@ def measure(data: Path, valid: Path, out: Path, options: dict[str, Any]) -> dict
     run = unrolled.load(out)
     score = run.evaluate(valid).as_dict()
     figures = score["outputs"]["en"]
-    plan, reports = run.folder.read_plans()[-1], run.folder.read_reports()
+    plan, reports = run.folder.log.read_plans()[-1], run.folder.log.read_reports()
     names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "written", "bleu_by_length")
     sizes = ("model", "hidden_size", "layers", "batch_size", "steps", "dropout", "smoothing", "learning_rate",
              "threads", "precision")  # fmt: skip

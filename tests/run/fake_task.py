@@ -131,7 +131,7 @@ class Bench:
 
     def plans(self) -> list[tuple[int, int, str]]:
         """(from step, number of updates, why) of each plan that was recorded after the first."""
-        return [(plan["from_step"], plan["steps"], plan["why"]) for plan in self.folder.read_plans()[1:]]
+        return [(plan["from_step"], plan["steps"], plan["why"]) for plan in self.folder.log.read_plans()[1:]]
 
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:

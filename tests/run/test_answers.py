@@ -162,11 +162,11 @@ def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_pa
     assert time.monotonic() - started < 9 + 3
     assert isinstance(training.summary, PredictionSummary)
     assert (
-        training.run.read_plans()[-1]["steps"]
+        training.run.log.read_plans()[-1]["steps"]
         == training.training_state.step
-        <= training.run.read_plans()[0]["max_updates"]
+        <= training.run.log.read_plans()[0]["max_updates"]
     )
-    assert training.run.read_plans()[0]["max_updates"] == 60 * 320 // 64
+    assert training.run.log.read_plans()[0]["max_updates"] == 60 * 320 // 64
 
 
 @pytest.mark.parametrize(("rows", "last"), [(98, True), (100, False)])

@@ -19,6 +19,7 @@ import unrolled
 from unrolled.errors import InputError, RunError
 from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.stored_reach import read_reach
 
 OLDER = Path(__file__).parent / "older"
 TINY: dict[str, Any] = {"hidden_size": 4, "batch_size": 4, "threads": 1, "steps": 3}
@@ -155,9 +156,9 @@ def test_a_damaged_reach_is_measured_anew(text_run: Path, tmp_path: Path) -> Non
     right = run.reach(0.1)
     kept = tmp_path / "run/reach.json"
     mark = json.loads(kept.read_text())["weights"]
-    assert run.folder.read_reach(mark) == right and run.folder.read_reach("another's") is None
+    assert read_reach(run.path, mark) == right and read_reach(run.path, "another's") is None
     kept.write_text(kept.read_text().replace('"positions": ', '"positions": 1'))
-    assert run.folder.read_reach(mark) is None
+    assert read_reach(run.path, mark) is None
     for said in ("[1]", "{", '{"weights": 1}'):
         kept.write_text(said)
-        assert run.folder.read_reach(mark) is None
+        assert read_reach(run.path, mark) is None

@@ -117,12 +117,12 @@ def test_a_changed_figure_of_the_log_is_noticed(text_run: Path, tmp_path: Path) 
 def test_a_log_without_checksums_and_samples_that_are_gone_are_no_fault(text_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(text_run, tmp_path / "run")
     folder = RunFolder.open(run)
-    reports = folder.read_reports()
+    reports = folder.log.read_reports()
     (run / "log.jsonl").unlink()
     (run / "samples.txt").unlink()
     for report in reports:
         append_line(run / "log.jsonl", to_json(report))
-    assert folder.read_reports() == reports
+    assert folder.log.read_reports() == reports
     for _ in Training.resume(run):
         pass
     assert all('"checksum"' in line for line in (run / "log.jsonl").read_text().splitlines())

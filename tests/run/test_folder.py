@@ -210,33 +210,33 @@ def test_a_lock_taken_sweeps_up_what_a_kill_left(run: RunFolder) -> None:
 def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None:
     texts = {10: "at first\n\n--- step 5\n", 20: "", 30: " then\r\n"}
     for step, text in texts.items():
-        run.append_plan(step, {"learning_rate": step / 10})
-        run.append_report(step, {"loss": float("nan")})
-        run.append_sample(step, text)
+        run.log.append_plan(step, {"learning_rate": step / 10})
+        run.log.append_report(step, {"loss": float("nan")})
+        run.log.append_sample(step, text)
     for name in ("log.jsonl", "samples.txt"):
         with (run.path / name).open("a") as torn:
             torn.write('{"step": 3' if name == "log.jsonl" else "--- step 40\n    torn")
-    assert run.read_samples() == list(texts.items())
-    run.cut(30)
-    run.append_report(40, {"loss": 1.0})
-    run.append_sample(40, "more")
-    assert [report["step"] for report in run.read_reports()] == [10, 20, 30, 40]
-    assert run.read_samples() == [*texts.items(), (40, "more")]
-    run.cut(10)
-    assert run.read_plans() == [{"step": 10, "learning_rate": 1.0}] and run.read_reports() == [
+    assert run.log.read_samples() == list(texts.items())
+    run.log.cut(30)
+    run.log.append_report(40, {"loss": 1.0})
+    run.log.append_sample(40, "more")
+    assert [report["step"] for report in run.log.read_reports()] == [10, 20, 30, 40]
+    assert run.log.read_samples() == [*texts.items(), (40, "more")]
+    run.log.cut(10)
+    assert run.log.read_plans() == [{"step": 10, "learning_rate": 1.0}] and run.log.read_reports() == [
         {"step": 10, "loss": None}
     ]
-    assert run.read_samples() == [(10, texts[10])]
-    run.cut(0)
-    assert [run.read_plans(), run.read_reports(), run.read_samples()] == [[], [], []]
+    assert run.log.read_samples() == [(10, texts[10])]
+    run.log.cut(0)
+    assert [run.log.read_plans(), run.log.read_reports(), run.log.read_samples()] == [[], [], []]
 
 
 def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -> None:
-    run.cut(0)
+    run.log.cut(0)
     assert not (run.path / "log.jsonl").exists()
-    run.append_report(1, {"loss": 1.0})
+    run.log.append_report(1, {"loss": 1.0})
     before = (run.path / "log.jsonl").stat()
-    run.cut(1)
+    run.log.cut(1)
     assert (run.path / "log.jsonl").stat().st_ino == before.st_ino
 
 
@@ -265,7 +265,7 @@ def test_the_newest_run_is_the_one_last_written_to(tmp_path: Path, monkeypatch: 
     (tmp_path / "runs" / ".b.partial-7").mkdir()
     (tmp_path / "runs" / ".b.partial-7" / "run.json").write_text(json.dumps(FACTS))
     assert [path.name for path in find_runs()] == ["a", "b", "c"] and newest() == Path("runs/a")
-    RunFolder.open("runs/c").append_report(5, {"loss": 1.0})
+    RunFolder.open("runs/c").log.append_report(5, {"loss": 1.0})
     assert newest() == Path("runs/c")
     assert free_path("a") == Path("runs/a-2") and free_path("d") == Path("runs/d")
 

@@ -76,7 +76,7 @@ def test_a_converted_run_predicts_the_same_and_holds_no_old_name(name: str, runs
     assert predictions(runs / name) == before
     assert run.facts["format"] == json.loads((runs / name / "run.json").read_text())["format"] == FORMAT
     assert (runs / name / "vocabulary.json").exists() and not (runs / name / "symbols.json").exists()
-    found = words_of([run.facts, run.read_vocabulary(), run.read_plans(), run.read_reports()])
+    found = words_of([run.facts, run.read_vocabulary(), run.log.read_plans(), run.log.read_reports()])
     checkpoint = load_newest(run.checkpoints)
     found |= words_of([checkpoint.facts, dict.fromkeys(checkpoint.tensors)])
     for file in (runs / name).glob("*.safetensors"):

@@ -160,7 +160,7 @@ def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) 
     bench = Bench(folder, FakeTask(Time(), bad=Counter({25: MAX_RETRIES + 1})), None, plan_of(60, 10))
     with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --learning-rate below"):
         bench.train()
-    rates = [plan["learning_rate"] for plan in folder.read_plans()[1:]]
+    rates = [plan["learning_rate"] for plan in folder.log.read_plans()[1:]]
     assert rates == [bench.plan.learning_rate / 2**n for n in range(1, MAX_RETRIES + 1)]
     assert load_newest(folder.checkpoints).step == 20
 
@@ -204,8 +204,8 @@ def test_a_validation_only_where_one_is_due(folder: RunFolder) -> None:
     reports = bench.train()
     assert [report.step for report in reports if report.validation is not None] == [0, 20, 40, 45]
     assert [report.step for report in reports if report.sample is not None] == [0, 20, 40, 45]
-    assert [step for step, _ in folder.read_samples()] == [0, 20, 40, 45]
-    assert [line["step"] for line in folder.read_reports()] == [0, 10, 20, 30, 40, 45]
+    assert [step for step, _ in folder.log.read_samples()] == [0, 20, 40, 45]
+    assert [line["step"] for line in folder.log.read_reports()] == [0, 10, 20, 30, 40, 45]
 
 
 def test_a_task_concludes_from_a_record(folder: RunFolder) -> None:

@@ -175,7 +175,7 @@ def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
     lengths = examples.lengths[examples.splits["training"]]
     padding = 1 - lengths.sum() / (len(lengths) * lengths.max())
     assert 0.2 < padding < 0.8
-    assert training.run.read_plans()[0]["padding"] == pytest.approx(padding, abs=1e-4)
+    assert training.run.log.read_plans()[0]["padding"] == pytest.approx(padding, abs=1e-4)
     assert f" steps, {padding:.0%} padding" in training.plan_line
 
 

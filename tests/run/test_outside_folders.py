@@ -20,7 +20,7 @@ from kills import FACTS
 from unrolled.errors import RunError
 from unrolled.fileio import append_line, remove_partial_files, write_atomically
 from unrolled.opening import read_plain
-from unrolled.rundir.birth import remove_unfinished
+from unrolled.rundir.creation import remove_unfinished
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.lock import Lock
 from unrolled.rundir.own_files import FILES, is_run
@@ -197,7 +197,7 @@ def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -
 
 
 def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFolder) -> None:
-    run.append_plan(0, {})
+    run.log.append_plan(0, {})
     run.write_vocabulary({})
     assert is_run(run.path)
     (run.path / "run.json").unlink()

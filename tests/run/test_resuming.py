@@ -180,7 +180,7 @@ def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
     notes = [note for report in training for note in report.notes]
     assert len(notes) == 1
     assert "of update 24 was not finite: back to update" in notes[0]
-    plans = training.run.read_plans()
+    plans = training.run.log.read_plans()
     assert [plan["why"] for plan in plans] == ["start", "loss not finite"]
     assert plans[1]["learning_rate"] == plans[0]["learning_rate"] / 2
     assert training.summary is not None
@@ -235,7 +235,7 @@ def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
         again = Training(text, out=str(tmp_path / "again"), plan=str(first.folder))
     finally:
         torch.set_num_threads(before)
-    assert first.run.read_plans()[0]["threads"] == 1
+    assert first.run.log.read_plans()[0]["threads"] == 1
     with torch_threads(1):
         expected = first.task.make_model(recorded_plans(first.run)[0])
     for training_state in (first.training_state, again.training_state):
@@ -252,7 +252,7 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
     first = next(iter(training))
     assert first.validation is not None
     assert first.validation < 2.5  # that of an untrained model is ln V
-    assert training.run.read_plans()[0]["hidden_size"] == SMALL["hidden_size"]
+    assert training.run.log.read_plans()[0]["hidden_size"] == SMALL["hidden_size"]
 
 
 def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path, uninterrupted: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_finished_run_gets_a_second_session(text: Path, tmp_path: Path) -> Non
     assert "--minutes" in str(refused.value)
     longer = finish(Training.resume(out, steps=10))
     assert longer.training_state.step == 50
-    assert [plan["why"] for plan in longer.run.read_plans()] == ["start", "next session"]
+    assert [plan["why"] for plan in longer.run.log.read_plans()] == ["start", "next session"]
 
 
 @pytest.mark.slow
@@ -305,8 +305,9 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
         if report.step == 20:
             training.stop()
     longer = Training.resume(out, minutes=0.5)
-    assert longer.run.read_plans()[-1]["why"] == "resumed"
-    assert longer.run.read_plans()[-1]["steps"] > 40  # half a minute has time for more than the 40 requested updates
+    assert longer.run.log.read_plans()[-1]["why"] == "resumed"
+    # half a minute has time for more than 40 updates
+    assert longer.run.log.read_plans()[-1]["steps"] > 40
     longer.stop()
     finish(longer)
     again = Training.resume(out)

@@ -117,7 +117,7 @@ def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_pat
     with torch.no_grad():
         expected, _ = theirs.memory.unroll(theirs.embedding(tokens)[None], theirs.memory.start(1))
     assert torch.allclose(hidden(training, text), expected[0], atol=1e-6)
-    assert training.run.read_plans()[0]["hidden_size"] == 8
+    assert training.run.log.read_plans()[0]["hidden_size"] == 8
 
 
 def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, table: Path, tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_pa
 @pytest.mark.parametrize("kind", ["word", "bpe"])
 def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, table: Path, tmp_path: Path) -> None:
     language = learn_language(tmp_path, "words", tokenizer=kind)
-    begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
-    alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
+    begun = start(table, language, tmp_path / "begun").run.log.read_plans()[0]
+    alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.log.read_plans()[0]
     assert (begun["learning_rate"], begun["dropout"]) == (TOKENS.learning_rate, TOKENS.dropout)
     assert (alone["learning_rate"], alone["dropout"]) == (WORDS.learning_rate, WORDS.dropout)
 
@@ -175,7 +175,7 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     training = start(table, language, tmp_path / "run", seed=0)
     text = read_corpus_again(theirs)
     with torch_threads(1):  # on other processors the last digits differ, and the sign of a vector depends on them
-        vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embedding_size"], seeds.number(0, "vectors"))
+        vectors = cooccurrence_vectors(text, theirs.log.read_plans()[0]["embedding_size"], seeds.number(0, "vectors"))
     begun, featurizer = model_of(training).embedding.embedding.weight, training.task.examples.featurizer  # type: ignore[attr-defined]
     before = torch.from_numpy(tokens_before(run.table, featurizer.table))
     assert torch.equal(begun[1:], vectors[before])

@@ -166,7 +166,7 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
     same_bytes(trained.folder, tmp_path / "run")
     more = Training(table, out=str(tmp_path / "more"), init_from=str(trained.folder), **SMALL | {"steps": 1})
     first = next(iter(more))
-    assert first.validation == pytest.approx(trained.run.read_reports()[-1]["best"], abs=1e-4)
+    assert first.validation == pytest.approx(trained.run.log.read_reports()[-1]["best"], abs=1e-4)
     other = Training(table, out=str(tmp_path / "other"), init_from=str(trained.folder), attention="dot", steps=1)
     (note,) = next(iter(other)).notes
     assert note.endswith("embedding, stem, encoder; newly initialized: decoder (of another shape).")
@@ -175,8 +175,8 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
 def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     summary = trained.summary
     assert isinstance(summary, Seq2SeqSummary)
-    assert "(correct: " in trained.run.read_samples()[0][1]
-    assert " -> " in trained.run.read_samples()[0][1]
+    assert "(correct: " in trained.run.log.read_samples()[0][1]
+    assert " -> " in trained.run.log.read_samples()[0][1]
     assert trained.plan_line.endswith("cross-attention: additive")
     assert trained.run.facts["baseline"]["name"].startswith("nearest neighbour by n-grams of characters, chrF ")
     words = "\n".join(summary.lines)
@@ -185,7 +185,7 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     assert "Baseline: " in words
     assert "nearest neighbour by n-grams of characters chrF" in words
     json.dumps(trained.run.facts["scores"])
-    reports = trained.run.read_reports()
+    reports = trained.run.log.read_reports()
     assert reports[0]["loss"] == pytest.approx(np.log(6), abs=1e-4), "five letters and the end"
     assert reports[-1]["best"] < reports[0]["validation"]
 

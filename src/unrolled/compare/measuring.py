@@ -61,7 +61,7 @@ def measure(path: Path) -> dict[str, Any]:
     tokens = validation_tokens(run)
     corpus = run.read_corpus()
     score = evaluate(run.model, split_rows(corpus, "validation"), run.table.characters)
-    reports = run.folder.read_reports()
+    reports = run.folder.log.read_reports()
     stream: Tensor = torch.from_numpy(np.resize(tokens, STEPS[-1]).astype(np.int64))
     speeds = [report["tokens_per_second"] for report in reports if report.get("tokens_per_second")]
     facts, reach = run.info(), run.reach()

@@ -125,7 +125,7 @@ class Monitor:
             best=None if validation is None else training_state.best,
             sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
         )  # fmt: skip
-        self.folder.append_report(training_state.step, report.as_dict())
+        self.folder.log.append_report(training_state.step, report.as_dict())
         if training_state.step % plan.save_every == 0 or last:
             self.save()
         if validation is not None:
@@ -173,7 +173,7 @@ class Monitor:
     def write_sample(self) -> str:
         """What the model does now, with the same random numbers each time, so that samples differ by the weights."""
         text = self.task.sample_outputs(self.training_state.optimiser.averaged)
-        self.folder.append_sample(self.training_state.step, text)
+        self.folder.log.append_sample(self.training_state.step, text)
         self.last_sample = text
         return text
 
@@ -197,7 +197,7 @@ class Monitor:
 
     def add_plan(self, plan: Plan) -> None:
         """Records a plan, then uses it."""
-        self.folder.append_plan(plan.from_step, plan.to_json())
+        self.folder.log.append_plan(plan.from_step, plan.to_json())
         self.plans.append(plan)
 
     def plan_again(self, plan: Plan) -> None:
@@ -230,12 +230,12 @@ class Monitor:
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
         unreported = not self.validations  # not even step 0
-        self.folder.cut(-1 if unreported else found.step, plans=not self.has_fixed_plan)
+        self.folder.log.cut(-1 if unreported else found.step, plans=not self.has_fixed_plan)
         if not self.has_fixed_plan:
             self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
             self.notes.append(found.fell_back)
-        return self.folder.seconds_used()
+        return self.folder.log.seconds_used()
 
     def go_back(self) -> None:
         """After a loss that is not finite: goes back to the newest checkpoint and halves the learning rate.

@@ -131,7 +131,7 @@ class Training:
         folder.check_resumable(self.task.kept_baselines(folder) if made else [])
         if keywords.model in UNTRAINED:  # it was stopped: it is counted or fitted again
             self.clock.budget = keywords.minutes * 60 if keywords.minutes else None
-            folder.cut(0)
+            folder.log.cut(0)
             self._set_up([])
             folder.write_facts(status="training")
             return
@@ -147,7 +147,7 @@ class Training:
         monitor.notes += differences(facts, self.device) if monitor.has_fixed_plan else []
         if given:
             plan = plan_at(monitor.plans, self.training_state.step)
-            reports = folder.read_reports()
+            reports = folder.log.read_reports()
             monitor.add_plan(session.plan(plan, self.training_state.step, self.clock.left, reports, finished))
             folder.write_facts(sessions=[*facts["sessions"], dataclasses.asdict(session)])
         folder.write_facts(status="training")
@@ -200,7 +200,7 @@ class Training:
         folder.write_vocabulary(self.task.tables())
         if self.monitor is not None:
             for plan in self.monitor.plans:
-                folder.append_plan(plan.from_step, plan.to_json())
+                folder.log.append_plan(plan.from_step, plan.to_json())
             folder.write_model(named_tensors(self.training_state.optimiser.averaged), {"step": 0})
             self.monitor.save()
 
@@ -253,7 +253,7 @@ class Training:
     @property
     def first_sample(self) -> tuple[int, str] | None:
         """(step, text) of the run's first sample; None before it."""
-        return next(iter(self.run.read_samples()), None)
+        return next(iter(self.run.log.read_samples()), None)
 
     def stop(self) -> None:
         """Requests a clean stop: the current update ends, then a checkpoint is saved. Fitting or a validation in
@@ -292,7 +292,7 @@ class Training:
             tokens=read, tokens_per_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
             validation=validation, best=validation,
         )  # fmt: skip
-        self.run.append_report(1, report.as_dict())
+        self.run.log.append_report(1, report.as_dict())
         yield report
         self._close(self.task.conclude_without_net(self.run, self.baseline))
 

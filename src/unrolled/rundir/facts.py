@@ -11,14 +11,14 @@ from unrolled.fileio import read_json, without_checksum
 from unrolled.opening import CURE
 from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
 from unrolled.rundir.formats import FIRST_WITH_CHECKSUMS, FIRST_WITH_SETTINGS, FORMAT, upgraded_facts
+from unrolled.rundir.own_files import LISTED
 from unrolled.schema import Within, check
 from unrolled.settings import MOST_MINUTES
 
 KINDS = tuple(TASK_SETTINGS)  # of runs that this version writes and reads
-LISTED = "`unroll runs` lists them."
 STATUSES = Literal["training", "stopped", "finished"]
-Checked = TypeVar("Checked", bound=TrainSettings)
-Some = Annotated[float, Within(0, 1e12)]
+SettingsType = TypeVar("SettingsType", bound=TrainSettings)
+Amount = Annotated[float, Within(0, 1e12)]
 
 
 class DataFacts(TypedDict):
@@ -35,7 +35,7 @@ class SessionFacts(TypedDict):
 
     minutes: Annotated[float, Within(1e-9, MOST_MINUTES)] | None
     steps: Annotated[int, Within(1, 1e12)] | None
-    used: Some
+    used: Amount
 
 
 class BaselineFacts(TypedDict):
@@ -77,7 +77,7 @@ class ReportFacts(TypedDict):
     """A line of log.jsonl: the values that a resumed run uses."""
 
     step: Annotated[int, Within(0, 1e12)]
-    seconds: NotRequired[Some]
+    seconds: NotRequired[Amount]
     tokens_per_second: NotRequired[Annotated[float, Within(0, 1e15)] | None]
     loss: NotRequired[float | None]
     validation: NotRequired[float | None]
@@ -99,13 +99,13 @@ class Facts(TypedDict):
     environment: dict[str, Any]
     threads: Annotated[int, Within(1, 1e6)]
     created: str
-    seconds: NotRequired[Some]
+    seconds: NotRequired[Amount]
     baseline: NotRequired[BaselineFacts]
     gate: NotRequired[Any]  # checked by model/mixture.py
     ranks: NotRequired[list[float]]
     selected: NotRequired[list[str]]
     weights: NotRequired[dict[str, list[float]]]
-    reaches: NotRequired[dict[str, list[Some]]]
+    reaches: NotRequired[dict[str, list[Amount]]]
     beam: NotRequired[Annotated[int, Within(1, 1000)]]
     checksums: NotRequired[dict[str, str]]
 
@@ -133,8 +133,8 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     if facts["format"] < FORMAT:
         facts = upgraded_facts(facts)
     if kinds is not None and facts["kind"] not in kinds:
-        wanted = " or ".join(f"'{kind}'" for kind in kinds)
-        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
+        needed = " or ".join(f"'{kind}'" for kind in kinds)
+        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {needed}. {LISTED}")
     return _checked(facts, source)
 
 
@@ -145,8 +145,8 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
         raise RunError(f"{source} is damaged: 'sessions' is empty. {CURE}")
     options_of(facts, source)
     settings_of(facts, source)
-    whole: dict[str, Any] = facts
-    return whole
+    checked: dict[str, Any] = facts
+    return checked
 
 
 def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
@@ -156,15 +156,16 @@ def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
 
 def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
     """The resolved settings of the run's task. Raises RunError where one is invalid."""
-    kind = TASK_SETTINGS.get(facts["kind"], TrainSettings)
+    settings_class = TASK_SETTINGS.get(facts["kind"], TrainSettings)
     if facts["format"] >= FIRST_WITH_SETTINGS:
         check(facts, Resolved, source)
-        return _checked_settings(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
+        settings = settings_class.from_json(facts["settings"], f"{source}, 'settings',")
+        return _checked_settings(settings, "settings", source)
     known = options_of(facts, source).to_json()
-    return kind(**{name: known[name] for name in kind.names()})
+    return settings_class(**{name: known[name] for name in settings_class.names()})
 
 
-def _checked_settings(settings: Checked, name: str, source: str) -> Checked:
+def _checked_settings(settings: SettingsType, name: str, source: str) -> SettingsType:
     try:
         settings.check()
     except OptionError as error:

@@ -4,19 +4,21 @@ run.json            options, settings, data, versions, scores; its `format` and 
 plan.jsonl          the plan, and each later one, with the step from which it holds
 log.jsonl           one report per line
 samples.txt         the samples of the reports
-vocabulary.json        the vocabulary
+vocabulary.json     the vocabulary
 model.safetensors   the best weights
 ngram.safetensors   the n-gram of an ensemble or baseline; the ensemble's weights are in run.json
 linear.safetensors  the linear model, likewise
 checkpoint/         the newest two checkpoints
+reach.json          the measured reach of a language model
 lock                held by the process that trains it
+
+plan.jsonl, log.jsonl and samples.txt are written and read by training_log.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,54 +27,42 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.fileio import (
-    CHECKSUM,
-    PRIVATE,
-    PUBLIC,
-    append_line,
     own_digest,
     partial_path,
     read_json,
-    read_json_lines,
     remove_partial_files,
-    to_json,
     with_checksum,
-    without_checksum,
-    write_atomically,
     write_json,
 )
 from unrolled.opening import CURE, check_plain_file, read_plain
 from unrolled.registry import UNTRAINED
-from unrolled.rundir.birth import check_free, remove_unfinished, rename
-from unrolled.rundir.facts import KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
+from unrolled.rundir.creation import check_free, remove_unfinished, rename
+from unrolled.rundir.facts import KINDS, options_of, read_facts, settings_of
 from unrolled.rundir.formats import (
     FORMAT,
     OLD_VOCABULARY,
     VOCABULARY,
     upgraded_model_facts,
-    upgraded_plan,
-    upgraded_report,
     upgraded_tensors,
     upgraded_vocabulary,
 )
 from unrolled.rundir.lock import Lock
-from unrolled.rundir.own_files import check_files, is_run, runs_held
-from unrolled.schema import check
+from unrolled.rundir.own_files import check_is_run
+from unrolled.rundir.training_log import TrainingLog
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unrolled.metrics.reach import Reach
     from unrolled.options import TrainOptions
 
 FIXED = (VOCABULARY, OLD_VOCABULARY, "data.txt")  # written once, when a run is created; run.json has their checksums
-SAMPLE_HEADING = "--- step "  # at the line's start; the lines of a sample are indented
 
 
 class RunFolder:
     """A run's folder on disk. Made by `create` or `open`; `facts` are the contents of run.json.
 
-    Reports, samples and plans have the step they belong to, so that `cut` can remove those after a checkpoint.
-    Writing raises TrainingError where the disk is full or refuses; reading raises RunError.
+    `log` has its plans, reports and samples. Writing raises TrainingError where the disk is full or refuses; reading
+    raises RunError.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
@@ -85,7 +75,7 @@ class RunFolder:
     def create(
         cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
     ) -> RunFolder:
-        """Makes a run folder, fills it by `fill`, and locks it: `unborn` and `bear` in one call."""
+        """Makes a run folder, fills it by `fill`, and locks it: `prepare` and `publish` in one call."""
         with cls.prepare(path) as run:
             if fill is not None:
                 fill(run.path)
@@ -95,10 +85,10 @@ class RunFolder:
     @classmethod
     @contextlib.contextmanager
     def prepare(cls, path: str | Path) -> Iterator[RunFolder]:
-        """A locked temporary folder beside `path` for a run's first files; `bear` turns it into the run.
+        """A locked temporary folder next to `path` for a run's first files; `publish` turns it into the run.
 
-        So a kill leaves either no folder at `path` or a complete one. Where the block ends without `bear`, the folder
-        is removed. Raises RunError where `path` exists and is not an empty folder, or cannot be made.
+        So a kill leaves either no folder at `path` or a complete one. Where the block ends without `publish`, the
+        folder is removed. Raises RunError where `path` exists and is not an empty folder, or cannot be made.
         """
         path = Path(path)
         target = path.resolve()
@@ -130,7 +120,7 @@ class RunFolder:
                         folder.rmdir()
 
     def publish(self, facts: Mapping[str, Any]) -> None:
-        """Turns an `unborn` folder into the run. `facts` must name its `kind`; `format` and checksums are added."""
+        """Turns a prepared folder into the run. `facts` must name its `kind`; `format` and checksums are added."""
         self.facts = {**facts, "format": FORMAT}
         self.write_facts(checksums=self._digests())
         if os.name == "nt":  # Windows does not rename a folder in which a file is open
@@ -147,22 +137,7 @@ class RunFolder:
         these `kinds` (None: any).
         """
         path = Path(path)
-        try:
-            is_folder, exists = path.is_dir(), path.exists()
-            if is_folder:
-                check_files(path)
-            has_facts = is_folder and check_plain_file(path / "run.json")
-        except OSError as error:
-            raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
-        if not is_folder:
-            what = "is a file" if exists else "does not exist"
-            raise RunError(f"{path} {what}; a run is a folder made by `unroll train`. {LISTED}")
-        if not has_facts:
-            if is_run(path):
-                raise RunError(f"{path} is a damaged run: its run.json is missing. {CURE}")
-            if held := runs_held(path):
-                raise RunError(f"{path} is not a run: name one in it. {held}")
-            raise RunError(f"{path} is not a run: it has no run.json. Name a folder made by `unroll train`. {LISTED}")
+        check_is_run(path)
         return cls(path, read_facts(path, kinds))
 
     @property
@@ -209,6 +184,11 @@ class RunFolder:
         return self._lock.held()
 
     @property
+    def log(self) -> TrainingLog:
+        """The run's plans, reports and samples."""
+        return TrainingLog(self.path, self._is_older, self.has_checksums)
+
+    @property
     def options(self) -> TrainOptions:
         """The run's options, as typed. Raises RunError where one is invalid."""
         return options_of(self.facts, f"{self.path}/run.json")
@@ -228,54 +208,9 @@ class RunFolder:
         self.facts = {**self.facts, **changes}
         write_json(self.path / "run.json", with_checksum(self.facts))
 
-    def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
-        """Records the plan that holds from `step` on, synced to disk: call it before the plan is used."""
-        append_line(self.path / "plan.jsonl", _sealed_line({"step": step, **plan}), sync=True)
-
-    def read_plans(self) -> list[dict[str, Any]]:
-        """All recorded plans. Raises RunError where a checksum does not match."""
-        path = self.path / "plan.jsonl"
-        plans = []
-        for number, line in enumerate(read_json_lines(path), start=1):
-            source = f"{path}, line {number},"
-            plan = without_checksum(line, source, must=self.has_checksums)
-            plans.append(check(upgraded_plan(plan) if self._is_older else plan, PlanFacts, source))
-        return plans
-
-    def append_report(self, step: int, report: Mapping[str, Any]) -> None:
-        """Adds a line to log.jsonl, with a checksum; floats that are not finite become null."""
-        append_line(self.path / "log.jsonl", _sealed_line({"step": step, **report}), mode=PRIVATE)  # it holds samples
-
-    def read_reports(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl. Raises RunError where one is damaged; older ones have no checksums."""
-        path = self.path / "log.jsonl"
-        lines, reports = read_json_lines(path), []
-        must = any(CHECKSUM in line for line in lines)
-        for number, line in enumerate(lines, start=1):
-            source = f"{path}, line {number},"
-            report = without_checksum(line, source, must)
-            reports.append(check(upgraded_report(report) if self._is_older else report, ReportFacts, source))
-        return reports
-
-    def seconds_used(self) -> float:
-        """Seconds that the run had used at its last report; 0 without a report. Raises RunError."""
-        reports = self.read_reports()
-        if reports and "seconds" not in reports[-1]:
-            raise RunError(f"{self.path}/log.jsonl is damaged: its last line has no 'seconds'. {CURE}")
-        return float(reports[-1]["seconds"]) if reports else 0.0
-
-    def append_sample(self, step: int, text: str) -> None:
-        """Adds the sample at `step` to samples.txt, under a heading, each line indented."""
-        lines = "".join(f"\n    {line}" for line in text.split("\n"))
-        append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n", mode=PRIVATE)
-
-    def read_samples(self) -> list[tuple[int, str]]:
-        """(step, text) of every complete sample."""
-        return [(step, text) for step, text, _ in self._samples()]
-
-    def write_vocabulary(self, table: Any) -> None:
+    def write_vocabulary(self, vocabulary: Any) -> None:
         """Writes vocabulary.json atomically."""
-        write_json(self.path / VOCABULARY, table)
+        write_json(self.path / VOCABULARY, vocabulary)
 
     def read_vocabulary(self) -> Any:
         """The contents of vocabulary.json. Raises RunError where it is missing, damaged or was changed."""
@@ -300,9 +235,7 @@ class RunFolder:
 
         baselines: the names of the baselines whose files the end needs.
         """
-        self.read_plans()
-        self.read_reports()
-        self._check_samples()
+        self.log.check()
         for name in FIXED:
             if name in self.facts.get("checksums", {}):
                 self.check_file(name)
@@ -313,7 +246,7 @@ class RunFolder:
                 raise RunError(f"{error} {CURE}") from None
 
     def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
-        """The checksums of these files, as far as they exist."""
+        """The checksums of those of these files that exist."""
         try:
             return {name: own_digest(self.path / name) for name in names if check_plain_file(self.path / name)}
         except OSError as error:
@@ -334,8 +267,7 @@ class RunFolder:
                 save_tensors(path, *self._load(path))
         rewrite_checkpoints(self.checkpoints, upgraded_tensors, upgraded_model_facts)
         self.write_vocabulary(self.read_vocabulary())
-        for name, lines in (("plan.jsonl", self.read_plans()), ("log.jsonl", self.read_reports())):
-            self._rewrite(name, "".join(_sealed_line(line) + "\n" for line in lines))
+        self.log.upgrade()
         checksums = self._digests([name for name in FIXED if name != OLD_VOCABULARY])
         self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=checksums)
         (self.path / OLD_VOCABULARY).unlink(missing_ok=True)
@@ -363,66 +295,3 @@ class RunFolder:
         if like is not None:
             check_tensors(tensors, like, str(path))
         return tensors, facts
-
-    def read_reach(self, weights: str) -> Reach | None:
-        """The reach measured for these weights; None where it was not measured, or reach.json is damaged."""
-        from unrolled.metrics.reach import Reach
-
-        path = self.path / "reach.json"
-        with contextlib.suppress(RunError):
-            known = check(read_json(path), dict[str, Any], str(path)) if check_plain_file(path) else {}
-            if without_checksum(known, str(path), must=True).get("weights") == weights:
-                return Reach.from_json(known.get("reach"), str(path))
-        return None
-
-    def write_reach(self, weights: str, reach: Reach) -> None:
-        """Stores the reach measured for these weights."""
-        write_json(self.path / "reach.json", with_checksum({"weights": weights, "reach": reach.as_dict()}))
-
-    def cut(self, step: int, plans: bool = True) -> None:
-        """Removes reports, samples and plans after `step`, and lines cut off by a kill, before a run is resumed.
-
-        So a checkpoint must be saved after the reports, samples and plans of its step are written. `plans` is False
-        where recorded plans are followed: then all of them stay. Plans of step 0 always stay.
-        """
-        last = max(step, 0) if plans else math.inf
-        kept = [_sealed_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
-        kept_reports = [_sealed_line(line) for line in self.read_reports() if line.get("step", 0) <= step]
-        for name, lines in (("plan.jsonl", kept), ("log.jsonl", kept_reports)):
-            self._rewrite(name, "".join(line + "\n" for line in lines))
-        self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
-
-    def _rewrite(self, name: str, text: str) -> None:
-        path = self.path / name
-        data = text.encode()
-        if check_plain_file(path) and read_plain(path) != data:
-            write_atomically(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
-
-    def _check_samples(self) -> None:
-        """Raises RunError where samples.txt is not in the format of `append_sample`: resuming rewrites it."""
-        path = self.path / "samples.txt"
-        cure = "It only holds samples: move it away, and resume."
-        data = read_plain(path) if check_plain_file(path) else b""
-        try:
-            blocks = data.decode().split("\n\n")[:-1]
-        except UnicodeDecodeError as error:
-            raise RunError(f"{path} is damaged: it is not UTF-8 at byte {error.start}. {cure}") from None
-        for number, block in enumerate(blocks, start=1):
-            heading, *lines = block.split("\n")
-            step = heading.removeprefix(SAMPLE_HEADING)
-            if step == heading or not step.isdecimal() or not all(line.startswith("    ") for line in lines):
-                raise RunError(f"{path} is damaged: sample {number:,} has a wrong heading or indentation. {cure}")
-
-    def _samples(self) -> Iterator[tuple[int, str, str]]:
-        """(step, text, text in the file) of every complete sample: an empty line ends each."""
-        path = self.path / "samples.txt"
-        written = read_plain(path).decode(errors="replace") if check_plain_file(path) else ""
-        for block in written.split("\n\n")[:-1]:
-            heading, *lines = block.split("\n")
-            step = heading.removeprefix(SAMPLE_HEADING)
-            if step.isdecimal():
-                yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
-
-
-def _sealed_line(facts: Mapping[str, Any]) -> str:
-    return to_json(with_checksum(facts))

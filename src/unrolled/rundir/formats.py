@@ -36,11 +36,8 @@ OPTION_VALUES: dict[str, dict[Any, Any]] = {
 }
 FACT_NAMES = {"asked": "options", "legs": "sessions", "left": "selected"}
 SCORE_NAMES = {
-    "split": "split_method",
-    "part": "split",
-    "rows_of_part": "rows_of_split",
-    "test_symbols": "test_tokens",
-}
+    "split": "split_method", "part": "split", "rows_of_part": "rows_of_split", "test_symbols": "test_tokens",
+}  # fmt: skip
 PLAN_NAMES = {
     "size": "hidden_size", "depth": "layers", "embed": "embedding_size", "batch": "batch_size",
     "rate": "learning_rate", "matrix_rate": "matrix_learning_rate", "gradient": "bptt", "most": "max_updates",
@@ -126,7 +123,7 @@ def upgraded_tensors(tensors: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def upgraded_model_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts beside tensors in a safetensors file."""
+    """The facts next to the tensors in a safetensors file."""
     new = _renamed(facts, MODEL_FACT_NAMES)
     if isinstance(new.get("kinds"), dict):  # of a linear model's outputs
         new["kinds"] = {name: OUTPUT_KINDS.get(kind, kind) for name, kind in new["kinds"].items()}

@@ -44,10 +44,10 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
         figure = first.get("figure", "accuracy")  # an older run has no `figure`
         share = _share(scores.get("rows"), scores.get("rows_of_split"))
         return {figure: metric_of(first, figure, source), "scored": share}
-    read = (scores.get("test") or {}).get("tokens")
-    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_tokens"))}
+    scored = (scores.get("test") or {}).get("tokens")
+    return {"nats": scores.get("nats"), "scored": _share(scored, scores.get("test_tokens"))}
 
 
-def _share(read: Any, whole: Any) -> float | None:
+def _share(scored: Any, whole: Any) -> float | None:
     """The share of a split that was scored; None for an older run or one without a score."""
-    return read / whole if type(read) is int and type(whole) is int and whole > 0 else None
+    return scored / whole if type(scored) is int and type(whole) is int and whole > 0 else None

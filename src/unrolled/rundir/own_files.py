@@ -1,4 +1,4 @@
-"""The files of a run, by name: recognising run folders and folders of runs, and refusing links."""
+"""The files of a run, by name: recognising run folders and folders of runs, and refusing everything else."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import contextlib
 import os
 from pathlib import Path
 
-from unrolled.errors import command
-from unrolled.opening import check_plain_file, check_plain_folder
+from unrolled.errors import RunError, command
+from unrolled.opening import CURE, check_plain_file, check_plain_folder
 from unrolled.rundir.formats import OLD_VOCABULARY, VOCABULARY
 
 FILES = (
     "run.json", "plan.jsonl", "log.jsonl", "samples.txt", VOCABULARY, OLD_VOCABULARY, "model.safetensors",
-    "ngram.safetensors",
-    "linear.safetensors", "data.txt", "reach.json", "lock",
+    "ngram.safetensors", "linear.safetensors", "data.txt", "reach.json", "lock",
 )  # fmt: skip
 TRACES = ("plan.jsonl", VOCABULARY, OLD_VOCABULARY, "checkpoint", "model.safetensors")  # two of them mark a run
+LISTED = "`unroll runs` lists them."
 FOLDS, COMPARISON = "folds.json", "compare.json"  # in folders of runs that were trained together
 
 
@@ -57,6 +57,27 @@ def _count(folder: Path) -> tuple[int, int]:
                 entries += 1
                 runs += entry.is_dir() and has_traces(entry.path)
     return runs, entries
+
+
+def check_is_run(path: Path) -> None:
+    """Raises RunError, with what is there instead, where `path` is not the folder of a run with plain files."""
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+        if is_folder:
+            check_files(path)
+        has_facts = is_folder and check_plain_file(path / "run.json")
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
+    if not is_folder:
+        what = "is a file" if exists else "does not exist"
+        raise RunError(f"{path} {what}; a run is a folder made by `unroll train`. {LISTED}")
+    if has_facts:
+        return
+    if is_run(path):
+        raise RunError(f"{path} is a damaged run: its run.json is missing. {CURE}")
+    if held := runs_held(path):
+        raise RunError(f"{path} is not a run: name one in it. {held}")
+    raise RunError(f"{path} is not a run: it has no run.json. Name a folder made by `unroll train`. {LISTED}")
 
 
 def check_files(path: Path) -> None:

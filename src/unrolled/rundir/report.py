@@ -17,13 +17,13 @@ class Report:
     seconds: float  # used so far, earlier sessions included
     seconds_left: float | None  # until the end; None while unknown
     loss: float  # mean nats per token or row since the last report
-    learning_rate: float  # learning rate
+    learning_rate: float
     tokens: int  # tokens or rows trained on so far
-    tokens_per_second: float
+    tokens_per_second: float  # or rows
     bytes_in_use: int  # of this process
-    validation: float | None = None  # nats per character
+    validation: float | None = None  # nats, in the unit of the task: per character, per prediction
     best: float | None = None  # the best validation so far
-    sample: str | None = None  # what the model writes now
+    sample: str | None = None  # a generated text, or predictions for a few rows
     copied_longest: int | None = None  # tokens of the sample's longest verbatim copy from the training text
     copied_share: float | None = None  # share of the sample's 50-token segments that occur there
     notes: tuple[str, ...] = ()  # messages for the user: a new plan, going back to a checkpoint

@@ -1,4 +1,4 @@
-"""Resuming: a run's sessions and the rest of their budgets, its plans, and the best weights of a run."""
+"""What is needed to resume a run: its sessions and the rest of their budgets, its plans and its best weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, next_session, replan
 
 Model = TypeVar("Model", bound=nn.Module)
-RANDOM = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")  # fills
+INITIALIZERS = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")
 GUESSED_PACE = 0.1  # seconds per update, before any measurement
 
 
@@ -41,7 +41,7 @@ class Session:
     def plan(
         self, plan: Plan, step: int, seconds: float, reports: Sequence[Mapping[str, Any]], finished: bool
     ) -> Plan:
-        """The plan from update `step` on: a finished schedule restarts, an unfinished one is stretched.
+        """The plan from update `step` on: a finished schedule restarts, an unfinished one gets another length.
 
         reports: the lines of log.jsonl; their speed gives the number of updates that fit into `seconds`.
         """
@@ -63,10 +63,12 @@ def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
 
 
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
-    """The plans of a run in their order, with `changes`; with at most as many threads as there are cores. Raises
-    RunError where there is none."""
+    """The plans of a run in their order, with `changes`, and with at most as many threads as there are cores.
+
+    Raises RunError where there is none.
+    """
     plans, path = [], folder.path / "plan.jsonl"
-    for number, line in enumerate(folder.read_plans(), start=1):
+    for number, line in enumerate(folder.log.read_plans(), start=1):
         values = {name: value for name, value in line.items() if name != "step"}
         plans.append(Plan.from_json(values, f"{path}, line {number},"))
     if not plans:
@@ -75,21 +77,21 @@ def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
     return [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
 
 
-class Unfilled(TorchFunctionMode):
-    """Modules made in this mode skip the initialisation of their weights. On the device meta weights have no numbers,
-    and to initialise them torch would load its compiler, which takes a second or two."""
+class WithoutInitialization(TorchFunctionMode):
+    """Modules made in this mode skip the initialization of their weights. On the device meta weights have no
+    values, and to initialize them torch would load its compiler, which takes a second or two."""
 
     def __torch_function__(
         self,
         function: Callable[..., Any],
         types: Any,
         args: Sequence[Any] = (),
-        more: Mapping[str, Any] | None = None,
+        keywords: Mapping[str, Any] | None = None,
     ) -> Any:
-        more = more or {}
-        if function.__name__ in RANDOM:
-            return args[0] if args else more["tensor"]
-        return function(*args, **more)
+        keywords = keywords or {}
+        if function.__name__ in INITIALIZERS:
+            return args[0] if args else keywords["tensor"]
+        return function(*args, **keywords)
 
 
 def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
@@ -98,18 +100,19 @@ def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module
     That model is built on the device meta, so that a damaged plan cannot allocate more than the saved weights.
     Raises RunError where they do not fit, or the plan makes no model.
     """
-    tensors, _ = source.read_model(named_tensors(_without_numbers(source, plan, make)))
+    tensors, _ = source.read_model(named_tensors(_meta_model(source, plan, make)))
     return tensors
 
 
 def best_components(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> Components:
     """The best weights of a run by component. Raises RunError as `best_weights`."""
-    return by_component(_without_numbers(source, plan, make), best_weights(source, plan, make))
+    return by_component(_meta_model(source, plan, make), best_weights(source, plan, make))
 
 
-def _without_numbers(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> nn.Module:
+def _meta_model(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> nn.Module:
+    """The model on the device meta: shapes without values."""
     try:
-        with torch.device("meta"), Unfilled():
+        with torch.device("meta"), WithoutInitialization():
             return make(replace(plan, device="meta"))
     except OptionError as error:
         raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None

@@ -109,7 +109,7 @@ class Run(ABC):
 
     def info(self) -> dict[str, Any]:
         """The facts about the run, for JSON."""
-        plans = self.folder.read_plans()
+        plans = self.folder.log.read_plans()
         checked = (
             {}
             if self.folder.has_checksums

@@ -25,6 +25,7 @@ from unrolled.model.ngram.model import NGram
 from unrolled.registry import COUNTED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
+from unrolled.rundir.stored_reach import read_reach, write_reach
 from unrolled.seeds import make_generator
 from unrolled.settings import SampleSettings
 from unrolled.tasks.build import build_model
@@ -183,13 +184,13 @@ class LanguageModelingRun(Run):
     def reach(self, seconds: float = 10.0) -> Reach:
         seconds = as_number("seconds", seconds)
         mark = f"{self.folder.weights_hash()} {'+'.join(self.selected)}"
-        if (known := self.folder.read_reach(mark)) is not None:
+        if (known := read_reach(self.path, mark)) is not None:
             return known
         rows = list(split_rows(self.read_corpus(), "validation", REACH_READ))
         with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
             figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
         with suppress(InputError, TrainingError):  # in a read-only run the reach is measured each time
-            self.folder.write_reach(mark, figures)
+            write_reach(self.path, mark, figures)
         return figures
 
     def read_corpus(self) -> Corpus:

@@ -183,7 +183,7 @@ def summarise(
     copied_longest = copied_share = None
     if record.last_sample:
         copied_longest, copied_share = memorisation_of(corpus, record.last_sample, searched)
-    reports = run.read_reports()
+    reports = run.log.read_reports()
     trend = trend_of(reports)
     validation = chosen.validation.get(chosen.name, record.best)
     interval = (test.low, test.high) if test is not None else (validation, validation)

@@ -266,7 +266,7 @@ class Prediction(RowTask):
             save_baselines(run, fit_baselines(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
         parts: dict[str, Member] = {record.plan.model: NetMember(record.model, featurizer)}
         parts |= {name: load_baseline(run, name, featurizer) for name in names}
-        trend = trend_of(run.read_reports())
+        trend = trend_of(run.log.read_reports())
         summary, selected = summarise_prediction(self.examples, parts, self.settings, trend, baseline.name, deadline)
         run.write_facts(**selected.facts())
         return summary

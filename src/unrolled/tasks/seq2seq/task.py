@@ -157,7 +157,7 @@ class Seq2Seq(RowTask):
         summary = summarise_seq2seq(
             self.name, f"{model} with {attention_of(self.settings)}", self._text_generator(record.model),
             self.examples,
-            deadline, trend_of(run.read_reports()), baseline.name,
+            deadline, trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
         run.write_facts(selected=[model], beam=summary.beam)
         return summary

@@ -46,28 +46,31 @@ def remove_unfinished(target: Path) -> None:
             _remove(left)
 
 
-def _remove(unborn: Path) -> None:
+def _remove(partial: Path) -> None:
     from unrolled.training.checkpoint import remove_checkpoints
 
     with contextlib.suppress(OSError, RunError):  # files that cannot be removed stay
-        if check_plain_folder(unborn / "checkpoint"):
-            remove_checkpoints(unborn / "checkpoint")
-            (unborn / "checkpoint").rmdir()
-        remove_partial_files(unborn)
+        if check_plain_folder(partial / "checkpoint"):
+            remove_checkpoints(partial / "checkpoint")
+            (partial / "checkpoint").rmdir()
+        remove_partial_files(partial)
         for name in FILES:
-            (unborn / name).unlink(missing_ok=True)
-        unborn.rmdir()
+            (partial / name).unlink(missing_ok=True)
+        partial.rmdir()
 
 
-def rename(partial: Path, target: Path, requested: Path) -> None:
-    """Gives a complete run its name. Raises RunError where it was taken meanwhile, OSError as os.rename does."""
+def rename(partial: Path, target: Path, path: Path) -> None:
+    """Gives a complete run its name. path: `target` as it was typed, for messages.
+
+    Raises RunError where the name was taken meanwhile, OSError as os.rename does.
+    """
     sync_folder(partial)
     try:
         os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise RunError(f"{requested} exists and is not empty. Name another folder with --out.") from error
+            raise RunError(f"{path} exists and is not empty. Name another folder with --out.") from error
         if error.errno in (errno.EBUSY, errno.EXDEV):
-            raise RunError(f"{requested} is a mount point; name a folder inside it: --out {requested}/run") from error
+            raise RunError(f"{path} is a mount point; name a folder inside it: --out {path}/run") from error
         raise
     sync_folder(target.parent)
