@@ -1,6 +1,6 @@
 """The command `unroll`. This package alone prints and sets exit codes.
 
-0 done, 1 failed while working, 2 the input was wrong, 130 stopped by the user.
+0 done, 1 failed while working, 2 the input was wrong, 130 stopped by the user, 143 ended by SIGTERM (129: SIGHUP).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from unrolled.cli.bridge import Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
+from unrolled.interrupts import MESSAGE, exit_code, interruptible
 from unrolled.version import __version__
 
-DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
 PATH_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
                errno.ENAMETOOLONG}  # fmt: skip
 LONGEST_SHOWN = 80  # characters of a path
@@ -107,18 +108,13 @@ def unroll(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `unroll` with these arguments (None: the command line's) and returns its exit code."""
-    # a budget of minutes counts from here
-    started = process_started() if arguments is None else time.monotonic()
     if "_UNROLL_COMPLETE" in os.environ:  # the shell asks for completions
         app(prog_name="unroll")
-    command = typer.main.get_command(app)
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    _write_any_character()
     code = DONE
     try:
         try:
-            with command.make_context("unroll", list(arguments), obj=started) as context:
-                command.invoke(context)
+            with interruptible():
+                _run(arguments)
         except typer.Exit as leaving:  # also how --help ends
             code = leaving.exit_code
         except UsageError as error:
@@ -131,9 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         except OSError as error:
             code = _refuse(*_explain_system(error))
-        except (KeyboardInterrupt, typer.Abort):
-            note("\nStopped.")
-            code = STOPPED
+        except (KeyboardInterrupt, typer.Abort) as stop:
+            note(MESSAGE)
+            code = exit_code(stop)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has closed it
@@ -142,6 +138,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redirect_to_null(sys.stdout)
         code = code or FAILED
     return code
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    started = process_started() if arguments is None else time.monotonic()  # a budget of minutes counts from here
+    command = typer.main.get_command(app)
+    _write_any_character()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    with command.make_context("unroll", arguments, obj=started) as context:
+        command.invoke(context)
 
 
 def _refuse(message: str, code: int = WRONG_INPUT) -> int:

@@ -17,13 +17,12 @@ from unrolled.cli.terminal import open_view, start_facts
 from unrolled.cli.view import View
 from unrolled.errors import command, typed
 from unrolled.given import as_path
+from unrolled.interrupts import STOPPED, STOPPING
 from unrolled.options import TrainOptions
 
 if TYPE_CHECKING:
     from unrolled.run import Training
 
-STOPPED = 130
-STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 LARGE = 50_000_000  # bytes of a text that is announced before it is read
 
 
@@ -129,6 +128,9 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.training is None or self.view is None or self._stop_requested:
+            handler = self._before[signal.Signals(number)]
+            if callable(handler):  # such as the command's own
+                handler(number, frame)
             raise KeyboardInterrupt
         self._stop_requested = True
         self.training.stop()
