@@ -57,11 +57,8 @@ def prepare_tables(
 ) -> tuple[list[TableFile], Columns]:
     """All tables, the training split's first. With a column of sequences, each sequence becomes one row."""
     if known:
-        uncut = options.fold is None and (options.valid, options.test) == (
-            "none",
-            "none",
-        )  # without splits, groups do not matter
-        columns = replace(known.columns, group=None) if uncut else known.columns
+        is_split = options.fold is not None or (options.valid, options.test) != ("none", "none")
+        columns = known.columns if is_split else replace(known.columns, group=None)
     elif options.start is not None:
         columns = reuse_columns(table, options, options.start.columns)
     else:

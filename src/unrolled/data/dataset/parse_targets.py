@@ -28,15 +28,7 @@ from unrolled.data.modalities.base import Ids
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a text cell; the first that any cell contains is used
-
-BINARY = {
-    "0": 0,
-    "1": 1,
-    "0.0": 0,
-    "1.0": 1,
-    "False": 0,
-    "True": 1,
-}  # zeros and ones of a list, as they may be written
+BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}  # zeros and ones of a list, as written
 
 Place = Callable[[int], str]  # row -> its file and row number
 

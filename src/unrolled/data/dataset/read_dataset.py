@@ -120,7 +120,7 @@ def read_examples(
         path=Path(path), form=tables[0].format, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, targets=targets, splits=splits,
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
-        featurizer=learnt.featurizer, skipped=rows.skipped, unreadable=tuple(rows.bad),
+        featurizer=learnt.featurizer, skipped=rows.skipped, unreadable=tuple(rows.unreadable),
         repeated=int(np.isin(marks[held_out], marks[splits["training"]]).sum()),
         new_characters=learnt.new_characters, note=learnt.note,
         split_method=describe_split(columns.group, columns.time, options.fold, shares),
@@ -194,17 +194,18 @@ def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, s
     """`rows`, after reading all tables. Raises DataError if there are no rows, or too many cannot be read."""
     for number, one in enumerate(tables):
         rows.read(one, number, skip_empty)
-    bad, count = rows.bad, len(rows.bad) + len(rows.numbers)
+    unreadable = rows.unreadable
+    count = len(unreadable) + len(rows.numbers)
     if not rows.numbers:
         raise DataError(
-            bad[0] if bad else
+            unreadable[0] if unreadable else
             f"{path} holds a header, but no rows with an input and a target. Add some rows."
         )  # fmt: skip
-    if len(bad) > MOST_BAD * count:
-        more = f"\nand {len(bad) - NAMED:,} more." if len(bad) > NAMED else ""
+    if len(unreadable) > MOST_BAD * count:
+        more = f"\nand {len(unreadable) - NAMED:,} more." if len(unreadable) > NAMED else ""
         raise DataError(
-            f"{path}: {len(bad):,} of {count:,} cannot be read:\n"
-            + "\n".join(one.splitlines()[0] for one in bad[:NAMED])
+            f"{path}: {len(unreadable):,} of {count:,} cannot be read:\n"
+            + "\n".join(one.splitlines()[0] for one in unreadable[:NAMED])
             + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Repair these files, or leave their rows out."
         )
     return rows

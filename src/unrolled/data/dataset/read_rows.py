@@ -61,10 +61,10 @@ class RowReader:
 
     def __init__(
         self, columns: Columns, modality: Modality, label: str | None = None, clocks: Sequence[str] = (),
-        sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
+        sources: Sequence[str] = (), max_rows: int | None = None, addresses: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """most: rows to read of the first table, drawn evenly over it; None: all."""
-        self.wanted_columns, self.modality, self.most = columns, modality, most
+        """max_rows: rows to read of the first table, drawn evenly over it; None: all."""
+        self.chosen, self.modality, self.max_rows = columns, modality, max_rows
         self.drawn: tuple[int, int] | None = None  # (rows read of the first table, rows that it has)
         self.date_orders = {name: DateOrder(name) for name in clocks}
         self.shared_sources: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
@@ -81,7 +81,7 @@ class RowReader:
         self.numbers, self.sources = array("q"), array("B")
         self.hashes = array("q")  # hashes of whole rows
         self.skipped = 0
-        self.bad: list[str] = []
+        self.unreadable: list[str] = []
         self.blank = 0  # silent audio files, and images of one colour
         self.named = False  # whether cells are paths of audio files or images
         self.files = hashlib.sha256()  # of these files
@@ -102,7 +102,7 @@ class RowReader:
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
         self.named = bool(self.modality.endings) and not isinstance(table, MediaFolder)
-        for row, taken in self._taken(table, self._whole(table, source, skip_empty)):
+        for row, taken in self._with_items(table, self._complete_rows(table, source, skip_empty)):
             try:
                 item = taken()
             except MissingNumber:
@@ -111,29 +111,29 @@ class RowReader:
                 self.skipped += 1
                 continue
             except MediaError as error:
-                self.bad.append(_placed(table.place(row.number), str(error)))
+                self.unreadable.append(_placed(table.place(row.number), str(error)))
                 continue
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
             else:
-                self.items.add(item, partial(self._take, table, row) if self.modality.endings else None)
+                self.items.add(item, partial(self._read_item, table, row) if self.modality.endings else None)
                 if self.modality.endings:
                     self.blank += self.modality.is_blank(item)
             self._add(table, row, item, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
-        """All rows of a table; of the first table at most `most`."""
+        """All rows of a table; of the first table at most `max_rows`."""
         scanned = () if source else (*self.date_orders, *self.shared_sources)
-        names = [*self.wanted_columns.needed, *scanned]
-        total = 0 if self.most is None or source else table.count_rows(names[0])
-        if self.most is None or self.most >= total:
+        names = [*self.chosen.needed, *scanned]
+        total = 0 if self.max_rows is None or source else table.count_rows(names[0])
+        if self.max_rows is None or self.max_rows >= total:
             return table.rows(names)
-        self.drawn = self.most, total
-        return table.rows_at(names, _draw_rows(self.most, total))
+        self.drawn = self.max_rows, total
+        return table.rows_at(names, _draw_rows(self.max_rows, total))
 
-    def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
+    def _complete_rows(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
         """The rows without missing cells. Raises DataError for others, unless they are skipped."""
-        names = self.wanted_columns.needed
+        names = self.chosen.needed
         for row in self._rows(table, source):
             empty = missing_column(table, names, Row(row.number, row.cells[: len(names)]))
             if empty is None:
@@ -142,21 +142,19 @@ class RowReader:
                 self.skipped += 1
             else:
                 cells = [row.cells[0] for row in table.rows([empty])]
-                raise empty_cell_error(
-                    table, empty, row, (cells.count(None), len(cells)), empty == self.wanted_columns.group
-                )
+                raise empty_cell_error(table, empty, row, (cells.count(None), len(cells)), empty == self.chosen.group)
 
-    def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
+    def _with_items(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
         """Each row, with a function that returns its item; files are decoded in parallel threads."""
         if not self.modality.endings:
             for row in rows:
-                yield row, partial(self._take, table, row)
+                yield row, partial(self._read_item, table, row)
             return
         flight = InFlight(HELD)
 
         def decode(number: int, row: Row) -> Item:
             flight.wait(number)
-            item: Item = self._take(table, row)
+            item: Item = self._read_item(table, row)
             flight.add(len(item) if isinstance(item, str) else item.nbytes)
             return item
 
@@ -184,21 +182,21 @@ class RowReader:
                 flight.end()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _take(self, table: TableFile, row: Row) -> Any:
-        cells = row.cells[: len(self.wanted_columns.inputs)]
+    def _read_item(self, table: TableFile, row: Row) -> Any:
+        cells = row.cells[: len(self.chosen.inputs)]
         if self.modality.endings:
             cells = resolve_paths(cells, table.path.parent)
-        return self.modality.read_item(cells, table.place(row.number), self.wanted_columns.inputs)
+        return self.modality.read_item(cells, table.place(row.number), self.chosen.inputs)
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
-        whole = len(self.wanted_columns.needed)
-        cells, scanned = row.cells[len(self.wanted_columns.inputs) : whole], row.cells[whole:]
+        whole = len(self.chosen.needed)
+        cells, scanned = row.cells[len(self.chosen.inputs) : whole], row.cells[whole:]
         if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
             if not source:
                 self.name_parts.see(row.cells[0], as_text(cells[0]))
         steps = self._steps(row.cells[0], item)
-        for name, cell in zip(self.wanted_columns.outputs, cells, strict=False):
+        for name, cell in zip(self.chosen.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
                 raise DataError(
                     f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers; a target may have at "
@@ -206,7 +204,7 @@ class RowReader:
                 )
             self.columns[name].add(steps, cell)
             self.ids[name].append(self.kinds[name].setdefault(list_as_text(cell), len(self.kinds[name])))
-        if self.wanted_columns.group:
+        if self.chosen.group:
             self.group.append(self.groups.setdefault(as_text(cells[-1]), len(self.groups)))
         for seen, cell in zip(self.date_orders.values(), scanned, strict=False):
             seen.see(cell)

@@ -211,7 +211,7 @@ class TextTargets(Targets):
         return targets
 
     def target_lengths(self, rows: Ids, size: int) -> Ids:
-        """(B,) number of target tokens of each row in the result of `lay_out`."""
+        """(B,) number of target tokens of each row in the result of `batch_targets`."""
         lengths = np.zeros(size, np.int64)
         lengths[: len(rows)] = self.starts[rows + 1] - self.starts[rows]
         return lengths
