@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
@@ -83,6 +84,11 @@ NAMED_DAYS = ("%b %d", "%B %d", "%d %b", "%d %B", "%d. %b", "%d. %B", "%d-%b", "
 NUMBERED_DAYS = ("%m/%d", "%d/%m", "%m-%d", "%d-%m", "%d.%m.")
 """Days without a year; two numbers are one only if a cell has a leading 0, unlike fractions and scores."""
 PADDED = re.compile(r"(0\d[-/.]\d\d|\d\d[-/.]0\d)\b.*")
+NAMES = {
+    name.lower()
+    for names in (calendar.month_name, calendar.month_abbr, calendar.day_name, calendar.day_abbr)
+    for name in names
+}
 WORD = re.compile("may|march")  # without a capital these are words, not months
 LONGEST = 40  # characters of a date
 FEWEST = 20  # cells, from which one may be no date
@@ -175,6 +181,13 @@ def _plain(cell: str) -> str | None:
     return written if re.search(r"\d,\d", written) else written.replace(",", "")
 
 
+@lru_cache(1024)
+def _has_date_words(written: str) -> bool:
+    """Whether all words of three letters or more are names of months and days, as in the formats. Tried first,
+    because trying all formats on one cell takes milliseconds."""
+    return all(word.lower() in NAMES for word in re.findall(r"[^\W\d_]{3,}", written))
+
+
 def _iso(cell: Any) -> float | None:
     written = _shaped(cell)
     if written is None or not re.match(r"\d{4}-\d\d-\d\d|\d{8}T|\d{4}-?W", written):
@@ -263,7 +276,7 @@ def _by_format(form: str) -> Callable[[Any], float | None]:
 
     def reader(cell: Any) -> float | None:
         written = _shaped(cell)
-        if written is None:
+        if written is None or not _has_date_words(written):
             return None
         try:
             found = datetime.strptime(written, form)
