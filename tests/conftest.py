@@ -46,13 +46,13 @@ def real_data() -> Path:
 @pytest.fixture
 def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Runs `unroll` with these arguments in this process; the result has a code, out and err."""
-    from asking import RowPrediction
+    from commands import CommandResult
 
     from unrolled.cli import main
 
-    def call(*arguments: str | Path) -> RowPrediction:
+    def call(*arguments: str | Path) -> CommandResult:
         code = main([str(argument) for argument in arguments])
-        return RowPrediction(code, *capsys.readouterr())
+        return CommandResult(code, *capsys.readouterr())
 
     return call
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 import unrolled
 from unrolled.run import Training
@@ -44,13 +44,13 @@ ASKED = {
 def test_what_is_empty_has_an_empty_answer_in_its_place(case: str, run: Path, tmp_path: Path, unroll: Unroll) -> None:
     name, text = ASKED[case]
     (tmp_path / name).write_text(text)
-    prediction = unroll("predict", run, tmp_path / name)
-    assert prediction.code == 0, prediction.err
-    lines = [line.split("\t") for line in prediction.out.splitlines()]
+    result = unroll("predict", run, tmp_path / name)
+    assert result.code == 0, result.err
+    lines = [line.split("\t") for line in result.out.splitlines()]
     assert [line[0] for line in lines] == ["yes", "", "no"]
     assert [line[1] for line in lines][1] == ""
     assert lines[0][2:] == ["a fine film"]
-    assert "1 input is empty and has an empty prediction; --skip-empty leaves it out." in prediction.err
+    assert "1 input is empty and has an empty prediction; --skip-empty leaves it out." in result.err
     found = [json.loads(line) for line in unroll("predict", run, tmp_path / name, "--json").out.splitlines()]
     assert [one["outputs"]["label"]["answer"] for one in found] == ["yes", None, "no"]
     skipped = unroll("predict", run, tmp_path / name, "--skip-empty")
@@ -71,9 +71,9 @@ def test_evaluation_skips_what_is_empty_on_request(run: Path, tmp_path: Path, un
     assert refused.code == 2
     assert "test.csv, row 3: 'text' is empty" in refused.err
     assert "--skip-empty" in refused.err
-    prediction = unroll("evaluate", run, path, "--skip-empty", "--json")
-    assert prediction.code == 0, prediction.err
-    score = json.loads(prediction.out)["outputs"]["label"]
+    result = unroll("evaluate", run, path, "--skip-empty", "--json")
+    assert result.code == 0, result.err
+    score = json.loads(result.out)["outputs"]["label"]
     assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 2)
     own = unroll("evaluate", run, "--skip-empty")
     assert own.code == 2
@@ -88,9 +88,9 @@ def test_evaluation_reads_other_delimiters_orders_and_columns(run: Path, tmp_pat
     )):  # fmt: skip
         path = tmp_path / f"{number}.csv"
         path.write_text(text)
-        prediction = unroll("evaluate", run, path, "--json")
-        assert prediction.code == 0, prediction.err
-        assert json.loads(prediction.out)["outputs"]["label"]["accuracy"] == 1.0
+        result = unroll("evaluate", run, path, "--json")
+        assert result.code == 0, result.err
+        assert json.loads(result.out)["outputs"]["label"]["accuracy"] == 1.0
 
 
 def test_evaluation_needs_no_column_of_groups(tmp_path: Path, unroll: Unroll) -> None:
@@ -100,21 +100,21 @@ def test_evaluation_needs_no_column_of_groups(tmp_path: Path, unroll: Unroll) ->
     trained = unroll("train", tmp_path / "grouped.csv", "--group", "who", "--model", "linear", "--out", out)
     assert trained.code == 0, trained.err
     (tmp_path / "new.csv").write_text("label,text\nyes,a fine film\nno,a dull film\n")
-    prediction = unroll("evaluate", out, tmp_path / "new.csv")
-    assert prediction.code == 0, prediction.err
+    result = unroll("evaluate", out, tmp_path / "new.csv")
+    assert result.code == 0, result.err
     assert unroll("evaluate", out).code == 0  # its own split is cut by groups as before
 
 
 def test_what_is_no_text_is_not_predicted_line_by_line(run: Path, tmp_path: Path, unroll: Unroll) -> None:
     for content, words in ((b"PK\x03\x04" + bytes(99), "it is a zip archive"), (b"caf\xe9 film\n", "cp1252")):
         (tmp_path / "t.txt").write_bytes(content)
-        prediction = unroll("predict", run, tmp_path / "t.txt")
-        assert prediction.code == 2
-        assert words in prediction.err
+        result = unroll("predict", run, tmp_path / "t.txt")
+        assert result.code == 2
+        assert words in result.err
 
 
 def test_a_line_without_an_end_is_refused(run: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.tables.base.LONGEST_LINE", 1000)
-    prediction = unroll("predict", run, "/dev/zero")
-    assert prediction.code == 2
-    assert "A line has over 1,000 characters" in prediction.err
+    result = unroll("predict", run, "/dev/zero")
+    assert result.code == 2
+    assert "A line has over 1,000 characters" in result.err

@@ -9,20 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from asking import RowPrediction, Unroll
+from commands import Unroll, check_refused, leaving_no_files, run_command
 from sealing import change_facts
 
 SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
 SMALL = ("--hidden-size", "8", "--batch-size", "2", "--window", "16", "--threads", "1")
-
-
-def check_refusal(prediction: RowPrediction, *words: str) -> None:
-    assert prediction.code == 2, prediction.err
-    assert prediction.out == ""
-    assert 1 <= len(prediction.err.splitlines()) <= 3, prediction.err
-    assert "Traceback" not in prediction.err
-    for word in words:
-        assert word.lower() in prediction.err.lower(), f"{word!r} is not said: {prediction.err}"
 
 
 # File names and their contents; None makes an empty folder.
@@ -185,15 +176,14 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
 def test_what_is_wrong_is_said(files: Path, unroll: Unroll, line: str, words: tuple[str, ...]) -> None:
-    before = sorted(files.rglob("*"))
-    check_refusal(unroll(*line.split()), *words)
-    assert sorted(files.rglob("*")) == before, "a refusal leaves nothing behind"
+    with leaving_no_files(files):
+        check_refused(unroll(*line.split()), *words)
 
 
 def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll) -> None:
-    prediction = unroll("train", "text.txt", "--model", 100_000 * "a")
-    check_refusal(prediction, "Unknown", "aaa…", "Known: ")
-    assert len(prediction.err) < 1000
+    result = unroll("train", "text.txt", "--model", 100_000 * "a")
+    check_refused(result, "Unknown", "aaa…", "Known: ")
+    assert len(result.err) < 1000
     assert len(unroll("train", "text.txt", "--bptt", f"full:{100_000 * 'k'}").err) < 5000
 
 
@@ -217,30 +207,17 @@ def no_reader() -> Iterator[Path]:
 
 
 def test_no_read_permission(unroll: Unroll, no_reader: Path) -> None:
-    check_refusal(unroll("train", no_reader), "secret.txt", "permission denied", "chmod")
-    check_refusal(unroll("score", "run", no_reader), "secret.txt", "permission denied")
+    check_refused(unroll("train", no_reader), "secret.txt", "permission denied", "chmod")
+    check_refused(unroll("score", "run", no_reader), "secret.txt", "permission denied")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text and a finished run of two updates on it."""
-    from unrolled.cli import main
-
     folder = tmp_path_factory.mktemp("trained")
     (folder / "text.txt").write_text(SOME_TEXT)
-    arguments = [
-        "train",
-        str(folder / "text.txt"),
-        "--model",
-        "lstm",
-        "--steps",
-        "2",
-        *SMALL,
-        "--quiet",
-        "--out",
-        str(folder / "run"),
-    ]
-    assert main(arguments) == 0
+    arguments = ("--model", "lstm", "--steps", "2", *SMALL, "--quiet", "--out", folder / "run")
+    assert run_command("train", folder / "text.txt", *arguments).code == 0
     return folder
 
 
@@ -283,41 +260,41 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 def test_a_damaged_run_is_refused(run: Path, unroll: Unroll, damage: str) -> None:
     do, words = DAMAGE[damage]
     do(run)
-    check_refusal(unroll("sample", run), *words)
+    check_refused(unroll("sample", run), *words)
 
 
 def test_a_finished_run_needs_a_new_budget(run: Path, unroll: Unroll) -> None:
-    check_refusal(unroll("resume", run), "finished", "unroll resume run --minutes")
+    check_refused(unroll("resume", run), "finished", "unroll resume run --minutes")
 
 
 def test_data_that_is_gone(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").unlink()
-    check_refusal(unroll("resume", run), "gone", "text.txt")
-    check_refusal(unroll("evaluate", run), "gone", "text.txt")
+    check_refused(unroll("resume", run), "gone", "text.txt")
+    check_refused(unroll("evaluate", run), "gone", "text.txt")
 
 
 def test_data_that_has_changed(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").write_text(SOME_TEXT.replace("square", "sqware"))
-    check_refusal(unroll("resume", run), "changed", "text.txt", "--steps 2", "--hidden-size 8", "--init-from")
+    check_refused(unroll("resume", run), "changed", "text.txt", "--steps 2", "--hidden-size 8", "--init-from")
 
 
 def test_both_budgets_at_resume(run: Path, unroll: Unroll) -> None:
-    check_refusal(unroll("resume", run, "--minutes", "1", "--steps", "3"), "one budget")
+    check_refused(unroll("resume", run, "--minutes", "1", "--steps", "3"), "one budget")
 
 
 def test_an_output_folder_that_is_a_run(run: Path, unroll: Unroll) -> None:
-    check_refusal(unroll("train", "text.txt", "--steps", "2", "--out", run), "run", "not empty", "--out")
+    check_refused(unroll("train", "text.txt", "--steps", "2", "--out", run), "run", "not empty", "--out")
 
 
 def test_a_run_whose_checkpoints_are_all_damaged(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     for path in (run / "checkpoint").iterdir():
         os.truncate(path, 100)
-    check_refusal(unroll("resume", run), "checkpoint")
+    check_refused(unroll("resume", run), "checkpoint")
 
 
 def test_score_of_a_file_that_cannot_be_read(run: Path, unroll: Unroll) -> None:
-    check_refusal(unroll("score", run, "absent.log"), "absent.log", "no such file")
-    check_refusal(unroll("score", run, "."), "folder")
+    check_refused(unroll("score", run, "absent.log"), "absent.log", "no such file")
+    check_refused(unroll("score", run, "."), "folder")

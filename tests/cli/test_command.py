@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fake_run
 import pytest
-from asking import Unroll
+from commands import Unroll
 from conftest import REPOSITORY
 
 COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "demo", "demo hello", "demo weather"]
@@ -20,16 +20,16 @@ COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "d
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> None:
-    prediction = unroll(*command.split(), "--help")
-    assert prediction.code == 0
-    assert "Examples:" in prediction.out and f"unroll {command}" in prediction.out
+    result = unroll(*command.split(), "--help")
+    assert result.code == 0
+    assert "Examples:" in result.out and f"unroll {command}" in result.out
 
 
 def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) -> None:
-    prediction = unroll()
-    assert prediction.code == 0 and len(prediction.out.splitlines()) == 10
+    result = unroll()
+    assert result.code == 0 and len(result.out.splitlines()) == 10
     for command in COMMANDS[:8]:
-        assert f"unroll {command}" in prediction.out
+        assert f"unroll {command}" in result.out
 
 
 @pytest.mark.alone
@@ -83,21 +83,21 @@ def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> Non
 
 
 def test_plain_lines_go_to_stderr_and_the_summary_to_stdout(faked: Unroll) -> None:
-    prediction = faked("train", "text")
-    assert prediction.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
+    result = faked("train", "text")
+    assert result.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
     assert "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 tokens/s  312 MB" in (
-        prediction.err.splitlines()
+        result.err.splitlines()
     )
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
-        assert prediction.err.count(said) == 1
-    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in prediction.err
-    assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in prediction.err
-    assert "unroll sample runs/fake" in prediction.err
+        assert result.err.count(said) == 1
+    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in result.err
+    assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in result.err
+    assert "unroll sample runs/fake" in result.err
 
 
 def test_quiet_leaves_the_answer_alone(faked: Unroll) -> None:
-    prediction = faked("train", "text", "--quiet")
-    assert prediction.err == "" and prediction.out.startswith("Test part")
+    result = faked("train", "text", "--quiet")
+    assert result.err == "" and result.out.startswith("Test part")
 
 
 def test_json_lines(faked: Unroll) -> None:
@@ -109,9 +109,9 @@ def test_json_lines(faked: Unroll) -> None:
 
 
 def test_a_failure_while_working_is_exit_1(faked: Unroll) -> None:
-    prediction = faked("train", "full")
-    assert prediction.code == 1
-    assert prediction.err.endswith("unroll: The disk is full; the last checkpoint is whole.\n")
+    result = faked("train", "full")
+    assert result.code == 1
+    assert result.err.endswith("unroll: The disk is full; the last checkpoint is whole.\n")
 
 
 def test_resume_passes_the_new_budget_on(faked: Unroll) -> None:
@@ -132,9 +132,9 @@ def test_sample_in_json_is_an_object_a_sample(faked: Unroll) -> None:
 
 
 def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
-    prediction = faked("sample", "--prompt", "é")
+    result = faked("sample", "--prompt", "é")
     assert (
-        prediction.err
+        result.err
         == "Characters unknown to this model in the prompt are replaced by the nearest known ones: 'é' by '?'.\n"
     )
     assert faked("sample", "--prompt", "é", "--quiet").err == ""
@@ -142,12 +142,12 @@ def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
 
 def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"\xef\xbb\xbfaa\r\n\nb\xffb\xc3\xa9\n")
-    prediction = faked("score", "runs/fake", "log")
-    lines = [line.split("\t") for line in prediction.out.split("\n")]
+    result = faked("score", "runs/fake", "log")
+    lines = [line.split("\t") for line in result.out.split("\n")]
     assert [line[0] for line in lines[:3]] == ["1", "2", "3"]
     assert [line[1:3] for line in lines[:3]] == [["2.000", "0.500"], ["0.000", "0.500"], ["4.000", "0.500"]]
     assert lines[0][3] == "aa"
-    assert "'é' by '?'" in prediction.err and prediction.err.count("unknown to this model") == 1
+    assert "'é' by '?'" in result.err and result.err.count("unknown to this model") == 1
 
 
 def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
         "       nats by tokens of context: 1: 2.000, 2: 1.500",
     ]  # fmt: skip
     assert json.loads(faked("info", "poems.txt", "--minutes", "3", "--json").out)["plan"] == {"minutes": 3.0}
-    prediction = faked("info", "--minutes", "3")
-    assert prediction.code == 2 and "--minutes is for a text" in prediction.err
+    result = faked("info", "--minutes", "3")
+    assert result.code == 2 and "--minutes is for a text" in result.err
 
 
 def test_runs(faked: Unroll) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fake_run
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 from unrolled.cli.demo import write_topics
 
@@ -54,12 +54,12 @@ def test_the_same_seed_draws_the_same_days(unroll: Unroll) -> None:
 
 
 def test_the_demo_trains_two_minutes_on_pythons_own_text(faked: Unroll) -> None:
-    prediction = faked("demo")
-    assert prediction.code == 0
+    result = faked("demo")
+    assert result.code == 0
     assert fake_run.Training.requested.minutes == 2.0
     text = Path("runs/python-topics.txt").read_text(encoding="utf-8")
     assert len(text) > 400_000 and "assert" in text
-    commands = [line.strip() for line in prediction.out.split("Three commands to try next:\n")[1].splitlines()]
+    commands = [line.strip() for line in result.out.split("Three commands to try next:\n")[1].splitlines()]
     assert len(commands) == 3 and all(command.startswith("unroll ") for command in commands)
     assert commands[0].startswith("unroll sample runs/demo ")
 
@@ -73,5 +73,5 @@ def test_the_text_is_written_once(tmp_path: Path) -> None:
 
 
 def test_options_before_the_name_of_a_demo_are_refused(unroll: Unroll) -> None:
-    prediction = unroll("demo", "--minutes", "1", "hello")
-    assert prediction.code == 2 and "Options of hello come after its name" in prediction.err
+    result = unroll("demo", "--minutes", "1", "hello")
+    assert result.code == 2 and "Options of hello come after its name" in result.err

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 import unrolled as library
 from unrolled.compare import Comparison
@@ -52,11 +52,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("blank", ["", " \t"])
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_an_empty_path_is_refused_by_every_command(here: Path, unroll: Unroll, words: list[str], blank: str) -> None:
-    prediction = unroll(*(word.format(blank) for word in words))
+    result = unroll(*(word.format(blank) for word in words))
 
-    assert prediction.code == 2, prediction.err
-    assert prediction.out == ""
-    assert "got an empty one. Is a variable of your shell unset?" in prediction.err
+    assert result.code == 2, result.err
+    assert result.out == ""
+    assert "got an empty one. Is a variable of your shell unset?" in result.err
     assert [path.name for path in here.iterdir()] == ["text.txt"], "nothing is made"
 
 
@@ -84,9 +84,9 @@ def test_an_empty_path_is_refused_from_python(here: Path, call: Callable[[], obj
 
 
 def test_the_working_folder_is_read_where_it_is_named_by_a_dot(here: Path, unroll: Unroll) -> None:
-    prediction = unroll("info", ".")
+    result = unroll("info", ".")
 
-    assert prediction.code == 0, prediction.err
+    assert result.code == 0, result.err
     assert unroll("runs", "--under", ".").code == 0
 
 
@@ -103,10 +103,8 @@ def test_a_name_with_blanks_in_it_is_a_name(here: Path, unroll: Unroll) -> None:
 def test_a_name_that_is_too_long_may_be_a_path_or_a_text(
     here: Path, unroll: Unroll, words: list[str], long: str
 ) -> None:
-    prediction = unroll(words[0], long, *words[1:])
+    result = unroll(words[0], long, *words[1:])
 
-    assert prediction.code == 2
-    assert (
-        f"{len(long):,} characters, not a path. A name in a path is one line of at most 255 bytes." in prediction.err
-    )
-    assert "Give the path of an existing file. If this is a text, save it to a file" in prediction.err
+    assert result.code == 2
+    assert f"{len(long):,} characters, not a path. A name in a path is one line of at most 255 bytes." in result.err
+    assert "Give the path of an existing file. If this is a text, save it to a file" in result.err

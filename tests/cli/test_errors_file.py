@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from asking import Unroll
+from commands import Unroll
 
 
 def test_rows_are_numbers_formulas_are_texts_and_names_are_as_they_are(tmp_path: Path, unroll: Unroll) -> None:
@@ -37,10 +37,10 @@ def test_each_fold_is_numbered(tmp_path: Path, unroll: Unroll) -> None:
         csv.writer(file).writerows(
             [("text", "label"), *[(f"good {n}" if n % 2 else f"bad {n}", "ab"[n % 2]) for n in range(120)]]
         )
-    prediction = unroll("train", table, "--model", "linear", "--folds", "2", "--out", tmp_path / "folds")
-    assert prediction.code == 0
-    assert [line for line in prediction.out.splitlines() if line.startswith("Fold ")] == [
+    result = unroll("train", table, "--model", "linear", "--folds", "2", "--out", tmp_path / "folds")
+    assert result.code == 0
+    assert [line for line in result.out.splitlines() if line.startswith("Fold ")] == [
         "Fold 1 of 2:",
         "Fold 2 of 2:",
     ]
-    assert "label, fold 2: " in prediction.out
+    assert "label, fold 2: " in result.out

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 from unrolled.compare import Comparison
 from unrolled.compare_options import CompareSettings
@@ -52,15 +52,15 @@ def test_a_text_and_a_column_are_evaluated_without_a_note(folder: Path, unroll: 
 
 
 def test_no_threads_are_refused_in_words_of_the_command(folder: Path, unroll: Unroll) -> None:
-    prediction = unroll("evaluate", folder / "run-text.txt", "--threads", "0")
-    assert prediction.code == 2 and prediction.err == "unroll: --threads is a whole number of at least 1; got 0.\n"
+    result = unroll("evaluate", folder / "run-text.txt", "--threads", "0")
+    assert result.code == 2 and result.err == "unroll: --threads is a whole number of at least 1; got 0.\n"
 
 
 def test_a_folder_that_would_stand_in_a_file_is_refused_with_the_file(folder: Path, unroll: Unroll) -> None:
     out = str(folder / "text.txt" / "b" / "c")
     told = r"c cannot be made: .*text\.txt is not a folder\. Name another folder with --out"
-    prediction = unroll("train", folder / "text.txt", "--steps", "1", "--threads", "1", "--quiet", "--out", out)
-    assert prediction.code == 2 and "text.txt is not a folder" in prediction.err
+    result = unroll("train", folder / "text.txt", "--steps", "1", "--threads", "1", "--quiet", "--out", out)
+    assert result.code == 2 and "text.txt is not a folder" in result.err
     with pytest.raises(RunError, match=told):
         Comparison(folder / "text.txt", CompareSettings(models="lstm", steps=1, out=out))
     with pytest.raises(RunError, match=told):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 from unrolled.compare import Comparison
 from unrolled.compare_options import CompareSettings

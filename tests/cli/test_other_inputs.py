@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import RowPrediction, Unroll
+from commands import Unroll, check_refused, leaving_no_files
 
 SMALL = ("--steps", "8", "--hidden-size", "8", "--batch-size", "16", "--threads", "1")
 RATE = 8_000
@@ -92,22 +92,22 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    prediction = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
-    assert prediction.code == 0, prediction.err
-    assert "120 rows of csv: size, rooms (2 numbers per step) -> price, a number (" in prediction.err
-    assert "Baseline: linear on 2 numbers per row, price MAE " in prediction.err
-    assert prediction.out.startswith("price, test, by ")
-    assert "MAE " in prediction.out
-    assert "Others: " in prediction.out
-    assert "always " in prediction.out
-    assert "% of the targets in their intervals" in prediction.out
+    result = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    assert "120 rows of csv: size, rooms (2 numbers per step) -> price, a number (" in result.err
+    assert "Baseline: linear on 2 numbers per row, price MAE " in result.err
+    assert result.out.startswith("price, test, by ")
+    assert "MAE " in result.out
+    assert "Others: " in result.out
+    assert "always " in result.out
+    assert "% of the targets in their intervals" in result.out
 
 
 def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
-    prediction = unroll("predict", "priced", "new.csv")
-    assert prediction.code == 0, prediction.err
-    assert prediction.err == "price\tinterval\ttext\n"
-    for line, right, name in zip(prediction.out.splitlines(), (330, 161.5), ("row 2", "row 3"), strict=True):
+    result = unroll("predict", "priced", "new.csv")
+    assert result.code == 0, result.err
+    assert result.err == "price\tinterval\ttext\n"
+    for line, right, name in zip(result.out.splitlines(), (330, 161.5), ("row 2", "row 3"), strict=True):
         value, interval, place = line.split("\t")
         low, high = map(float, interval.split(" to "))
         assert low < float(value) < high
@@ -115,7 +115,7 @@ def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatc
         assert place == f"new.csv, {name}"
     lines = unroll("predict", "priced", "new.txt", "--quiet")
     assert lines.err == ""
-    rows = [line.split("\t") for line in prediction.out.splitlines()]
+    rows = [line.split("\t") for line in result.out.splitlines()]
     for line, row in zip(lines.out.splitlines(), rows, strict=True):
         assert float(line.split("\t")[0]) == pytest.approx(float(row[0]), rel=1e-4)
     assert [line.split("\t")[2] for line in lines.out.splitlines()] == ["100 3", "50.5, 1"]
@@ -128,10 +128,10 @@ def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatc
 
 
 def test_scores_and_mistakes_of_values_are_told(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    prediction = unroll("evaluate", "priced", "--errors", tmp_path / "wrong.csv")
-    assert prediction.code == 0, prediction.err
-    assert prediction.out.startswith("price, test: MAE ")
-    assert "12 rows" in prediction.out
+    result = unroll("evaluate", "priced", "--errors", tmp_path / "wrong.csv")
+    assert result.code == 0, result.err
+    assert result.out.startswith("price, test: MAE ")
+    assert "12 rows" in result.out
     with (tmp_path / "wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert len(wrong) == 12
@@ -143,9 +143,9 @@ def test_scores_and_mistakes_of_values_are_told(here: Path, unroll: Unroll, tmp_
 
 
 def test_json_tells_of_values_to_a_program(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    prediction = unroll("train", "prices.csv", "--model", "linear", "--json", "--out", tmp_path / "runs" / "linear")
-    assert prediction.code == 0, prediction.err
-    lines = [json.loads(line) for line in prediction.out.splitlines()]
+    result = unroll("train", "prices.csv", "--model", "linear", "--json", "--out", tmp_path / "runs" / "linear")
+    assert result.code == 0, result.err
+    lines = [json.loads(line) for line in result.out.splitlines()]
     assert [line["kind"] for line in lines] == ["start", "report", "end"]
     facts = lines[-1]["summary"]["outputs"]["price"]
     assert facts["figure"] == "mae"
@@ -155,10 +155,10 @@ def test_json_tells_of_values_to_a_program(here: Path, unroll: Unroll, tmp_path:
 
 
 def test_info_tells_of_values_and_of_sounds(here: Path, unroll: Unroll) -> None:
-    prediction = unroll("info", "prices.csv", "--steps", "10")
-    assert prediction.code == 0, prediction.err
-    assert "size, rooms (2 numbers per step)" in prediction.out
-    assert "plan:" in prediction.out
+    result = unroll("info", "prices.csv", "--steps", "10")
+    assert result.code == 0, result.err
+    assert "size, rooms (2 numbers per step)" in result.out
+    assert "plan:" in result.out
     facts = json.loads(unroll("info", "prices.csv", "--json").out)
     assert facts["read"] == "vectors"
     rows = [line.split(",") for line in (here / "prices.csv").read_text().splitlines()[1:]]
@@ -182,10 +182,10 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 
 
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    prediction = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
-    assert prediction.code == 0, prediction.err
-    assert "40 rows of folders: audio (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in prediction.err
-    assert "label, test, by " in prediction.out
+    result = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    assert "40 rows of folders: audio (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in result.err
+    assert "label, test, by " in result.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
         assert folder.code == 0, folder.err
@@ -210,12 +210,12 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
     write_sound(folder / "d.wav", 1_500)
     for name in ("a.wav", "c.wav"):
         (folder / name).write_bytes(b"no sound")
-    prediction = unroll("predict", "heard", folder, "--quiet")
-    assert prediction.code == 0, prediction.err
-    lines = [line.split("\t") for line in prediction.out.splitlines()]
+    result = unroll("predict", "heard", folder, "--quiet")
+    assert result.code == 0, result.err
+    lines = [line.split("\t") for line in result.out.splitlines()]
     assert [Path(line[2]).name for line in lines] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert [line[0] for line in lines] == ["", "low", "", "high"]
-    first, second, last = prediction.err.splitlines()
+    first, second, last = result.err.splitlines()
     assert f"{folder / 'a.wav'} cannot be read as audio" in first
     assert f"{folder / 'c.wav'} cannot be read as audio" in second
     assert last == "2 of 4 inputs could not be read and have no prediction."
@@ -290,13 +290,5 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("command", "words"), BAD, ids=[command for command, _ in BAD])
 def test_what_is_wrong_is_refused_in_words(command: str, words: tuple[str, ...], here: Path, unroll: Unroll) -> None:
-    before = sorted(here.rglob("*"))
-    prediction: RowPrediction = unroll(*command.split())
-    assert prediction.code == 2, prediction.err
-    notes = ("…", "\ttext")  # ends of notes that are not part of the refusal
-    said = [line for line in prediction.err.splitlines() if not line.endswith(notes)]
-    assert 1 <= len(said) <= 3, prediction.err
-    assert "Traceback" not in prediction.err
-    for word in words:
-        assert word.lower() in prediction.err.lower(), f"{word!r} is not said: {prediction.err}"
-    assert sorted(here.rglob("*")) == before, "nothing is left behind"
+    with leaving_no_files(here):
+        check_refused(unroll(*command.split()), *words, notes=("…", "\ttext"))

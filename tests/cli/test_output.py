@@ -14,7 +14,7 @@ from pathlib import Path
 
 import fake_run
 import pytest
-from asking import Unroll
+from commands import Unroll
 from conftest import REPOSITORY
 
 from unrolled.escaping import harmless, harmless_json, one_line
@@ -50,9 +50,9 @@ def test_all_that_is_printed_goes_through_one_file() -> None:
 @pytest.mark.parametrize("command", [("train", f"absent{EVIL}"), ("tr" + EVIL,), ("train", "text", "--" + EVIL),
                                      ("train", "text", "--minutes", EVIL)])  # fmt: skip
 def test_a_refusal_escapes_what_was_typed(command: tuple[str, ...], faked: Unroll) -> None:
-    prediction = faked(*command)
-    assert prediction.code == 2 and len(prediction.err.splitlines()) <= 3
-    assert not RAW.search(prediction.err)
+    result = faked(*command)
+    assert result.code == 2 and len(result.err.splitlines()) <= 3
+    assert not RAW.search(result.err)
 
 
 def test_names_and_text_are_escaped_wherever_they_are_shown(faked: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_names_and_text_are_escaped_wherever_they_are_shown(faked: Unroll, monke
     path = EVIL.replace("\ud800", "\udcff")  # what a file name can contain
     for command in (("runs",), ("sample",), ("info", "."), ("evaluate",), ("train", f"text {path}"),
                     ("score", "runs/fake", "lines.txt")):  # fmt: skip
-        prediction = faked(*command)
-        assert prediction.code == 0, prediction.err
-        assert not RAW.search(prediction.out + prediction.err), command
+        result = faked(*command)
+        assert result.code == 0, result.err
+        assert not RAW.search(result.out + result.err), command
     listed = faked("runs").out.splitlines()
     assert len(listed) == 2 and SHOWN in listed[1]
     assert faked("sample", "--quiet").out == f"{SHOWN}end\n"
@@ -152,9 +152,9 @@ LONG = ("info", "train", "predict", "score", "compare", "runs --under", "evaluat
 
 @pytest.mark.parametrize("command", LONG)
 def test_a_name_of_more_than_255_bytes_is_a_line(command: str, unroll: Unroll) -> None:
-    prediction = unroll(*command.split(), "x" * 300)
-    assert prediction.code == 2
-    assert "Traceback" not in prediction.err and 1 <= len(prediction.err.splitlines()) <= 3
+    result = unroll(*command.split(), "x" * 300)
+    assert result.code == 2
+    assert "Traceback" not in result.err and 1 <= len(result.err.splitlines()) <= 3
 
 
 def test_a_folder_that_is_gone_is_a_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 import unrolled
 import unrolled.memory
@@ -83,8 +83,8 @@ def forget() -> None:
 
 def test_it_is_trained_by_its_name_and_options(here: Path, unroll: Unroll) -> None:
     for model in ("leaky.Leaky", "leaky.Leaky:keep=0.5", "leaky.Leaky/attention:span=4", "leaky.Leaky+ngram"):
-        prediction = unroll(*TRAIN, "--model", model, "--out", "run " + model.replace("/", " "))
-        assert prediction.code == 0, prediction.err
+        result = unroll(*TRAIN, "--model", model, "--out", "run " + model.replace("/", " "))
+        assert result.code == 0, result.err
 
 
 def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> None:
@@ -92,23 +92,23 @@ def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> No
     forget()
     (here / "leaky.py").write_text("raise SystemExit('this was run')\n" + KEPT)
     for command in (("sample", "run"), ("evaluate", "run"), ("resume", "run", "--steps", "1")):
-        prediction = unroll(*command)
-        assert prediction.code == 2 and "unroll --with leaky.Leaky" in prediction.err
-        assert "from Python: unrolled.memory.register('leaky.Leaky')" in prediction.err
+        result = unroll(*command)
+        assert result.code == 2 and "unroll --with leaky.Leaky" in result.err
+        assert "from Python: unrolled.memory.register('leaky.Leaky')" in result.err
     (here / "leaky.py").write_text(KEPT)
-    prediction = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
-    assert prediction.code == 0 and prediction.out
+    result = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
+    assert result.code == 0 and result.out
     forget()
     unrolled.memory.register("leaky.Leaky")
     assert "".join(unrolled.load("run").sample(length=5))
 
 
 def test_compare_takes_it(here: Path, unroll: Unroll) -> None:
-    prediction = unroll(
+    result = unroll(
         "compare", "recall", "--lag", "2", "--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--json"
     )
-    assert prediction.code == 0
-    assert json.loads(prediction.out.splitlines()[0])["model"] == "leaky.Leaky"
+    assert result.code == 0
+    assert json.loads(result.out.splitlines()[0])["model"] == "leaky.Leaky"
 
 
 @pytest.mark.slow
@@ -131,9 +131,9 @@ def test_no_other_file_of_the_working_folder_is_run(here: Path, unroll: Unroll) 
         "1",
         "--json",
     )
-    prediction = unroll("compare", "days.txt", *requested)
-    assert prediction.code == 0, prediction.err
-    assert json.loads(prediction.out.splitlines()[0])["model"] == "leaky.Leaky"
+    result = unroll("compare", "days.txt", *requested)
+    assert result.code == 0, result.err
+    assert json.loads(result.out.splitlines()[0])["model"] == "leaky.Leaky"
     assert not (here / "was-run").exists()
 
 
@@ -147,11 +147,9 @@ def test_it_may_have_the_name_of_an_installed_module_and_neighbours(here: Path, 
 
 
 def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, unroll: Unroll) -> None:
-    prediction = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
-    assert prediction.code == 2 and not (here / "run").exists()
-    assert (
-        "faulty.Runs breaks" in prediction.err and "smallest failing input: 2 rows of 0 and 1 steps" in prediction.err
-    )
+    result = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
+    assert result.code == 2 and not (here / "run").exists()
+    assert "faulty.Runs breaks" in result.err and "smallest failing input: 2 rows of 0 and 1 steps" in result.err
 
 
 @pytest.mark.parametrize(
@@ -168,6 +166,6 @@ def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, un
     ],
 )
 def test_what_is_wrong_with_it_is_said(here: Path, unroll: Unroll, model: str, words: str) -> None:
-    prediction = unroll(*TRAIN, "--model", model, "--out", "run")
-    assert prediction.code == 2 and words in prediction.err, prediction.err
-    assert "Traceback" not in prediction.err and not (here / "run").exists()
+    result = unroll(*TRAIN, "--model", model, "--out", "run")
+    assert result.code == 2 and words in result.err, result.err
+    assert "Traceback" not in result.err and not (here / "run").exists()

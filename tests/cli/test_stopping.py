@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fake_run
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 BOTH = [signal.SIGINT, signal.SIGTERM]
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -70,8 +70,8 @@ def test_before_there_is_a_training_the_first_ends_at_once(faked: Unroll, monkey
 
     monkeypatch.setattr(fake_run, "Training", read_for_long)
     before = signal.getsignal(signal.SIGTERM)
-    prediction = faked("train", "text")
-    assert prediction.code == 143 and prediction.err == "\nStopped.\n"
+    result = faked("train", "text")
+    assert result.code == 143 and result.err == "\nStopped.\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 

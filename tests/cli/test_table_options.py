@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 LINEAR = ("--model", "linear")
 
@@ -29,9 +29,9 @@ def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unro
     assert trained.code == 0, trained.err
     requested = tmp_path / "q.csv"
     requested.write_text("z;x\n1;2,5\n2;10,0\n")
-    prediction = unroll("predict", run, requested)
-    assert prediction.code == 0, prediction.err
-    assert [float(line.split("\t")[0]) for line in prediction.out.splitlines()] == pytest.approx([5, 20], abs=0.3)
+    result = unroll("predict", run, requested)
+    assert result.code == 0, result.err
+    assert [float(line.split("\t")[0]) for line in result.out.splitlines()] == pytest.approx([5, 20], abs=0.3)
     right, wrong = (unroll("evaluate", run, commas(tmp_path / f"{k}.csv", k), "--json") for k in (2, 5))
     assert (right.code, wrong.code) == (0, 0), right.err + wrong.err
     assert right.out != wrong.out
@@ -60,33 +60,33 @@ def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_
                 continue
             text = "".join(f"{line};{'2.5' if n else 'y'}\n" for n, line in enumerate(text.splitlines()))
         (tmp_path / name).write_text(text)
-        prediction = unroll(command, run, tmp_path / name)
-        assert prediction.code == 2
-        assert words in prediction.err
-        assert len(prediction.err.splitlines()) <= 4, "a note that the run is read, and three lines"
+        result = unroll(command, run, tmp_path / name)
+        assert result.code == 2
+        assert words in result.err
+        assert len(result.err.splitlines()) <= 4, "a note that the run is read, and three lines"
         for option in ("--input-type", "--task", "--decimal .", "--no-header"):
-            assert option not in prediction.err, prediction.err
+            assert option not in result.err, result.err
     (tmp_path / "y.csv").write_text("x;y\n1.5;2,5\n")
-    prediction = unroll("evaluate", run, tmp_path / "y.csv")
-    assert prediction.code == 2
-    assert "use a run that was trained with --decimal ," in prediction.err
-    assert "--task" not in prediction.err
+    result = unroll("evaluate", run, tmp_path / "y.csv")
+    assert result.code == 2
+    assert "use a run that was trained with --decimal ," in result.err
+    assert "--task" not in result.err
 
 
 def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unroll: Unroll) -> None:
     run = tmp_path / "run"
     assert unroll("train", commas(tmp_path / "t.csv", 2), "--decimal", ",", "--out", run, *LINEAR).code == 0
-    prediction = unroll("predict", run, "--text", "2,5")
-    assert prediction.code == 0, prediction.err
-    assert float(prediction.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
+    result = unroll("predict", run, "--text", "2,5")
+    assert result.code == 0, result.err
+    assert float(result.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
 
 
 def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))
-    prediction = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
-    assert prediction.code == 2
-    assert f"--decimal applies to csv and tsv files; by its name {table} is neither. Leave it out." in prediction.err
+    result = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
+    assert result.code == 2
+    assert f"--decimal applies to csv and tsv files; by its name {table} is neither. Leave it out." in result.err
     assert not (tmp_path / "run").exists()
 
 
@@ -99,11 +99,11 @@ def test_a_table_none_of_whose_labels_are_known_is_not_evaluated(tmp_path: Path,
     run = tmp_path / "run"
     assert unroll("train", labelled("t.csv", ("no", "yes")), "--out", run, *LINEAR).code == 0
     assert unroll("evaluate", run, labelled("same.csv", ("no", "yes"))).code == 0
-    prediction = unroll("evaluate", run, labelled("other.csv", ("nein", "ja")))
-    assert prediction.code == 2
-    assert "other.csv" in prediction.err
-    assert "ja" in prediction.err
-    assert prediction.out == ""
+    result = unroll("evaluate", run, labelled("other.csv", ("nein", "ja")))
+    assert result.code == 2
+    assert "other.csv" in result.err
+    assert "ja" in result.err
+    assert result.out == ""
 
 
 def test_parts_by_time_are_kept_by_the_run(tmp_path: Path, unroll: Unroll) -> None:

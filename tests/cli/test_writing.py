@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, folder: Path) -> None:
     (folder / "lines.txt").write_text("abc\nb\n\ncab\n")
-    prediction = unroll("predict", folder / "run", folder / "lines.txt")
-    assert prediction.code == 0
-    rows = [line.split("\t") for line in prediction.out.splitlines()]
+    result = unroll("predict", folder / "run", folder / "lines.txt")
+    assert result.code == 0
+    rows = [line.split("\t") for line in result.out.splitlines()]
     assert [row[2] for row in rows] == ["abc", "b", "", "cab"]
     assert [row[:2] == ["", ""] for row in rows] == [False, False, True, False]
     assert all(float(row[1]) < 0 for row in rows if row[1])
-    assert prediction.err.startswith("output\tscore\ttext")
+    assert result.err.startswith("output\tscore\ttext")
     skipped = unroll("predict", folder / "run", folder / "lines.txt", "--skip-empty", "--quiet")
     assert [line.split("\t")[2] for line in skipped.out.splitlines()] == ["abc", "b", "cab"]
     table = unroll("predict", folder / "run", folder / "turned.csv", "--quiet")
@@ -51,8 +51,8 @@ def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, fold
 
 
 def test_json_has_the_score_and_what_was_looked_at(unroll: Unroll, folder: Path) -> None:
-    prediction = unroll("predict", folder / "run", "--text", "abca", "--json", "--show-attention", "--beam", "3")
-    facts = json.loads(prediction.out)
+    result = unroll("predict", folder / "run", "--text", "abca", "--json", "--show-attention", "--beam", "3")
+    facts = json.loads(result.out)
     output = facts["outputs"]["output"]
     assert facts["text"] == "abca"
     assert output["score"] < 0
@@ -68,8 +68,8 @@ def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
     (folder / "twenty.txt").write_text("abc\nbca\n" * 10)
 
     def drawn(seed: int) -> str:
-        prediction = unroll("predict", folder / "run", folder / "twenty.txt", "--temperature", 2, "--seed", seed)
-        return str(prediction.out)
+        result = unroll("predict", folder / "run", folder / "twenty.txt", "--temperature", 2, "--seed", seed)
+        return str(result.out)
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -93,10 +93,10 @@ REFUSED = [
 def test_options_that_do_not_go_together_are_refused(
     options: list[str], words: str, unroll: Unroll, folder: Path
 ) -> None:
-    prediction = unroll("predict", folder / "run", "--text", "abc", *options)
-    assert prediction.code == 2
-    assert prediction.out == ""
-    assert words in prediction.err
+    result = unroll("predict", folder / "run", "--text", "abc", *options)
+    assert result.code == 2
+    assert result.out == ""
+    assert words in result.err
 
 
 @pytest.mark.parametrize("options", [["--beam", "2"], ["--temperature", "1"], ["--seed", "0"], ["--show-attention"]])
@@ -104,17 +104,17 @@ def test_a_run_that_answers_refuses_what_is_of_texts(options: list[str], unroll:
     rows = "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
     (tmp_path / "r.csv").write_text("text,label\n" + rows)
     assert unroll("train", tmp_path / "r.csv", "--model", "linear", "--out", tmp_path / "run").code == 0
-    prediction = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
-    assert prediction.code == 2
-    assert f"{options[0]} applies to runs that generate texts" in prediction.err
+    result = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
+    assert result.code == 2
+    assert f"{options[0]} applies to runs that generate texts" in result.err
 
 
 def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
-    prediction = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
-    assert prediction.code == 0
-    assert "output, test, " in prediction.out
-    assert "word error rate" in prediction.out
-    assert "Baseline: nearest neighbour by n-grams of characters chrF" in prediction.out
+    result = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
+    assert result.code == 0
+    assert "output, test, " in result.out
+    assert "word error rate" in result.out
+    assert "Baseline: nearest neighbour by n-grams of characters chrF" in result.out
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
     figures = [float(row["chrf"]) for row in wrong]
     assert figures == sorted(figures)
@@ -128,10 +128,10 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
 
 
 def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prediction = unroll("info", folder / "turned.csv", "--task", "seq2seq", "--input-type", "text", "--steps", 5)
-    assert prediction.code == 0
-    assert "text (characters) -> output, texts of up to 5 characters" in prediction.out
-    assert "smoothing" in prediction.out
+    result = unroll("info", folder / "turned.csv", "--task", "seq2seq", "--input-type", "text", "--steps", 5)
+    assert result.code == 0
+    assert "text (characters) -> output, texts of up to 5 characters" in result.out
+    assert "smoothing" in result.out
     assert "seq2seq" in unroll("info", folder / "run").out
     monkeypatch.chdir(folder)
     runs = unroll("runs", "--under", ".")
@@ -143,10 +143,10 @@ def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest
 
 def test_training_ends_with_what_it_is_worth(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
     requested = ["--task", "seq2seq", "--input-type", "text", "--steps", "3", "--hidden-size", "16", "--threads", "1"]
-    prediction = unroll("train", folder / "turned.csv", *requested, "--out", tmp_path / "run")
-    assert prediction.code == 0
-    assert "Selected: " in prediction.out
-    assert f"Saved to {tmp_path / 'run'}. Next: unroll predict {tmp_path / 'run'}" in prediction.err
+    result = unroll("train", folder / "turned.csv", *requested, "--out", tmp_path / "run")
+    assert result.code == 0
+    assert "Selected: " in result.out
+    assert f"Saved to {tmp_path / 'run'}. Next: unroll predict {tmp_path / 'run'}" in result.err
     folds = unroll("train", folder / "turned.csv", *requested, "--folds", "2", "--out", tmp_path / "folds")
     assert folds.code == 0
     assert "output, 2 folds: chrF " in folds.out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Unroll
+from commands import Unroll
 from PIL import Image
 
 from unrolled.data.tables.media_folders import is_media_folder

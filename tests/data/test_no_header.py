@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from asking import opened
+from commands import opened
 
 import unrolled
 from unrolled.data import TableOptions

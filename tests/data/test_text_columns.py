@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import opened
+from commands import opened
 
 from unrolled.data import read_corpus
 from unrolled.data.tables.open import open_table

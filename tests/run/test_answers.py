@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asking import opened
+from commands import opened
 from kills import same_bytes
 from sealing import seal
 

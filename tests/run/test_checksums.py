@@ -12,7 +12,7 @@ from typing import Any
 
 import kills
 import pytest
-from asking import Unroll
+from commands import Unroll
 from sealing import change_facts
 
 import unrolled

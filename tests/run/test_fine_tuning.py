@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from asking import opened
+from commands import opened
 from kills import same_bytes
 from torch import Tensor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import Unroll
+from commands import Unroll
 
 from unrolled.errors import DataError, RunError
 from unrolled.rundir.folder import RunFolder

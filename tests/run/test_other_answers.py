@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import opened
+from commands import opened
 from kills import same_bytes
 
 import unrolled

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from asking import Unroll
+from commands import Unroll
 from kills import FACTS
 
 from unrolled.errors import RunError

@@ -9,7 +9,7 @@ from typing import Any
 import kills
 import pytest
 import torch
-from asking import opened
+from commands import opened
 from kills import same_bytes, write_text
 
 import unrolled

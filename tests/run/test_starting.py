@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asking import opened
+from commands import opened
 from kills import same_bytes
 from torch import Tensor
 
