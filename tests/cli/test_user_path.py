@@ -1,5 +1,5 @@
-"""A user's whole workflow, each command in a process of its own: train, stop, resume, sample, score, evaluate,
-info."""
+"""A user's whole workflow, each command once in a process of its own: train, stop, resume, sample, score, evaluate,
+info, runs. A second call of the same command runs in this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import Unroll
 
 UNROLL = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
 TEXT = "".join(
@@ -21,7 +22,7 @@ SMALL = ("--hidden-size", "16", "--batch-size", "4", "--window", "32", "--thread
 FIRST_CHARACTER = 2.0  # times the import of torch, from a cold start
 
 
-def unroll(folder: Path, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
+def run_alone(folder: Path, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [*UNROLL, *arguments], cwd=folder, capture_output=True, text=True, input=given, timeout=120, check=False
     )
@@ -35,18 +36,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text and, under runs/, a run on it that is found as the newest run."""
     path = tmp_path_factory.mktemp("user")
     (path / "days.txt").write_text(TEXT)
-    done = unroll(path, "train", "days.txt", "--steps", "30", *SMALL)
+    done = run_alone(path, "train", "days.txt", "--steps", "30", *SMALL)
     assert "Test: " in done.stdout and "step 30 of 30" in done.stderr
     return path
 
 
-def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
-    requested = ("--length", "40", "--seed", "5", "--prompt", "On day ")
-    first, again = (unroll(folder, "sample", *requested).stdout for _ in range(2))
-    assert first == again and first.startswith("On day ")
-    lines = unroll(folder, "sample", "runs/days", "--count", "2", "--length", "10", "--json").stdout.splitlines()
+def test_sample_is_repeatable_and_needs_no_name(
+    folder: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requested = ("sample", "--length", "40", "--seed", "5", "--prompt", "On day ")
+    alone = run_alone(folder, *requested).stdout
+    monkeypatch.chdir(folder)
+    assert unroll(*requested).out == alone and alone.startswith("On day ")
+    lines = unroll("sample", "runs/days", "--count", "2", "--length", "10", "--json").out.splitlines()
     assert len({json.loads(line)["text"] for line in lines}) == 2
-    assert "'Ж' by" in unroll(folder, "sample", "--prompt", "Ж", "--length", "3").stderr
+    assert "'Ж' by" in unroll("sample", "--prompt", "Ж", "--length", "3").err
 
 
 @pytest.mark.alone
@@ -68,23 +72,15 @@ def test_the_first_character_comes_soon(folder: Path) -> None:
     assert min(characters) < FIRST_CHARACTER * min(imports)
 
 
-def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
-    program = (
-        "import sys; from unrolled.run import load; from unrolled.rundir.locations import newest\n"
-        "load(newest()); sys.exit('torch._dynamo' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr or "it was loaded, which takes a second or two"
-
-
-def test_a_text_and_a_table_are_trained_on_without_torchs_compiler_and_its_folder(tmp_path: Path) -> None:
+def test_training_and_loading_need_neither_torchs_compiler_nor_its_folder(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     (tmp_path / "table.csv").write_text("text,label\n" + "".join(f"a {n % 7} b,{'xy'[n % 2]}\n" for n in range(60)))
     (tmp_path / "empty").mkdir()
     program = (
-        "import sys; from unrolled.run import Training\n"
+        "import sys; from unrolled.run import Training, load\n"
         "for data in ('text.txt', 'table.csv'):\n"
         "    for _ in Training(data, steps=2, hidden_size=4, threads=1, out=f'{data}-run'): pass\n"
+        "    load(f'{data}-run')\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run(
@@ -98,16 +94,17 @@ def test_a_text_and_a_table_are_trained_on_without_torchs_compiler_and_its_folde
 def test_the_odd_line_is_found(folder: Path) -> None:
     lines = TEXT.splitlines()[-40:]
     lines[17] = "SEGFAULT %% at 0xDEADBEEF"
-    done = unroll(folder, "score", "-", "--top", "1", "--json", given="\n".join(lines))
+    done = run_alone(folder, "score", "-", "--top", "1", "--json", given="\n".join(lines))
     assert json.loads(done.stdout)["line"] == 18
 
 
-def test_evaluate_info_and_runs(folder: Path) -> None:
-    scores = json.loads(unroll(folder, "evaluate", "--json").stdout)
+def test_evaluate_info_and_runs(folder: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = json.loads(run_alone(folder, "evaluate", "--json").stdout)
     assert scores["split"] == "test" and scores["nats"] > 0 and len(scores["nats_interval"]) == 2
-    assert json.loads(unroll(folder, "info", "--json").stdout)["status"] == "finished"
-    assert "different" in unroll(folder, "info", "days.txt").stdout
-    assert "days.txt" in unroll(folder, "runs").stdout
+    assert json.loads(run_alone(folder, "info", "--json").stdout)["status"] == "finished"
+    assert "days.txt" in run_alone(folder, "runs").stdout
+    monkeypatch.chdir(folder)
+    assert "different" in unroll("info", "days.txt").out
 
 
 def test_a_stopped_run_goes_on(folder: Path) -> None:
@@ -119,11 +116,11 @@ def test_a_stopped_run_goes_on(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "unroll resume stopped" in said
-    done = unroll(folder, "resume", "stopped", "--steps", "5")
+    done = run_alone(folder, "resume", "stopped", "--steps", "5")
     assert "Test" in done.stdout
 
 
-def test_standard_input_is_kept_in_the_run(folder: Path) -> None:
-    unroll(folder, "train", "-", "--steps", "2", *SMALL, "--out", "piped", given=TEXT)
+def test_standard_input_is_kept_in_the_run(folder: Path, unroll: Unroll) -> None:
+    run_alone(folder, "train", "-", "--steps", "2", *SMALL, "--out", "piped", given=TEXT)
     assert (folder / "piped" / "data.txt").read_text(encoding="utf-8") == TEXT
-    unroll(folder, "resume", "piped", "--steps", "2")
+    assert unroll("resume", folder / "piped", "--steps", "2").code == 0
