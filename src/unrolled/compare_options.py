@@ -18,12 +18,12 @@ class CompareSettings(Settings):
     """The options of `unroll compare`. None means the default of `unroll train`."""
 
     models: Annotated[str, "models, with commas between them"] = "lstm,gru,transformer,mingru,ngram"
-    bptt: Annotated[str, "gradients, with commas; each model is trained with each"] = "full"
+    bptt: Annotated[str, "BPTT strategies, with commas; each model is trained with each"] = "full"
     lag: Annotated[str | None, "for a diagnostic task: lags in steps, with commas (10,50,200)"] = None
     minutes: Annotated[float | None, "minutes for each training (2; 0.5 for a task)"] = None
     steps: Annotated[int | None, "updates for each training, instead of minutes"] = None
     parameters: Annotated[int | None, "parameters of each model, within 3% (left out: sizes as planned)"] = None
-    seeds: Annotated[int, "trainings of each, with consecutive seeds"] = 3
+    seeds: Annotated[int, "trainings of each model, with consecutive seeds"] = 3
     hidden_size: Annotated[int | None, "width of each layer, in units"] = None
     layers: Annotated[int | None, "number of layers"] = None
     out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
@@ -32,7 +32,7 @@ class CompareSettings(Settings):
     ] = "file"
     no_header: Annotated[bool, "csv, tsv: the first row is data"] = False
     task: Annotated[
-        str | None, "language: read labelled folders, or a table, as one text (left out: they are refused)"
+        str | None, "language-modeling: read labelled folders, or a table, as one text (left out: they are refused)"
     ] = None
     tokenizer: Annotated[str, "tokens: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
@@ -56,13 +56,12 @@ class CompareSettings(Settings):
             check_choice("--task", self.task, ("language-modeling",))
         shared = (
             "minutes", "steps", "out", "hidden_size", "layers", "documents", "no_header", "task", "tokenizer",
-            "threads",
-            "device",
+            "threads", "device",
         )  # fmt: skip
         TrainOptions(**{name: getattr(self, name) for name in shared}).check()
 
     def lags(self) -> list[int]:
-        """The requested lags; by default [10, 50, 200]. Raises OptionError."""
+        """The lags of --lag; by default [10, 50, 200]. Raises OptionError."""
         lags = []
         for text in parse_list("--lag", "10,50,200" if self.lag is None else self.lag):
             if not text.isdecimal() or int(text) < 1:

@@ -25,6 +25,7 @@ OPTION = re.compile("--[a-z]+(-[a-z]+)*")
 UNTYPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that steer a terminal, and surrogates that stand for bytes that are not UTF-8."""
 HALVES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte of a path
+DONE, FAILED, WRONG_INPUT = 0, 1, 2  # exit codes of a command
 
 
 class UnrolledError(Exception):

@@ -20,7 +20,7 @@ import torch
 from unrolled import fileio
 from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
-from unrolled.compare.comparison import comparison_facts, read_comparison_facts
+from unrolled.compare.folder import comparison_facts, read_comparison_facts
 from unrolled.compare.sizes import fit_size
 from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
@@ -85,7 +85,7 @@ def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not
     whole, cut = (row["accuracy"] for row in comparison.rows())
     assert whole > 0.95 and cut < 0.8 and any("accuracy" in line for line in lines)
     assert comparison.sentences()[:2] == [
-        "gru learnt the task at every lag, up to 12.", "gru by truncated:k1=4 learnt the task at no lag."
+        "gru learnt the task at every lag, up to 12.", "gru by truncated:k1=4 did not learn the task at any lag."
     ]  # fmt: skip
     again = Comparison("recall", settings)
     assert again.missing == [] and list(again) == [] and again.rows() == comparison.rows()

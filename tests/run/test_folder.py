@@ -15,7 +15,7 @@ import kills
 import pytest
 import torch
 
-from unrolled.compare.comparison import find_folder
+from unrolled.compare import find_folder
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import RunError, TrainingError, UnrolledError
 from unrolled.run import runs

@@ -20,11 +20,10 @@ from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, 
 from unrolled.cli.bridge import Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
-from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
+from unrolled.errors import DONE, FAILED, WRONG_INPUT, InputError, OptionError, TrainingError, command, nearest
 from unrolled.interrupts import MESSAGE, exit_code, interruptible
 from unrolled.version import __version__
 
-DONE, FAILED, WRONG_INPUT = 0, 1, 2
 PATH_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
                errno.ENAMETOOLONG}  # fmt: skip
 LONGEST_SHOWN = 80  # characters of a path

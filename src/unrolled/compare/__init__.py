@@ -1,6 +1,7 @@
-"""Comparisons of memories and gradients, on the user's text or on a diagnostic task."""
+"""Comparisons of models and BPTT strategies, on the user's text or on a diagnostic task."""
 
-from unrolled.compare.comparison import Comparison, find_folder
-from unrolled.compare.words import row_line, sentences
+from unrolled.compare.comparison import Comparison
+from unrolled.compare.folder import find_folder
+from unrolled.compare.summary import row_line, sentences
 
 __all__ = ["Comparison", "find_folder", "row_line", "sentences"]

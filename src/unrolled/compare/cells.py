@@ -1,4 +1,4 @@
-"""The cells of a comparison: each is one training of a model with a gradient and a seed."""
+"""The cells of a comparison: each is one training of a model with a BPTT strategy and a seed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from unrolled.options import TrainOptions
 from unrolled.registry import build, parse_list
 from unrolled.tasks.model_names import check_parts
 
-NO_GRADIENT = "counted"  # takes the place of the gradient, which the n-gram does not have
-PARAMETERS_WITHIN = 0.03
+NO_GRADIENT = "counted"  # in the place of the BPTT strategy, which the n-gram does not have
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class Cell:
     """One training."""
 
     model: str
-    gradient: str
+    gradient: str  # the BPTT strategy, or NO_GRADIENT
     seed: int
-    lag: int | None = None
+    lag: int | None = None  # in steps, of a diagnostic task
 
     @property
     def name(self) -> str:
@@ -43,7 +42,7 @@ class Cell:
 def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     """The cells in the order of training: first every model with the first seed.
 
-    Raises OptionError for an unknown model or gradient, and for the n-gram on a task.
+    Raises OptionError for an unknown model or BPTT strategy, and for the n-gram on a task.
     """
     models = parse_list("--models", settings.models)
     gradients = parse_list("--bptt", settings.bptt)

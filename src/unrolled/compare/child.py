@@ -1,7 +1,8 @@
 """One training of a comparison in its own process, so that its peak memory can be measured alone.
 
-Run as `python -m unrolled.compare.child` with a JSON object on standard input; prints one on standard output.
-An existing run is resumed. Exit codes are the command's.
+Run as `python -m unrolled.compare.child` with a JSON object on standard input. An existing run is resumed. Exit codes
+are the command's. Standard output and standard error are files that only `process.py` reads: the result as a JSON
+object, and the message of an error. Nothing here reaches a terminal; the command escapes what it prints of it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
 from unrolled.environment import peak_bytes
-from unrolled.errors import InputError, TrainingError
+from unrolled.errors import DONE, FAILED, WRONG_INPUT, InputError, TrainingError
+from unrolled.interrupts import STOPPED
 from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.run import Training
@@ -33,21 +34,21 @@ def main() -> int:
             if os.getppid() != request["parent"]:
                 training.stop()
     except (InputError, TrainingError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return WRONG_INPUT if isinstance(error, InputError) else FAILED
     except KeyboardInterrupt:
         return STOPPED
-    print(json.dumps({"peak_bytes": peak_bytes()}))
+    json.dump({"peak_bytes": peak_bytes()}, sys.stdout)
     return STOPPED if training.stopped else DONE
 
 
 def start(request: dict[str, Any]) -> Training:
     """A new training, or the resumed one where the folder has a run."""
-    settings = TrainOptions.from_json(request["settings"])
-    if (Path(settings.out or "") / "run.json").exists():
-        register_named(settings.model)
-        return Training.resume(settings.out)
-    return Training(request["data"], settings)
+    options = TrainOptions.from_json(request["settings"])
+    if (Path(options.out or "") / "run.json").exists():
+        register_named(options.model)
+        return Training.resume(options.out)
+    return Training(request["data"], options)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from unrolled.training.plan import Plan
 from unrolled.training.planning import TextSize, plan_minutes, plan_steps
 from unrolled.training.statistics import estimate_statistics
 
-SIZE, ROWS = 64, 32  # default units of a layer; rows of a batch
+SIZE, ROWS = 64, 32  # units of a layer, unless given; rows of a batch
 LEARNT = 0.999  # accuracy on validation at which a training ends early
-VALIDATION_BATCHES, TEST_BATCHES = 8, 32  # batches
+VALIDATION_BATCHES, TEST_BATCHES = 8, 32
 VALIDATIONS = 20  # validations per training
 ENDLESS = 1_000_000_000  # number of targets: the task generates any number
 
@@ -37,23 +37,23 @@ ENDLESS = 1_000_000_000  # number of targets: the task generates any number
 def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[str, Any]]:
     """Yields progress from time to time, the last time with `accuracy` on the test rows.
 
-    Trains on whole rows for the requested minutes or steps, and ends early once it makes no mistakes. Raises
+    Trains on whole rows for the minutes or steps of the settings, and ends early once it makes no mistakes. Raises
     TrainingError where a loss is not finite.
     """
     started = time.monotonic()
     training, validation, test = (
         Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
     )
-    options, shape = options_and_task(task, cell, settings)
+    options, size = options_and_size(task, cell, settings)
     device, threads = find_device(options.device), threads_for(options.threads)
     if options.steps is not None:
-        plan = plan_steps(options, shape, device, threads)
+        plan = plan_steps(options, size, device, threads)
     else:
-        plan = plan_minutes(options, shape, device, threads, 0.85 * 60 * (options.minutes or 1))
+        plan = plan_minutes(options, size, device, threads, 0.85 * 60 * (options.minutes or 1))
     plan = replace(plan, precision="float32", report_every=max(1, plan.steps // VALIDATIONS))
     learning = learn(cell, plan, (training, validation, test), started + 60 * (options.minutes or math.inf))
-    for known in iterate_with_threads(learning, lambda: plan.threads):
-        yield known | {"seconds": time.monotonic() - started}
+    for facts in iterate_with_threads(learning, lambda: plan.threads):
+        yield facts | {"seconds": time.monotonic() - started}
 
 
 def learn(
@@ -65,37 +65,32 @@ def learn(
     """
     training, validation, test = diagnostics
     model = build_model(plan, training.tokens, cell.seed)
-    training_state = TrainingState(model, Optimiser(model, plan), model.start(ROWS))
-    averaged, accuracies = training_state.optimiser.averaged, [0.0]
+    state = TrainingState(model, Optimiser(model, plan), model.start(ROWS))
+    averaged, accuracies = state.optimiser.averaged, [0.0]
 
-    def over() -> bool:  # early once it makes no mistakes; by the clock where the machine is slow
+    def is_over() -> bool:  # early once it makes no mistakes; by the clock where the machine is slow
         return accuracies[-1] >= LEARNT or time.monotonic() > until
 
     def fail() -> None:
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
-        training_state, training, build("bptt", BPTT_STRATEGIES, plan.bptt), [plan], cell.seed,
-        over, lambda plan: training_state.step % plan.report_every == 0, fail,
+        state, training, build("bptt", BPTT_STRATEGIES, plan.bptt), [plan], cell.seed,
+        is_over, lambda plan: state.step % plan.report_every == 0, fail,
     ):  # fmt: skip
-        estimate_statistics(training_state, training)
+        estimate_statistics(state, training)
         accuracies.append(accuracy_of(averaged, validation, VALIDATION_BATCHES))
-        yield {
-            "step": training_state.step,
-            "steps": plan.steps,
-            "loss": training_state.loss,
-            "accuracy": accuracies[-1],
-        }
-        training_state.nats, training_state.targets = 0.0, 0
+        yield {"step": state.step, "steps": plan.steps, "loss": state.loss, "accuracy": accuracies[-1]}
+        state.nats, state.targets = 0.0, 0
     yield {
-        "step": training_state.step, "steps": plan.steps, "accuracy": accuracy_of(averaged, test, TEST_BATCHES),
+        "step": state.step, "steps": plan.steps, "accuracy": accuracy_of(averaged, test, TEST_BATCHES),
         "chance": TASKS[training.task][1], "size": plan.hidden_size, "depth": plan.layers,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 
 
-def options_and_task(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, TextSize]:
-    """The options of a cell's training, and the task from which its plan is made."""
+def options_and_size(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, TextSize]:
+    """The options of a cell's training, and the size of its data, from which the plan is made."""
     diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.hidden_size or SIZE, settings.layers or depth_of(cell.model))}
     options = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch_size=ROWS, dropout=0.0)

@@ -1,4 +1,4 @@
-"""The score and the costs of a finished training, and their summary over seeds."""
+"""The score and the costs of a finished training, and their means over seeds."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from unrolled.rundir.folder import RunFolder
 MOST_TOKENS = 100_000  # maximum tokens of the validation split, for timing and state
 
 
-def finished(path: Path) -> bool:
+def is_finished(path: Path) -> bool:
     """Whether there is a finished run."""
     return (path / "run.json").exists() and RunFolder.open(path).facts["status"] == "finished"
 
 
 def last_report(path: Path) -> str:
-    """The progress of a training, from the newest line of its log."""
+    """The progress of a training in a line, from its newest report."""
     try:
         report = fileio.read_json_lines(path / "log.jsonl")[-1]
     except (OSError, IndexError, InputError):
@@ -45,7 +45,7 @@ def load_model(path: Path) -> LanguageModelingRun:
 
 
 def validation_tokens(run: LanguageModelingRun) -> Any:
-    """The tokens of a run's validation split, in order (N,)."""
+    """The tokens of a run's validation split, in order (N,); at most `MOST_TOKENS`."""
     corpus = run.read_corpus()
     chunks = [inputs for inputs, _ in split_rows(corpus, "validation", MOST_TOKENS)]
     if not chunks or not sum(map(len, chunks)):
@@ -75,29 +75,30 @@ def measure(path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of the figures; `spread` is the lowest and the highest score."""
-    good = [result for result in results if "failed" not in result]
-    facts: dict[str, Any] = {"seeds": [result["seed"] for result in good]}
-    if len(good) < len(results):
+def mean_over_seeds(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean score over seeds and the medians of the costs; `spread` is the lowest and the highest score."""
+    finished = [result for result in results if "failed" not in result]
+    facts: dict[str, Any] = {"seeds": [result["seed"] for result in finished]}
+    if len(finished) < len(results):
         facts["failed"] = next(result["failed"] for result in results if "failed" in result)
-    if not good:
+    if not finished:
         return facts
-    score = "nats" if "nats" in good[0] else "accuracy"
-    values = [result[score] for result in good]
+    score = "nats" if "nats" in finished[0] else "accuracy"
+    values = [result[score] for result in finished]
     facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
     if score == "nats":
-        known = [result["nats_interval"] for result in good if None not in result["nats_interval"]]
+        intervals = [result["nats_interval"] for result in finished if None not in result["nats_interval"]]
         # a text that is too small for an interval has none, with any seed
-        facts["nats_interval"] = [statistics.fmean(ends) for ends in zip(*known, strict=True)] if known else None
+        ends = [statistics.fmean(values) for values in zip(*intervals, strict=True)]
+        facts["nats_interval"] = ends or None
     for name in ("parameters", "tokens_per_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
-        known = [result[name] for result in good if result.get(name) is not None]
+        known = [result[name] for result in finished if result.get(name) is not None]
         if known:
             facts[name] = statistics.median(known)
-    reaches = [result["reach"]["reach"] for result in good if "reach" in result]
+    reaches = [result["reach"]["reach"] for result in finished if "reach" in result]
     if reaches:
         facts["reach_symbols"] = statistics.median(reaches)
     for name in ("state_bytes", "reach", "curve"):
-        if name in good[0]:
-            facts[name] = good[0][name]
+        if name in finished[0]:
+            facts[name] = finished[0][name]
     return facts

@@ -8,7 +8,7 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from unrolled.compare.words import Row, columns, name_of, row_line, sentences
+from unrolled.compare.summary import Row, columns, name_of, row_line, sentences
 from unrolled.errors import MissingExtra, install_extra
 from unrolled.escaping import harmless
 
@@ -23,8 +23,10 @@ td, th { padding: .2em .8em; text-align: right }
 td:first-child, th:first-child { text-align: left } tr + tr { border-top: 1px solid #ddd }
 svg { max-width: 100%; height: auto } pre { background: #f4f4f4; padding: .6em; overflow-x: auto }
 """
-SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "unrolled", "font.size": 10,
-            "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}  # fmt: skip
+STYLE_OF_PLOTS: dict[Any, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "unrolled", "font.size": 10, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+}  # fmt: skip
 
 
 def check_plotting() -> None:
@@ -74,12 +76,12 @@ def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
 def figure(plot: Callable[[Axes], None]) -> str:
     """The drawing of `plot` with its legend, as SVG for a page."""
 
-    def on(picture: Figure) -> None:
+    def plot_with_legend(picture: Figure) -> None:
         axes = picture.subplots()
         plot(axes)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
-    return drawing(on, (8, 4))
+    return drawing(plot_with_legend, (8, 4))
 
 
 def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
@@ -90,7 +92,7 @@ def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a matplotlibrc in the working folder was read when it was imported
-        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams.update(STYLE_OF_PLOTS)
         picture = Figure(figsize=inches, layout="constrained")
         plot(picture)
         text = StringIO()
@@ -105,8 +107,8 @@ def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
         (line,) = axes.plot(lags, [row["accuracy"] for row in own], marker="o", label=name)
         low, high = ([row["spread"][end] for row in own] for end in (0, 1))
         axes.fill_between(lags, low, high, alpha=0.15, color=line.get_color())
-    if guess := next((row["chance"] for row in rows if "chance" in row), None):
-        axes.axhline(guess, color="grey", linestyle=":", label="random guess")
+    if chance := next((row["chance"] for row in rows if "chance" in row), None):
+        axes.axhline(chance, color="grey", linestyle=":", label="random guess")
     axes.set(xscale="log", xlabel="lag in steps", ylabel="accuracy", ylim=(0, 1.03))
     _label_ticks(axes, sorted({row["lag"] for row in rows}))
 
@@ -122,10 +124,8 @@ def _draw_curves(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
         if len(curve) == 1:  # an n-gram: counted, not trained
             axes.axhline(curve[0][1], linestyle="--", color="grey", label=name_of(row))
         elif curve:
-            seconds, nats = zip(
-                *curve[1:], strict=True
-            )  # without the untrained model, which would compress the scale
-            axes.plot(seconds, nats, label=name_of(row))
+            trained = curve[1:]  # the loss of the untrained model would compress the scale
+            axes.plot(*zip(*trained, strict=True), label=name_of(row))
     axes.set(xlabel="seconds of training", ylabel="validation, nats per character")
 
 

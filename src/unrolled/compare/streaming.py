@@ -17,8 +17,8 @@ from unrolled.states import State, count_bytes
 from unrolled.threads import single_thread
 
 STEPS = (100, 10_000)  # after which the size of the state is measured
-CHUNK = 500
-TOKENS_PER_TURN = 100  # tokens per turn
+CHUNK = 500  # tokens that are read at once
+TOKENS_PER_TURN = 100  # that a model reads before it is the next model's turn
 TURNS = 7
 
 
@@ -36,15 +36,18 @@ def state_bytes(model: Unrolling, tokens: Tensor) -> dict[int, int]:
 
 
 def time_streams(models: Sequence[LanguageModel | NGram | Mixture], tokens: Tensor) -> list[float]:
-    """Milliseconds per token of each model, stepping one row: medians over turns that alternate between models."""
+    """Milliseconds per token of each model, stepping one row: medians over turns that alternate between models.
+
+    tokens: ((TURNS + 1) * TOKENS_PER_TURN,). The first turn is a warm-up.
+    """
     states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
     with torch.no_grad(), single_thread():
         for turn in range(TURNS + 1):
             for k, model in enumerate(models):
                 started = time.perf_counter()
-                for at in range(turn * TOKENS_PER_TURN, (turn + 1) * TOKENS_PER_TURN):
-                    _, states[k] = model.step(tokens[at : at + 1], states[k])
-                if turn:  # the first is a warm-up
+                for place in range(turn * TOKENS_PER_TURN, (turn + 1) * TOKENS_PER_TURN):
+                    _, states[k] = model.step(tokens[place : place + 1], states[k])
+                if turn:
                     taken[k].append((time.perf_counter() - started) / TOKENS_PER_TURN * 1000)
     return [statistics.median(times) for times in taken]

@@ -1,4 +1,4 @@
-"""The conclusions from a comparison's figures, and its table as text."""
+"""The summary of a comparison: the conclusions from its figures, and its table as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEARNT_ACCURACY = 0.9  # accuracy from which a task counts as learnt
 
 
 def name_of(row: Row) -> str:
-    """A row's model, and its gradient unless that is the full one."""
+    """A row's model, and its BPTT strategy unless that is `full`."""
     return row["model"] if row["gradient"] in (NO_GRADIENT, "full") else f"{row['model']} by {row['gradient']}"
 
 
@@ -69,11 +69,11 @@ def _on_a_task(rows: Sequence[Row]) -> list[str]:
         if not missed:
             lines.append(f"{name} learnt the task at every lag, up to {own[-1]['lag']:,}.")
         elif not learnt:
-            lines.append(f"{name} learnt the task at no lag.")
+            lines.append(f"{name} did not learn the task at any lag.")
         else:
             lines.append(f"{name} learnt the task at {_lags(learnt)} and not at {_lags(missed)}.")
     lines.append(
-        f"Learnt means a mean accuracy of at least {LEARNT_ACCURACY:.0%} over seeds. A longer budget may give more."
+        f"Learnt means a mean accuracy of at least {LEARNT_ACCURACY:.0%} over seeds. A longer budget may change this."
     )
     return lines
 
