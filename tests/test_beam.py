@@ -17,7 +17,7 @@ from unrolled.decoding.sampling import sample_from
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.embeddings import BagEmbedding
-from unrolled.model.encoder_decoder import EncoderDecoder, Source, build_encoder_decoder
+from unrolled.model.encoder_decoder import EncoderDecoder, EncoderDecoderConfig, Source, build_encoder_decoder
 from unrolled.model.language import LanguageModel
 from unrolled.seeds import make_generator
 
@@ -32,7 +32,7 @@ def language_model(seed: int, tokens: int = 3) -> LanguageModel:
 
 def encoder_decoder(seed: int, model: str = "lstm", reader: str = "additive") -> EncoderDecoder:
     torch.manual_seed(seed)
-    made = build_encoder_decoder(BagEmbedding(20, 6), model, reader, 7, 6, 8).double()
+    made = build_encoder_decoder(EncoderDecoderConfig(model, reader, 7, 6, 8), BagEmbedding(20, 6)).double()
     with torch.no_grad():
         for weight in made.parameters():
             weight.mul_(2.5)

@@ -96,14 +96,14 @@ def test_nothing_to_copy_and_nothing_written() -> None:
     assert find_copies([1, 2], []) == Copies(0, (), 0.0)
     assert find_copies([1, 2], [[]]) == Copies(0, (), 0.0)
     assert find_copies([1, 2], [[3]]) == Copies(0, (), 0.0)
-    assert find_copies([1, 2, 3], [[3, 1, 2]], piece=50) == Copies(
+    assert find_copies([1, 2, 3], [[3, 1, 2]], segment_length=50) == Copies(
         2, (1, 2), 0.0
     )  # shorter than the minimum length: no share
 
 
 def test_a_piece_of_no_length_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"piece is 0; .* give 1 or more"):
-        find_copies([1], [[1]], piece=0)
+    with pytest.raises(OptionError, match=r"segment_length is 0; .* give 1 or more"):
+        find_copies([1], [[1]], segment_length=0)
 
 
 @pytest.mark.parametrize("kind", ["one letter", "a log", "lines"])

@@ -159,8 +159,6 @@ def test_the_eos_ends_the_text_and_is_not_handed_out() -> None:
         cycle[before, after] = 9.0
     assert list(sample(Chain(cycle), [], generator=make_generator(0), temperature=0, length=50)) == [2, 1, 3]
     assert list(sample(Chain(cycle), [3], generator=make_generator(0), temperature=0, length=50)) == []
-    ends_at_one = list(sample(Chain(cycle), [2], generator=make_generator(0), temperature=0, length=50, eos=1))
-    assert ends_at_one == []
 
 
 def test_a_language_model_writes_by_steps_what_unroll_predicts() -> None:

@@ -10,7 +10,15 @@ import pytest
 from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
 
 from unrolled.errors import DataError
-from unrolled.metrics.text import bleu, chrf, count_characters, count_n_grams, resampled, score_texts
+from unrolled.metrics.text import (
+    bleu,
+    bootstrap_scores,
+    chrf,
+    count_characters,
+    count_n_grams,
+    interval_of,
+    score_texts,
+)
 
 WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", "bench", "red", ",", ".", "green"]
 
@@ -91,7 +99,7 @@ def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
     written, generator = near(right, 4), np.random.default_rng(5)
     draws = generator.integers(0, 25, (300, 25))
     scores = [corpus_bleu([written[i] for i in rows], [[right[i] for i in rows]]).score for rows in draws]
-    low, high = resampled(bleu, count_n_grams(written, [[text] for text in right]))
+    low, high = interval_of(bootstrap_scores(bleu, count_n_grams(written, [[text] for text in right])))
     spread = float(np.std(scores))
     assert low == pytest.approx(np.quantile(scores, 0.025), abs=spread / 2)
     assert high == pytest.approx(np.quantile(scores, 0.975), abs=spread / 2)

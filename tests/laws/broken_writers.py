@@ -25,7 +25,7 @@ class SmallEncoderDecoder(EncoderDecoder):
         stem = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
         encoder = Bidirectional([(RNN(6, 4), RNN(6, 4))])
         decoder = Stack([RNN(6, 8), block([CrossAttentionMemory(cross_attention(8, 8, 8))])])
-        super().__init__(BagEmbedding(20, 6), stem, encoder, decoder, tokens=65, embed=6)
+        super().__init__(BagEmbedding(20, 6), stem, encoder, decoder, tokens=65)
 
 
 class ReadsItsSourcesPadding(SmallEncoderDecoder):

@@ -33,7 +33,7 @@ from unrolled.memory.columns import ColumnConvolution, build_columns
 from unrolled.memory.pooling import POOLS
 from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttention
 from unrolled.model.embeddings import BagEmbedding
-from unrolled.model.encoder_decoder import Source, build_encoder_decoder
+from unrolled.model.encoder_decoder import EncoderDecoderConfig, Source, build_encoder_decoder
 from unrolled.model.encoders import Encoder, SelfAttentionEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
@@ -217,7 +217,8 @@ def fixed_sources(model: str, cross_attention: str, source: Source | None = None
     """An encoder-decoder with 65 tokens and a small memory, given a source of five inputs."""
     size = how.pop("size", 8)
     embedding = how.pop("embedding", None) or BagEmbedding(20, 6)
-    encoder_decoder = build_encoder_decoder(embedding, model, cross_attention, 65, 6, size, **how)
+    config = EncoderDecoderConfig(model, cross_attention, 65, 6, size, **how)
+    encoder_decoder = build_encoder_decoder(config, embedding)
     return FixedSources(encoder_decoder, bags() if source is None else source)
 
 

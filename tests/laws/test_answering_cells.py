@@ -122,7 +122,7 @@ def learn_by_heart(cell: Cell) -> None:
         optimiser.step()
         if update % 20 == 19:
             with torch.no_grad():
-                said = model.say(model.predict(batch.inputs, batch.lengths))["answer"]
+                said = model.to_predictions(model.predict(batch.inputs, batch.lengths))["answer"]
             if is_learnt(cell, said, batch.targets["answer"]):
                 return
     pytest.fail(f"not learnt by heart in {UPDATES} updates; the loss is {float(loss.detach()):.3f}")

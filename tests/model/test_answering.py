@@ -117,7 +117,7 @@ def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
 
     def apart() -> Tensor:
         """The predictions of the two passes over each row, separated by hand."""
-        _, pooled, _ = model._read(inputs.repeat(2, 1, 1), start, lengths.repeat(2))
+        _, pooled, _ = model._encode(inputs.repeat(2, 1, 1), start, lengths.repeat(2))
         ends = pooled[torch.arange(6), lengths.repeat(2) - 1]
         mood, side = (head(ends).log_softmax(1) for head in model.heads)
         due = ((mood, [0, 1]), (side, [0, 2]))

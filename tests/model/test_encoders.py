@@ -9,7 +9,7 @@ from unrolled.errors import OptionError
 from unrolled.memory import LSTM, RNN, Memory, draw_masks
 from unrolled.memory.attention import rotate
 from unrolled.model.encoders import Bidirectional, SelfAttentionEncoder, build_bidirectional
-from unrolled.model.encoders.attending import SelfAttention
+from unrolled.model.encoders.self_attention import SelfAttention
 from unrolled.seeds import make_generator
 
 

@@ -40,20 +40,20 @@ def integers(most: int, *shape: int, seed: int = 0) -> Tensor:
 
 def test_nats_are_those_of_the_distributions() -> None:
     outputs, labels = normal(9, 4), integers(4, 9)
-    said = LABEL.say(outputs)
+    said = LABEL.to_predictions(outputs)
     expected = -Categorical(logits=outputs).log_prob(labels)  # type: ignore[no-untyped-call]
     assert torch.allclose(LABEL.nats(said, labels), expected)
     there = integers(2, 9, 4).double()
     of_sets = -Bernoulli(logits=outputs).log_prob(there).sum(1)  # type: ignore[no-untyped-call]
-    assert torch.allclose(SETS.nats(SETS.say(outputs), there), of_sets)
+    assert torch.allclose(SETS.nats(SETS.to_predictions(outputs), there), of_sets)
     numbers = 3 * normal(9, 2, seed=1)
     means, spreads = outputs[:, :2], MAX_LOG_STD * torch.tanh(outputs[:, 2:] / MAX_LOG_STD)
     of_values = -Normal(means, spreads.exp()).log_prob(numbers).sum(1)  # type: ignore[no-untyped-call]
-    assert torch.allclose(VALUE.nats(VALUE.say(outputs), numbers), of_values)
+    assert torch.allclose(VALUE.nats(VALUE.to_predictions(outputs), numbers), of_values)
 
 
 def test_a_value_is_never_said_surer_than_it_may_be() -> None:
-    said = VALUE.say(torch.tensor([[5.0, -1e4], [5.0, 1e4], [5.0, 0.25]]))
+    said = VALUE.to_predictions(torch.tensor([[5.0, -1e4], [5.0, 1e4], [5.0, 0.25]]))
     assert said[:, 0].tolist() == [5, 5, 5], "and its mean is as it is"
     assert said[:2, 1].tolist() == pytest.approx([-MAX_LOG_STD, MAX_LOG_STD])
     assert said[2, 1] == pytest.approx(0.25, abs=1e-3)
@@ -75,7 +75,7 @@ def test_a_loss_ignores_missing_targets(kind: str) -> None:
         known[4, 0] = nothing
     due = [0, 2, 3, 5]
     loss = family.loss(outputs, known, NOBODY.double())
-    said = family.say(outputs[due])
+    said = family.to_predictions(outputs[due])
     assert torch.allclose(loss, family.nats(said, targets[due]).sum())
     loss.backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
@@ -112,7 +112,7 @@ def test_labels_count_as_they_are_weighed() -> None:
     weights = balanced_weights([6, 2])
     assert weights == pytest.approx([8 / 12, 2])
     loss = LABEL.loss(outputs, labels, torch.tensor(weights, dtype=torch.float64))
-    nats = LABEL.nats(LABEL.say(outputs), labels)
+    nats = LABEL.nats(LABEL.to_predictions(outputs), labels)
     assert torch.allclose(loss, nats[:6].sum() * weights[0] + nats[6:].sum() * weights[1])
 
 
@@ -120,11 +120,11 @@ def test_the_way_back_of_a_value_is_weighed_by_its_std_and_its_loss_is_nats() ->
     outputs, numbers = normal(7, 4), 2 * normal(7, 2, seed=1)
     grown = [outputs.clone().requires_grad_(True) for _ in range(2)]
     loss = VALUE.loss(grown[0], numbers, NOBODY)
-    nats = VALUE.nats(VALUE.say(grown[1]), numbers).sum()
+    nats = VALUE.nats(VALUE.to_predictions(grown[1]), numbers).sum()
     assert torch.allclose(loss, nats)
     loss.backward()  # type: ignore[no-untyped-call]
     nats.backward()  # type: ignore[no-untyped-call]
-    stds = VALUE.say(outputs)[:, 2:].exp()
+    stds = VALUE.to_predictions(outputs)[:, 2:].exp()
     assert grown[0].grad is not None
     assert grown[1].grad is not None
     assert torch.allclose(grown[0].grad, grown[1].grad * stds.repeat(1, 2))
@@ -248,7 +248,10 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
     family = LIKELIHOODS[kind]
     for seed in range(8):
         if kind == "classification":
-            parts, targets = [family.say(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)], integers(3, rows)
+            parts, targets = (
+                [family.to_predictions(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)],
+                integers(3, rows),
+            )
         elif kind == "multilabel":
             parts, targets = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
         else:

@@ -13,7 +13,7 @@ from unrolled.data.dataset.outputs import LabelOutput
 from unrolled.data.modalities.text import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines import linear_descent, linear_fit
-from unrolled.model.baselines.linear_descent import Examples, in_pieces, minimise
+from unrolled.model.baselines.linear_descent import Examples, minimise, split_into_chunks
 from unrolled.model.baselines.linear_features import NGramFeatures
 from unrolled.model.baselines.linear_fit import MOST_WORK, TRIES, fit_linear, most_work
 
@@ -48,7 +48,7 @@ def test_how_many_penalties_are_tried(
     _, bags = NGramFeatures.fit("words", texts, 1 << 20)
     monkeypatch.setattr(linear_fit, "minimise", count)
     monkeypatch.setattr(linear_fit, "ITERATIONS", 10)
-    monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # the iterations of four tries
+    monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.entry_count * kinds)  # the iterations of four tries
     fit_linear("words", (texts, targets), (texts, targets), {"label": output}, WORDS, 0, deadline)
     assert len(counted) == tried < len(TRIES)
 
@@ -81,7 +81,7 @@ def test_many_labels_are_fitted_piece_by_piece_to_the_same_weights(monkeypatch: 
 def pieces_of(kinds: int) -> list[linear_descent.Chunk]:
     texts, targets = rows_of(kinds)
     look, bags = NGramFeatures.fit("words", texts, 1 << 20)
-    return in_pieces(Examples(bags, {"label": torch.from_numpy(targets["label"])}), "label", look.size, kinds)
+    return split_into_chunks(Examples(bags, {"label": torch.from_numpy(targets["label"])}), "label", look.size, kinds)
 
 
 def fitted(kinds: int) -> tuple[Tensor, Tensor, bool]:

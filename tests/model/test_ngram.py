@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from unrolled import states
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.model.ngram import counts as ngram_counts
-from unrolled.model.ngram.counts import count_ngrams
+from unrolled.model.ngram.counts import CountLimits, count_ngrams
 from unrolled.model.ngram.model import NGram, NGramState, choose_order
 from unrolled.model.ngram.table import find_discounts
 from unrolled.model.ngram.text import Array
@@ -105,7 +105,7 @@ def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     model = NGram.count(some_text(), V, 5, eos=0)
     text = some_text(200, seed=3)
     whole = model.score(text)
-    monkeypatch.setattr("unrolled.model.ngram.model.READ_AT_ONCE", 7)
+    monkeypatch.setattr("unrolled.model.ngram.model.SCORED_AT_ONCE", 7)
     np.testing.assert_array_equal(model.score(text), whole)
     assert model.score(text[:0]).shape == (0,)
 
@@ -123,7 +123,7 @@ def test_a_part_is_scored_segment_by_segment(eos: int | None) -> None:
             continue
         closes = [0] if stop < len(text) and text[stop] == 0 else []
         expected.append(model.score(np.concatenate([[0] * int(opens), text[start:stop], closes]).astype(int))[1:])
-    np.testing.assert_allclose(model.score_part(text, segments), np.concatenate(expected))
+    np.testing.assert_allclose(model.score_segments(text, segments), np.concatenate(expected))
 
 
 def test_what_was_read_before_a_eos_changes_nothing_after_it() -> None:
@@ -143,7 +143,7 @@ def test_a_token_that_was_never_seen_is_possible() -> None:
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 def test_a_saved_model_answers_the_same(smoothing: str) -> None:
-    model = NGram.count(some_text(), 300, 4, smoothing, eos=0, most=400)
+    model = NGram.count(some_text(), 300, 4, smoothing, eos=0, limits=CountLimits(most=400))
     again = NGram.from_tensors(load(save(model.to_tensors())), model.facts())
     text = some_text(100, seed=2)
     np.testing.assert_array_equal(again.score(text), model.score(text))
@@ -216,11 +216,11 @@ def test_the_order_that_predicts_best_is_chosen() -> None:
     train, valid = np.array([[0, 3000]]), np.array([[3000, 4000]])
     for smoothing in SMOOTHINGS:
         chosen = choose_order(text, V, train, valid, smoothing=smoothing, longest=6)
-        nats = [NGram.count(text, V, n, smoothing, train, 0).score_part(text, valid).mean() for n in range(1, 7)]
+        nats = [NGram.count(text, V, n, smoothing, train, 0).score_segments(text, valid).mean() for n in range(1, 7)]
         assert chosen.order == int(np.argmin(nats)) + 1 > 1
         apart = choose_order(text, V, train, np.array([[3000, 3500], [3600, 4000]]), smoothing=smoothing, eos=None)
         assert apart.order > 1 and apart.eos is None
-        assert chosen.score_part(text, valid).mean() == pytest.approx(min(nats), rel=1e-12)
+        assert chosen.score_segments(text, valid).mean() == pytest.approx(min(nats), rel=1e-12)
 
 
 def test_an_order_is_chosen_in_several_passes_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class ByTheFormula:
                     for n in range(min(self.order, len(history) + 1)):
                         self.counts.setdefault((whose, history[len(history) - n :]), Counter())[unit] += 1
         kinds = {unit for text in texts for _, unit in self.pairs(text)}
-        self.different, known = len(kinds) + 1, Counter(label for label in labels if label >= 0)
+        self.unit_count, known = len(kinds) + 1, Counter(label for label in labels if label >= 0)
         self.prior = [(known[label] + 0.5) / (sum(known.values()) + 0.5 * len(NAMES)) for label in range(len(NAMES))]
 
     def pairs(self, text: str) -> list[tuple[tuple[str, ...], str]]:
@@ -54,7 +54,7 @@ class ByTheFormula:
         return [(units[max(0, at - self.order + 1) : at], units[at]) for at in range(1, len(units))]
 
     def chance(self, unit: str, history: tuple[str, ...], whose: Any) -> float:
-        found = 1 / self.different if whose == "all" else self.chance(unit, history, "all")
+        found = 1 / self.unit_count if whose == "all" else self.chance(unit, history, "all")
         for n in range(len(history) + 1):
             counted = self.counts.get((whose, history[len(history) - n :]))
             if counted:
@@ -97,9 +97,9 @@ def test_the_probabilities_of_all_units_after_a_history_sum_to_one(units: str, b
     for text in texts:
         line = UnitSequence.of(units, [text])
         windows, follows = line.windows(counted.order), line.follows()
-        below = np.full((int(follows.sum()), 1), 1 / counted.different)
+        below = np.full((int(follows.sum()), 1), 1 / counted.unit_count)
         for counts in (counted.of_all, counted.of_each):
-            below = counts.read(counts.nodes(windows, follows), below)
+            below = counts.probabilities(counts.nodes(windows, follows), below)
         probabilities.append(below[len(UNITS[units](beginning))])
     assert np.sum(probabilities, 0) == pytest.approx(np.ones(len(NAMES)), abs=1e-5)
 

@@ -9,7 +9,7 @@ from ngram_cases import V, count_slowly, documents_of, some_text
 from unrolled.deadline import Deadline
 from unrolled.model.ngram import counts as ngram_counts
 from unrolled.model.ngram import text as ngram_text
-from unrolled.model.ngram.counts import Counts, count_ngrams
+from unrolled.model.ngram.counts import CountLimits, Counts, count_ngrams
 from unrolled.model.ngram.model import NGram
 from unrolled.model.ngram.text import make_blocks, read_block
 
@@ -73,7 +73,7 @@ def test_counting_in_pieces_and_passes_counts_the_same(eos: int | None, monkeypa
     monkeypatch.setattr(ngram_counts, "CHUNK", 37)
     monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three tokens per key: several passes
     pieces = count_ngrams(text, V, 6, segments, eos)
-    assert len(pieces.levels) == len(whole.levels) == 6 and pieces.read == whole.read
+    assert len(pieces.levels) == len(whole.levels) == 6 and pieces.counted == whole.counted
     for a, b in zip(whole.levels, pieces.levels, strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     onto = None
@@ -97,11 +97,11 @@ def test_many_tokens_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.Mo
 
 def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
     text = np.random.default_rng(0).integers(0, V, 2000)
-    counts = count_ngrams(text, V, 8, keep=100)
-    assert len(counts.levels) == 2 and counts.short == "there are more than 100 distinct 3-grams"
+    counts = count_ngrams(text, V, 8, limits=CountLimits(keep=100))
+    assert len(counts.levels) == 2 and counts.why_lower == "there are more than 100 distinct 3-grams"
     for lowered, asked in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
         assert np.array_equal(lowered.keys, asked.keys) and np.array_equal(lowered.occurrences, asked.occurrences)
-    assert NGram.count(text, V, 8, keep=100).describe() == (
+    assert NGram.count(text, V, 8, limits=CountLimits(keep=100)).describe() == (
         "2-gram (Kneser–Ney; not longer, because there are more than 100 distinct 3-grams)"
     )
     assert "different" not in NGram.smooth(counts, order=1).describe()
@@ -109,12 +109,12 @@ def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
 
 def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text(2000)
-    counts = count_ngrams(text, V, 4, eos=0, most=500)
-    assert 300 < counts.read <= 500 and counts.given == 2000
-    assert f"counted on {counts.read} of 2,000 tokens" in NGram.smooth(counts).describe()
+    counts = count_ngrams(text, V, 4, eos=0, limits=CountLimits(most=500))
+    assert 300 < counts.counted <= 500 and counts.total == 2000
+    assert f"counted on {counts.counted} of 2,000 tokens" in NGram.smooth(counts).describe()
     monkeypatch.setattr(ngram_counts, "CHUNK", 400)
-    hurried = count_ngrams(text, V, 4, eos=0, deadline=Deadline(0))
-    assert hurried.read == 100 and len(hurried.levels) == 4
+    hurried = count_ngrams(text, V, 4, eos=0, limits=CountLimits(deadline=Deadline(0)))
+    assert hurried.counted == 100 and len(hurried.levels) == 4
     model = NGram.smooth(hurried)
     assert np.isfinite(model.score(text)).all()
 

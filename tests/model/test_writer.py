@@ -14,7 +14,7 @@ from unrolled.errors import OptionError
 from unrolled.memory import LSTM, Attention, Memory, NoMemory, Stack, draw_masks
 from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttentionMemory, Dot
 from unrolled.model.embeddings import BagEmbedding
-from unrolled.model.encoder_decoder import EncoderDecoder, Source, build_encoder_decoder
+from unrolled.model.encoder_decoder import EncoderDecoder, EncoderDecoderConfig, Source, build_encoder_decoder
 from unrolled.model.encoders import Bidirectional, SelfAttentionEncoder, build_bidirectional
 from unrolled.seeds import make_generator
 
@@ -37,8 +37,8 @@ def texts() -> Texts:
 
 def make(model: str = "gru", cross_attention: str = "additive", **how: Any) -> EncoderDecoder:
     torch.manual_seed(0)
-    how = {"embed": 6, "size": 8, **how}
-    return build_encoder_decoder(BagEmbedding(20, how["embed"]), model, cross_attention, 11, **how).double()
+    config = EncoderDecoderConfig(model, cross_attention, 11, **{"embed": 6, "size": 8, **how})
+    return build_encoder_decoder(config, BagEmbedding(20, config.embed)).double()
 
 
 def probabilities(encoder_decoder: EncoderDecoder, row: int) -> list[Tensor]:
@@ -157,18 +157,14 @@ def test_an_untrained_encoder_decoder_gives_every_token_its_share() -> None:
 
 def parts(decoder: Memory, **how: Any) -> EncoderDecoder:
     stem = NoMemory(6, 6, nn.RMSNorm(6))
-    return EncoderDecoder(
-        BagEmbedding(9, 6), stem, build_bidirectional("gru", 6, 8), decoder, tokens=9, embed=6, **how
-    )
+    return EncoderDecoder(BagEmbedding(9, 6), stem, build_bidirectional("gru", 6, 8), decoder, tokens=9, **how)
 
 
 def test_what_cannot_be_is_refused() -> None:
     looking = Stack([LSTM(6, 8), CrossAttentionMemory(Dot(8, 8, 8))])
-    with pytest.raises(OptionError, match="The decoder takes 8 numbers per step, but embed is 6"):
-        parts(CrossAttentionMemory(Dot(8, 8, 8)))
-    with pytest.raises(OptionError, match="no cross-attention: it would write without using the input"):
+    with pytest.raises(OptionError, match="no cross-attention: it would generate text without using the input"):
         parts(LSTM(6, 8))
-    with pytest.raises(OptionError, match=r"embed is 6 and the decoder's size is 8\. Make the two equal"):
+    with pytest.raises(OptionError, match=r"input has 6 numbers per step and its output 8\. Make the two equal"):
         parts(looking, tied=True)
     with pytest.raises(OptionError, match=r"label smoothing is 1\.0; it must be at least 0"):
         parts(looking, smoothing=1.0)

@@ -78,7 +78,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
 def test_weights_that_there_was_no_time_to_fit_are_said_to_be_so(text: Path, whole: Path) -> None:
     mixture = opened(whole).model
     assert isinstance(mixture, Mixture)
-    learnt, ngram = mixture.parts
+    learnt, ngram = mixture.members
     assert isinstance(learnt, LanguageModel) and isinstance(ngram, NGram)
     cut, fitted = (
         select_model(learnt, ngram, read_corpus(text), 500, "lstm+ngram", "lstm", deadline=deadline)

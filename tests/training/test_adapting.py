@@ -83,7 +83,7 @@ def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
     for piece in tokens.split(8):  # type: ignore[no-untyped-call]
         answered, of_whole = whole.unroll(piece[None], of_whole)
         _, of_alone = alone.unroll(piece[None], of_alone)
-    same = zip(whole.model.learnt.parameters(), alone.model.parameters(), strict=True)
+    same = zip(whole.model.trained.parameters(), alone.model.parameters(), strict=True)
     assert all(torch.equal(mine, other) for mine, other in same)
     assert torch.equal(whole.model.gate, mixture.gate), "how they are weighed stays as it was"
     plain, _ = mixture.unroll(tokens[None], mixture.start(1))

@@ -17,7 +17,7 @@ from unrolled.tasks.language_modeling.task import size_of_text
 from unrolled.threads import threads_for
 from unrolled.training.measure import rehearse_language, seconds_per_update
 from unrolled.training.plan import Plan
-from unrolled.training.planning import PROBED_SIZE, TextSize, plan_steps, shape
+from unrolled.training.planning import PROBED_SIZE, TextSize, plan_of_size, plan_steps
 
 START_SECONDS = 4.0  # seconds in which a training's process starts and reads a short text
 REACH_SECONDS = 12.0  # seconds that measuring the reach takes, about
@@ -93,7 +93,7 @@ class Forecast:
         if options.steps is not None:
             return plan_steps(options, text, *self._machine)
         units = options.hidden_size or PROBED_SIZE
-        return shape(options, text, *self._machine, units, options.layers or 1, text.training)
+        return plan_of_size(options, text, *self._machine, units, options.layers or 1, text.training)
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
-from unrolled.training.planning import TextSize, shape, shapes_for
+from unrolled.training.planning import TextSize, plan_of_size, sizes_for
 
 WIDEST = 8192  # units that are tried
 TOLERANCE = 0.03  # share by which the number of parameters may differ
@@ -28,7 +28,7 @@ def fit_size(model: str, parameters: int, layers: int | None, text: TextSize) ->
     def count(units: int, depth: int) -> int | None:
         """The number of parameters; None where the width conflicts with the model's options, such as heads."""
         options = TrainOptions(model=model, hidden_size=units, layers=depth)
-        embedding = shape(options, text, "cpu", 1, units, depth, 0).embedding_size
+        embedding = plan_of_size(options, text, "cpu", 1, units, depth, 0).embedding_size
         try:
             with torch.device("meta"):
                 net = LanguageModel(text.tokens, embedding, build_stack(model, embedding, units, depth))
@@ -40,7 +40,7 @@ def fit_size(model: str, parameters: int, layers: int | None, text: TextSize) ->
         found = count(*size)
         return float("inf") if found is None else abs(found / parameters - 1)
 
-    _, depth = min(shapes_for(replace(TrainOptions(model=model), layers=layers)), key=distance)
+    _, depth = min(sizes_for(replace(TrainOptions(model=model), layers=layers)), key=distance)
     low, high = 1, WIDEST
     while low < high:  # the narrowest with at least as many; impossible widths are skipped upwards
         middle = (low + high) // 2

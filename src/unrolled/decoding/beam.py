@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from unrolled import states
+from unrolled.data.vocabulary.base import EOS
 from unrolled.errors import OptionError, TrainingError
 
 ALPHA = 0.6  # of the length penalty; Wu et al. (2016) found 0.6 to 0.7 best
 
 
 class Stepping(Protocol):
-    """A model that predicts the next token from a state, row by row: a `EncoderDecoder`, a `LanguageModel`."""
+    """A model that predicts the next token from a state, row by row: an `EncoderDecoder`, a `LanguageModel`."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
@@ -51,27 +52,26 @@ def beam_search(
     *,
     width: int,
     length: int,
-    eos: int = 0,
     alpha: float = ALPHA,
 ) -> list[list[Hypothesis]]:
     """For each of the state's rows up to `width` texts of at most `length` tokens, by normalised score, best first.
 
-    The first input is the BOS token (`eos`, which is also EOS). At each step the most likely candidates of a row
+    The first input is the BOS token (the same token as EOS). At each step the most likely candidates of a row
     are kept, finished and unfinished ones; a finished one makes the beam narrower (Sutskever et al. 2014). So a beam
-    of one is greedy, and a row's texts do not depend on the other rows. Tokens of probability 0 are never written.
+    of one is greedy, and a row's texts do not depend on the other rows. Tokens of probability 0 are never generated.
     alpha: of `length_penalty`; 0 ranks by score alone. Raises OptionError.
     """
     _check(width, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     done: list[list[Hypothesis]] = [[] for _ in range(rows)]
-    last = torch.full((rows,), eos)
+    last = torch.full((rows,), EOS)
     for _ in range(length):
         if not live:
             break
         logs, state = _step(model, last, state)  # (N, V), N unfinished texts
         going_on = []
         for one in _likeliest(live, logs, [width - len(found) for found in done]):
-            if one.tokens[-1] == eos:
+            if one.tokens[-1] == EOS:
                 done[one.row].append(_hypothesis(one, alpha, ended=True))
             else:
                 going_on.append(one)
@@ -84,9 +84,7 @@ def beam_search(
 
 
 @torch.no_grad()
-def greedy(
-    model: Stepping, state: Any, rows: int, *, length: int, eos: int = 0, alpha: float = ALPHA
-) -> list[Hypothesis]:
+def greedy(model: Stepping, state: Any, rows: int, *, length: int, alpha: float = ALPHA) -> list[Hypothesis]:
     """For each of the state's rows the text of the most likely token at each step, at most `length` long.
 
     alpha: of the reported normalised score; it changes no text. Raises OptionError.
@@ -94,7 +92,7 @@ def greedy(
     _check(1, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     found: dict[int, Hypothesis] = {}
-    last = torch.full((rows,), eos)
+    last = torch.full((rows,), EOS)
     for _ in range(length):
         if not live:
             break
@@ -105,8 +103,8 @@ def greedy(
             Candidate(one.row, place, (*one.tokens, token), one.score + score)
             for place, (one, score, token) in enumerate(pairs)
         ]
-        found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.tokens[-1] == eos}
-        live = [one for one in live if one.tokens[-1] != eos]
+        found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.tokens[-1] == EOS}
+        live = [one for one in live if one.tokens[-1] != EOS]
         state = states.take(state, torch.tensor([one.place for one in live], dtype=torch.int64))
         last = torch.tensor([one.tokens[-1] for one in live], dtype=torch.int64)
     found |= {one.row: _hypothesis(one, alpha, ended=False) for one in live}
@@ -146,6 +144,8 @@ def _check(width: int, length: int, alpha: float) -> None:
     if width < 1:
         raise OptionError(f"width is {width}; it is the number of texts in the beam, so give 1 or more, such as 5.")
     if length < 1:
-        raise OptionError(f"length is {length}; it is the number of tokens to write, so give 1 or more, such as 100.")
+        raise OptionError(
+            f"length is {length}; it is the number of tokens to generate, so give 1 or more, such as 100."
+        )
     if not 0 <= alpha < torch.inf:
         raise OptionError(f"alpha is {alpha}; it is 0 (no length penalty) or more. Try 0.6.")

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from unrolled.data.vocabulary.base import Vocabulary
+from unrolled.data.vocabulary.base import EOS, Vocabulary
 from unrolled.errors import OptionError, TrainingError
 
 
 class Stepping(Protocol):
-    """A model that predicts the next token from a state: also a `EncoderDecoder`, whose start takes its source."""
+    """A model that predicts the next token from a state: also an `EncoderDecoder`, whose start takes its source."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
@@ -77,7 +77,6 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     length: int,
-    eos: int = 0,
 ) -> Iterator[int]:
     """Continue `prompt` from the model's initial state; otherwise as `sample_from`."""
     return sample_from(
@@ -89,7 +88,6 @@ def sample(
         top_k=top_k,
         top_p=top_p,
         length=length,
-        eos=eos,
     )
 
 
@@ -103,11 +101,10 @@ def sample_from(
     top_k: int | None = None,
     top_p: float | None = None,
     length: int,
-    eos: int = 0,
 ) -> Iterator[int]:
     """Continue `prompt` from a state of one row, streaming tokens, until `length` tokens or the EOS token.
 
-    The inputs are the BOS token (`eos`, which is also EOS), then the prompt; neither is yielded, nor is EOS.
+    The inputs are the BOS token (the same token as EOS), then the prompt; neither is yielded, nor is EOS.
     For `temperature`, `top_k` and `top_p` see `probabilities`; at temperature 0 the generator is not used.
     The same generator state gives the same text. Raises OptionError, before the model runs, for a temperature below
     0, a top_k below 1, a top_p outside (0, 1] and a length below 1.
@@ -115,11 +112,11 @@ def sample_from(
     _check(temperature, top_k, top_p)
     if length < 1:
         raise OptionError(
-            f"length is {length}; it is the number of tokens to write, so give 1 or more, such as 1000."
+            f"length is {length}; it is the number of tokens to generate, so give 1 or more, such as 1000."
         )
 
-    def write(state: Any) -> Iterator[int]:
-        logits, state = _step(model, eos, state)
+    def generate(state: Any) -> Iterator[int]:
+        logits, state = _step(model, EOS, state)
         for token in prompt:
             if not 0 <= token < len(logits):
                 raise OptionError(
@@ -130,22 +127,23 @@ def sample_from(
         for left in range(length, 0, -1):
             probs = probabilities(logits, temperature, top_k, top_p)  # (V,)
             token = int(probs.argmax()) if temperature == 0 else draw_token(probs, generator)
-            if token == eos:
+            if token == EOS:
                 return
             yield token
             if left > 1:
                 logits, state = _step(model, token, state)
 
-    return write(state)
+    return generate(state)
 
 
-def decode_stream(table: Vocabulary, ids: Iterable[int]) -> Iterator[str]:
-    """Stream the text of `ids`, each character once its last byte has come; joined, it is `table.decode(ids)`."""
-    return filter(None, table.decode_stream([token] for token in ids))
+def decode_stream(vocabulary: Vocabulary, ids: Iterable[int]) -> Iterator[str]:
+    """Stream the text of `ids`, each character as soon as its last byte is there; joined, the chunks are
+    `vocabulary.decode(ids)`."""
+    return filter(None, vocabulary.decode_stream([token] for token in ids))
 
 
-def stop_at(pieces: Iterable[str], stop: str) -> Iterator[str]:
-    """Yield the segments of a text until `stop` appears in it, also split over segments; `stop` is left out.
+def stop_at(chunks: Iterable[str], stop: str) -> Iterator[str]:
+    """Yield the chunks of a text until `stop` appears in it, also split over chunks; `stop` is left out.
 
     At most len(stop) - 1 characters, which may be the beginning of `stop`, are held back. Raises OptionError for an
     empty `stop`.
@@ -155,14 +153,14 @@ def stop_at(pieces: Iterable[str], stop: str) -> Iterator[str]:
 
     def pass_on() -> Iterator[str]:
         held = ""
-        for piece in pieces:
-            held += piece
+        for chunk in chunks:
+            held += chunk
             end = held.find(stop)
             if end >= 0:
                 if end:
                     yield held[:end]
                 return
-            free = len(held) - _waiting(held, stop)
+            free = len(held) - _held_back(held, stop)
             if free:
                 yield held[:free]
             held = held[free:]
@@ -172,7 +170,7 @@ def stop_at(pieces: Iterable[str], stop: str) -> Iterator[str]:
     return pass_on()
 
 
-def _waiting(text: str, stop: str) -> int:
+def _held_back(text: str, stop: str) -> int:
     """The number of last characters of `text` that may be the beginning of `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((count for count in range(longest, 0, -1) if stop.startswith(text[-count:])), 0)

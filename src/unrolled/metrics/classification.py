@@ -89,12 +89,12 @@ class LabelScore:
             "macro_f1_interval": list(self.macro_f1_interval),
             "calibration_error": self.calibration_error,
             "labels": list(self.labels),
-            **self._confused(),
+            **self._confusion_facts(),
             **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
             **({} if self.span_f1 is None else {"span_f1": self.span_f1}),
         }
 
-    def _confused(self) -> dict[str, Any]:
+    def _confusion_facts(self) -> dict[str, Any]:
         """The confusion table, or the most frequent mistakes where there are many labels."""
         if len(self.labels) <= MOST_IN_TABLE:
             return {"confusion": [list(row) for row in self.confusion]}
@@ -108,20 +108,20 @@ class LabelScore:
 
 def score_labels(logs: Floats, targets: Ids, labels: Sequence[str], deadline: Deadline = UNLIMITED) -> LabelScore:
     """The score of log-probabilities (N, K) against targets (N,), which are below 0 for an unknown label."""
-    rows, kinds = logs.shape
+    rows, label_count = logs.shape
     predictions, known = logs.argmax(1), targets >= 0
     right = predictions == targets
-    cells, counts = np.unique(np.where(known, targets, kinds) * kinds + predictions, return_counts=True)
-    true, predicted = np.divmod(cells, kinds)
+    cells, counts = np.unique(np.where(known, targets, label_count) * label_count + predictions, return_counts=True)
+    true, predicted = np.divmod(cells, label_count)
     nats = -logs[np.flatnonzero(known), targets[known]]
-    drawn = resampled_f1(true, predicted, counts, kinds, deadline)
+    drawn = bootstrap_f1(true, predicted, counts, label_count, deadline)
     ends = np.quantile(drawn, [0.025, 0.975])
     return LabelScore(
         rows=rows,
         nats=float(nats.mean()) if len(nats) else math.nan,
         accuracy=float(right.mean()),
         accuracy_interval=wilson(int(right.sum()), rows),
-        macro_f1=macro_f1(true, predicted, counts, kinds),
+        macro_f1=macro_f1(true, predicted, counts, label_count),
         macro_f1_interval=(float(ends[0]), float(ends[1])),
         calibration_error=calibration_error(np.exp(logs.max(1)), right),
         labels=tuple(labels),
@@ -147,41 +147,45 @@ def spans_of(tags: Sequence[str]) -> set[tuple[int, int, str]]:
     return spans
 
 
-def span_f1(predicted: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
+def span_f1(predicted: Sequence[Sequence[str]], targets: Sequence[Sequence[str]]) -> float:
     """2 · found / (predicted spans + true spans), over rows of tags (Tjong Kim Sang & De Meulder 2003)."""
-    found = whole = 0
-    for predicted_tags, true_tags in zip(predicted, right, strict=True):
+    found = total = 0
+    for predicted_tags, true_tags in zip(predicted, targets, strict=True):
         predicted_spans, true_spans = spans_of(predicted_tags), spans_of(true_tags)
         found += len(predicted_spans & true_spans)
-        whole += len(predicted_spans) + len(true_spans)
-    return 2 * found / whole if whole else math.nan
+        total += len(predicted_spans) + len(true_spans)
+    return 2 * found / total if total else math.nan
 
 
-def macro_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int) -> float:
+def macro_f1(true: Ids, predicted: Ids, counts: Ids, label_count: int) -> float:
     """The mean of 2 · right / (true + predicted) over the labels that occur in these rows or are predicted.
 
     true, predicted, counts (C,): the number of rows with each pair of labels; true K: unknown in training.
     """
-    whole = np.bincount(true, counts, kinds + 1)[:kinds] + np.bincount(predicted, counts, kinds)
+    whole = np.bincount(true, counts, label_count + 1)[:label_count] + np.bincount(predicted, counts, label_count)
     same = true == predicted
-    right = np.bincount(true[same], counts[same], kinds)
-    met = whole > 0
-    return float((2 * right[met] / whole[met]).mean()) if met.any() else math.nan
+    right = np.bincount(true[same], counts[same], label_count)
+    present = whole > 0
+    return float((2 * right[present] / whole[present]).mean()) if present.any() else math.nan
 
 
-def resampled_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int, deadline: Deadline = UNLIMITED) -> list[float]:
+def bootstrap_f1(
+    true: Ids, predicted: Ids, counts: Ids, label_count: int, deadline: Deadline = UNLIMITED
+) -> list[float]:
     """Macro-F1 of bootstrap samples of these rows; one sample is in memory at a time."""
     rows = int(counts.sum())
     generator = numpy_generator(0, "bootstrap")
     probabilities = counts / max(1, rows)
-    return bootstrap(lambda: macro_f1(true, predicted, generator.multinomial(rows, probabilities), kinds), deadline)
+    return bootstrap(
+        lambda: macro_f1(true, predicted, generator.multinomial(rows, probabilities), label_count), deadline
+    )
 
 
-def bootstrap(figure: Callable[[], T], deadline: Deadline = UNLIMITED) -> list[T]:
-    """The results of calling `figure` `RESAMPLED` times; fewer past the deadline, but at least `FEWEST_DRAWN`."""
+def bootstrap(draw: Callable[[], T], deadline: Deadline = UNLIMITED) -> list[T]:
+    """The results of calling `draw` `RESAMPLED` times; fewer past the deadline, but at least `FEWEST_DRAWN`."""
     found: list[T] = []
     while len(found) < RESAMPLED and (not deadline.passed() or len(found) < FEWEST_DRAWN):
-        found.append(figure())
+        found.append(draw())
     return found
 
 

@@ -18,9 +18,9 @@ from unrolled.errors import OptionError
 
 BLOCK = 1 << 18  # tokens of training text hashed at a time
 _NO_TOKEN = -1  # between two chunks: no window across it matches a sample
-_BUCKETS = 20  # bits of a hash that the first, coarse comparison uses
+_BUCKET_BITS = 20  # of a hash, for the first, coarse comparison
 
-TextFeaturizer = NDArray[np.int64]
+Tokens = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
@@ -33,27 +33,31 @@ class Copies:
     share: float  # of the sample's segments (one at every position) that occur there; 0 for a shorter sample
 
 
-def find_copies(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> Copies:
+def find_copies(sample: ArrayLike, chunks: Iterable[ArrayLike], segment_length: int = 50) -> Copies:
     """The longest run of `sample` (tokens) that occurs in a chunk of training text, and the share of its segments.
 
     A chunk is a contiguous part of the text, of any length, possibly a memory map; runs across two chunks are not
-    found. `piece` is the length of a segment in tokens. Of several longest runs the first one found is reported.
-    Takes about 0.1 s per million tokens of training text. Raises OptionError for a piece below 1.
+    found. A segment is `segment_length` tokens long. Of several longest runs the first one found is reported. Takes
+    about 0.1 s per million tokens of training text. Raises OptionError for a segment length below 1.
     """
-    if piece < 1:
-        raise OptionError(f"piece is {piece}; it is a length in tokens, so give 1 or more, such as 50.")
+    if segment_length < 1:
+        raise OptionError(
+            f"segment_length is {segment_length}; it is a number of tokens, so give 1 or more, such as 50."
+        )
     ids = np.asarray(sample, dtype=np.int64)
-    wanted = _Windows(ids)
-    copied_at = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # whether the segment at position i was found
+    sample_windows = _Windows(ids)
+    # whether the segment at each position was found
+    copied_at = np.zeros(max(len(ids) - segment_length + 1, 0), dtype=bool)
     first, longest = 0, 0
     size = max(BLOCK, 4 * len(ids))
     for block in _blocks(chunks, size, overlap=max(len(ids) - 1, 0)):
         if longest == len(ids) and copied_at.all():
             break
         text = _Windows(block)
-        first, longest = _lengthen(wanted, text, first, longest)
-        if longest >= piece and not copied_at.all():  # a shorter longest run means that no segment was found yet
-            _mark(wanted, text, piece, copied_at)
+        first, longest = _lengthen(sample_windows, text, first, longest)
+        # a shorter longest run means that no segment was found yet
+        if longest >= segment_length and not copied_at.all():
+            _mark(sample_windows, text, segment_length, copied_at)
     share = float(copied_at.mean()) if len(copied_at) else 0.0
     return Copies(longest, tuple(ids[first : first + longest].tolist()), share)
 
@@ -61,7 +65,7 @@ def find_copies(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50)
 class _Windows:
     """The hashes of all windows of a text, for any length; those of powers of two are cached."""
 
-    def __init__(self, tokens: TextFeaturizer) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self._doubled = [_mix(tokens.astype(np.uint64), np.uint64(1))]
 
@@ -77,7 +81,7 @@ class _Windows:
         start = length - (1 << power)
         return windows if start == 0 else _mix(windows[:count], windows[start : start + count])
 
-    def has(self, window: TextFeaturizer, places: NDArray[np.intp]) -> bool:
+    def has(self, window: Tokens, places: NDArray[np.intp]) -> bool:
         """Whether the window equals the text at one of these places, compared token by token."""
         return any(np.array_equal(self.tokens[place : place + len(window)], window) for place in places)
 
@@ -91,10 +95,10 @@ def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
     return mixed
 
 
-def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[TextFeaturizer]:
+def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Tokens]:
     """The chunks in blocks of about `size` tokens. Long chunks are cut so that neighbours share `overlap` tokens;
     short ones are joined with a number between them that is not a token."""
-    held: list[TextFeaturizer] = []
+    held: list[Tokens] = []
     count = 0
     for chunk in chunks:
         tokens = np.asarray(chunk)
@@ -109,16 +113,16 @@ def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Te
         yield np.concatenate(held)
 
 
-def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tuple[int, int]:
+def _lengthen(sample_windows: _Windows, text: _Windows, first: int, longest: int) -> tuple[int, int]:
     """The start in the sample and the length of the longest run, given one of `longest` so far.
 
     A text that contains a run contains every shorter one: the length doubles, then is bisected.
     """
-    too_long = len(wanted.tokens) + 1
+    too_long = len(sample_windows.tokens) + 1
     stride = 1
     while longest + 1 < too_long:
         length = min(longest + stride, (longest + too_long) // 2)
-        place = next(_matches(wanted, text, length), None)
+        place = next(_matches(sample_windows, text, length), None)
         if place is None:
             too_long = length
         else:
@@ -126,39 +130,41 @@ def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tup
     return first, longest
 
 
-def _mark(wanted: _Windows, text: _Windows, piece: int, copied_at: NDArray[np.bool_]) -> None:
+def _mark(sample_windows: _Windows, text: _Windows, segment_length: int, copied_at: NDArray[np.bool_]) -> None:
     """Marks in `copied_at` the windows of the sample that occur in the text."""
-    for place in _matches(wanted, text, piece, ~copied_at):
+    for place in _matches(sample_windows, text, segment_length, ~copied_at):
         copied_at[place] = True
 
 
-def _matches(wanted: _Windows, text: _Windows, length: int, mask: NDArray[np.bool_] | None = None) -> Iterator[int]:
+def _matches(
+    sample_windows: _Windows, text: _Windows, length: int, mask: NDArray[np.bool_] | None = None
+) -> Iterator[int]:
     """Places in the sample whose window of `length` occurs in the text.
 
     `mask` selects the windows of the sample to look for (None: all). The first place costs one comparison of
     `length` tokens, however often a window is repeated on either side.
     """
-    hashes = wanted.hashes(length)
+    hashes = sample_windows.hashes(length)
     places = np.arange(len(hashes)) if mask is None else np.flatnonzero(mask)
     places = places[np.argsort(hashes[places], kind="stable")]  # equal windows are adjacent
-    kinds, begins = np.unique(hashes[places], return_index=True)
+    distinct, begins = np.unique(hashes[places], return_index=True)
     ends = np.r_[begins[1:], len(places)]
-    found, kind_of_found = _look_up(kinds, text.hashes(length))
-    earliest = np.full(len(kinds), -1)
-    earliest[kind_of_found[::-1]] = found[::-1]
-    for kind in np.flatnonzero(earliest >= 0):
-        for place in places[begins[kind] : ends[kind]].tolist():
-            window = wanted.tokens[place : place + length]
-            if text.has(window, earliest[[kind]]) or text.has(window, found[kind_of_found == kind]):
+    found, index_of_found = _look_up(distinct, text.hashes(length))
+    earliest = np.full(len(distinct), -1)
+    earliest[index_of_found[::-1]] = found[::-1]
+    for index in np.flatnonzero(earliest >= 0):
+        for place in places[begins[index] : ends[index]].tolist():
+            window = sample_windows.tokens[place : place + length]
+            if text.has(window, earliest[[index]]) or text.has(window, found[index_of_found == index]):
                 yield place
 
 
-def _look_up(kinds: Hashes, hashes: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The places of a text whose hashes are among `kinds` (sorted, not empty), and the index of each in `kinds`."""
-    shift = np.uint64(64 - _BUCKETS)
-    taken = np.zeros(1 << _BUCKETS, dtype=bool)
-    taken[kinds >> shift] = True
+def _look_up(distinct: Hashes, hashes: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of a text whose hashes are among `distinct` (sorted, not empty), and the index of each there."""
+    shift = np.uint64(64 - _BUCKET_BITS)
+    taken = np.zeros(1 << _BUCKET_BITS, dtype=bool)
+    taken[distinct >> shift] = True
     found = np.flatnonzero(taken[hashes >> shift])
-    kind = np.minimum(np.searchsorted(kinds, hashes[found]), len(kinds) - 1)
-    real = kinds[kind] == hashes[found]
-    return found[real], kind[real]
+    index = np.minimum(np.searchsorted(distinct, hashes[found]), len(distinct) - 1)
+    real = distinct[index] == hashes[found]
+    return found[real], index[real]

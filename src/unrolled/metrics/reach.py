@@ -86,19 +86,19 @@ def measure_reach(
     time for, `ROWS` of them at least. Raises DataError where the text is too short for any context.
     """
     rows = [row for row in rows if len(row[1])]
-    longest, places = _places(rows, seed)
+    longest, positions = _draw_positions(rows, seed)
     started = time.monotonic()
-    lags, gradient = _gradient_by_lag(model, rows, places, min(longest, GRADIENT_STEPS), GRADIENT_SHARE * seconds)
-    whole = _whole(model, rows, len(characters))
+    lags, gradient = _gradient_by_lag(model, rows, positions, min(longest, GRADIENT_STEPS), GRADIENT_SHARE * seconds)
+    whole = _nats_of_stream(model, rows, len(characters))
     contexts = [2**i for i in range(longest.bit_length())]
     cut: list[Floats] = []  # (positions, contexts) each
-    for first in range(0, len(places), ROWS):
-        batch = places[first : first + ROWS]
-        cut.append(np.stack([_cut(model, rows, batch, k, len(characters)) for k in contexts], axis=1))
+    for first in range(0, len(positions), ROWS):
+        batch = positions[first : first + ROWS]
+        cut.append(np.stack([_nats_with_context(model, rows, batch, k, len(characters)) for k in contexts], axis=1))
         if time.monotonic() - started > seconds:
             break
     nats = np.concatenate(cut)
-    seen = places[: len(nats)]
+    seen = positions[: len(nats)]
     best = np.array([whole[row][at] for row, at in seen])
     char_count = np.array([characters[rows[row][1][at]] for row, at in seen]).sum()
     lost = nats - best[:, None]
@@ -108,54 +108,56 @@ def measure_reach(
     reach = next((k for k, value in zip(contexts, by_context, strict=True) if value <= allowed), contexts[-1])
     return Reach(
         tuple(contexts), tuple(by_context.tolist()), all_of_it, tuple(error.tolist()), reach, len(seen),
-        *_binned(lags, gradient),
+        *_bin_lags(lags, gradient),
     )  # fmt: skip
 
 
-def _places(rows: Sequence[tuple[Ids, Ids]], seed: int) -> tuple[int, list[tuple[int, int]]]:
+def _draw_positions(rows: Sequence[tuple[Ids, Ids]], seed: int) -> tuple[int, list[tuple[int, int]]]:
     """The longest context to cut to, and positions (row, step) with as much before them, in random order."""
     longest = LONGEST
     while longest > 1 and sum(max(0, len(targets) - longest + 1) for _, targets in rows) < FEWEST:
         longest //= 2
-    places = [(row, at) for row, (_, targets) in enumerate(rows) for at in range(longest - 1, len(targets))]
-    if len(places) < 2:
+    positions = [(row, at) for row, (_, targets) in enumerate(rows) for at in range(longest - 1, len(targets))]
+    if len(positions) < 2:
         raise DataError("There is too little text to measure the reach on: give a longer one.")
-    order = numpy_generator(seed, "reach").permutation(len(places))[:LONGEST]
-    return longest, [places[k] for k in order]
+    order = numpy_generator(seed, "reach").permutation(len(positions))[:LONGEST]
+    return longest, [positions[k] for k in order]
 
 
 @torch.no_grad()
-def _whole(model: Unrolling, rows: Sequence[tuple[Ids, Ids]], size: int) -> list[Floats]:
+def _nats_of_stream(model: Unrolling, rows: Sequence[tuple[Ids, Ids]], size: int) -> list[Floats]:
     """Nats of every target of each segment, processed as a stream."""
     scores = []
     for inputs, targets in rows:
-        state, parts = model.start(1), []
+        state, nats = model.start(1), []
         steps = max(1, min(1024, LOGITS // size))
         for start in range(0, len(targets), steps):
             tokens, following = (_tensor(ids[None, start : start + steps]) for ids in (inputs, targets))
             logits, state = model.unroll(tokens, state)
-            parts.append(F.cross_entropy(logits[0].cpu().double(), following[0], reduction="none").numpy())
-        scores.append(np.concatenate(parts))
+            nats.append(F.cross_entropy(logits[0].cpu().double(), following[0], reduction="none").numpy())
+        scores.append(np.concatenate(nats))
     return scores
 
 
 @torch.no_grad()
-def _cut(
-    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], context: int, size: int
+def _nats_with_context(
+    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], positions: Sequence[tuple[int, int]], context: int, size: int
 ) -> Floats:
-    """Nats of the targets at these places, given only the last `context` tokens."""
-    tokens, targets = _windows(rows, places, context)
-    state, logits = model.start(len(places)), torch.zeros(0)
-    for chunk in tokens.split(max(1, LOGITS // (len(places) * size)), dim=1):  # type: ignore[no-untyped-call]
+    """Nats of the targets at these positions, given only the last `context` tokens."""
+    tokens, targets = _windows(rows, positions, context)
+    state, logits = model.start(len(positions)), torch.zeros(0)
+    for chunk in tokens.split(max(1, LOGITS // (len(positions) * size)), dim=1):  # type: ignore[no-untyped-call]
         logits, state = model.unroll(chunk, state)
     nats: Floats = F.cross_entropy(logits[:, -1].cpu().double(), targets, reduction="none").numpy()
     return nats
 
 
-def _windows(rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int) -> tuple[Tensor, Tensor]:
+def _windows(
+    rows: Sequence[tuple[Ids, Ids]], positions: Sequence[tuple[int, int]], steps: int
+) -> tuple[Tensor, Tensor]:
     """The last `steps` inputs up to each place (B, T), and the target there (B,)."""
-    tokens = np.stack([rows[row][0][at + 1 - steps : at + 1] for row, at in places])
-    return _tensor(tokens), _tensor(np.array([rows[row][1][at] for row, at in places]))
+    tokens = np.stack([rows[row][0][at + 1 - steps : at + 1] for row, at in positions])
+    return _tensor(tokens), _tensor(np.array([rows[row][1][at] for row, at in positions]))
 
 
 def _tensor(ids: Ids) -> Tensor:
@@ -163,15 +165,19 @@ def _tensor(ids: Ids) -> Tensor:
 
 
 def _gradient_by_lag(
-    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int, seconds: float
+    model: Unrolling,
+    rows: Sequence[tuple[Ids, Ids]],
+    positions: Sequence[tuple[int, int]],
+    steps: int,
+    seconds: float,
 ) -> tuple[int, Floats]:
     """(positions, norms (steps,) summed over them) of the loss's gradient by the embedded token at each lag."""
     total, seen, started = np.zeros(steps), 0, time.monotonic()
     if not isinstance(model, LanguageModel):
         return 0, total
     device = model.embedding.weight.device
-    while seen < len(places) and (not seen or time.monotonic() - started < seconds):
-        batch = places[seen : seen + GRADIENT_ROWS]
+    while seen < len(positions) and (not seen or time.monotonic() - started < seconds):
+        batch = positions[seen : seen + GRADIENT_ROWS]
         tokens, targets = _windows(rows, batch, steps)
         embedded = model.embedding(tokens.to(device)).detach().requires_grad_()  # (B, T, E)
         hidden, _ = model.memory.unroll(embedded, model.memory.start(len(batch)))
@@ -182,7 +188,7 @@ def _gradient_by_lag(
     return seen, total
 
 
-def _binned(seen: int, norms: Floats) -> tuple[tuple[int, ...], tuple[float, ...], int | None]:
+def _bin_lags(seen: int, norms: Floats) -> tuple[tuple[int, ...], tuple[float, ...], int | None]:
     """Lags 0, 1, 2, 4, …, the mean norm from each to the next, and the number of steps that hold 95% of the sum."""
     if not seen or not norms.sum():
         return (), (), None

@@ -69,25 +69,25 @@ class ValueScore:
 
 
 def score_values(
-    predicted: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = UNLIMITED
+    predicted: Floats, targets: Floats, half_widths: Floats, nats: float, deadline: Deadline = UNLIMITED
 ) -> ValueScore:
-    """The score of predicted numbers (N, K) against the targets; reach (N, K): half of an interval's width."""
-    errors = predicted - right
+    """The score of predicted numbers (N, K) against the targets (N, K), with intervals of half_widths (N, K)."""
+    errors = predicted - targets
     rows = len(errors)
     generator = numpy_generator(0, "bootstrap")
 
     def draw() -> tuple[float, float, float]:
-        some = generator.integers(0, rows, rows)
-        return _figures(errors[some], right[some])
+        drawn_rows = generator.integers(0, rows, rows)
+        return _figures(errors[drawn_rows], targets[drawn_rows])
 
     drawn = bootstrap(draw, deadline) if rows > 1 else []
-    figures = [_figures(errors, right), *drawn]
+    figures = [_figures(errors, targets), *drawn]
     low, high = interval_ends(np.array(figures))
     mae, rmse, r2 = figures[0]
     return ValueScore(
         rows=rows, nats=nats, mae=mae, mae_interval=(float(low[0]), float(high[0])), rmse=rmse,
         rmse_interval=(float(low[1]), float(high[1])), r2=r2, r2_interval=(float(low[2]), float(high[2])),
-        coverage=float((np.abs(errors) <= reach).mean()), width=float(2 * reach.mean()),
+        coverage=float((np.abs(errors) <= half_widths).mean()), width=float(2 * half_widths.mean()),
         drawn=len(drawn),
     )  # fmt: skip
 
@@ -100,22 +100,22 @@ def interval_ends(figures: Floats) -> tuple[Floats, Floats]:
     return ends[0], ends[1]
 
 
-def _figures(errors: Floats, right: Floats) -> tuple[float, float, float]:
+def _figures(errors: Floats, targets: Floats) -> tuple[float, float, float]:
     """(MAE, RMSE, R²)."""
-    variance = right.var(0)
+    variance = targets.var(0)
     explained = 1 - (errors**2).mean(0) / np.where(variance > 0, variance, np.nan)
     r2 = float(np.mean(explained)) if np.isfinite(explained).all() else math.nan
     return float(np.abs(errors).mean()), float(np.sqrt((errors**2).mean())), r2
 
 
-def interval_half_widths(off: Floats, stds: Floats) -> list[float]:
+def interval_half_widths(errors: Floats, stds: Floats) -> list[float]:
     """Half-widths of 95% intervals for each of K numbers, in predicted standard deviations (split conformal
-    prediction: Lei et al. 2018). off (N, K): errors; deviations (N, K): the predicted standard deviations."""
-    rows, numbers = off.shape
+    prediction: Lei et al. 2018). errors (N, K); stds (N, K): the predicted standard deviations."""
+    rows, numbers = errors.shape
     if rows < FEWEST:
         return [NORMAL] * numbers
     rank = min(rows, math.ceil(SHARE * (rows + 1)))
-    found: list[float] = np.sort(np.abs(off) / stds, 0)[rank - 1].tolist()
+    found: list[float] = np.sort(np.abs(errors) / stds, 0)[rank - 1].tolist()
     return found
 
 
@@ -167,29 +167,29 @@ class LabelSetScore:
 
 def score_label_sets(
     predicted: NDArray[np.bool_],
-    right: NDArray[np.bool_],
-    whole: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+    known: NDArray[np.bool_],
     nats: float,
     labels: tuple[str, ...],
     deadline: Deadline = UNLIMITED,
 ) -> LabelSetScore:
-    """The score of predicted sets (N, K) against the targets; whole (N,): whether all labels of a row are known."""
+    """The score of predicted sets (N, K) against the targets; known (N,): whether all labels of a row are known."""
     rows = len(predicted)
-    found, positive, true = (predicted & right).sum(1), predicted.sum(1), right.sum(1)  # of each row
+    found, positive, true = (predicted & targets).sum(1), predicted.sum(1), targets.sum(1)  # of each row
 
-    def micro(some: NDArray[np.int64]) -> float:
-        both = positive[some].sum() + true[some].sum()
-        return float(2 * found[some].sum() / both) if both else math.nan
+    def micro_f1(rows: NDArray[np.int64]) -> float:
+        both = positive[rows].sum() + true[rows].sum()
+        return float(2 * found[rows].sum() / both) if both else math.nan
 
     generator = numpy_generator(0, "bootstrap")
-    drawn = bootstrap(lambda: micro(generator.integers(0, rows, rows)), deadline)
-    (low,), (high,) = interval_ends(np.array([[micro(np.arange(rows))], *([one] for one in drawn)]))
-    each = (predicted & right).sum(0), predicted.sum(0) + right.sum(0)
+    drawn = bootstrap(lambda: micro_f1(generator.integers(0, rows, rows)), deadline)
+    (low,), (high,) = interval_ends(np.array([[micro_f1(np.arange(rows))], *([one] for one in drawn)]))
+    each = (predicted & targets).sum(0), predicted.sum(0) + targets.sum(0)
     f1 = np.where(each[1] > 0, 2 * each[0] / np.maximum(each[1], 1), np.nan)
-    exact = (predicted == right).all(1) & whole
+    exact = (predicted == targets).all(1) & known
     return LabelSetScore(
         rows=rows, nats=nats, accuracy=float(exact.mean()), accuracy_interval=wilson(int(exact.sum()), rows),
-        micro_f1=micro(np.arange(rows)), micro_f1_interval=(float(low), float(high)),
+        micro_f1=micro_f1(np.arange(rows)), micro_f1_interval=(float(low), float(high)),
         macro_f1=float(np.nanmean(f1)) if np.isfinite(f1).any() else math.nan, labels=labels,
         f1=tuple(float(one) if np.isfinite(one) else 0.0 for one in f1), drawn=len(drawn),
     )  # fmt: skip

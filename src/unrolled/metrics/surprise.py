@@ -123,12 +123,12 @@ def evaluate(
         for first in range(0, len(order), batch):
             some = order[first : first + batch]
             position = begins[some]  # (B,) characters before the chunk
-            for part in _run_over([group[row] for row in some], model, len(characters), chunk):
+            for scored in _run_over([group[row] for row in some], model, len(characters), chunk):
                 if blocks.tokens and deadline.passed():
                     return blocks.score()
-                char_counts = characters[part.targets]  # (B, T)
+                char_counts = characters[scored.targets]  # (B, T)
                 ends = position[: len(char_counts), None] + char_counts.cumsum(1)
-                blocks.add(part, char_counts, ends - char_counts)
+                blocks.add(scored, char_counts, ends - char_counts)
                 position = ends[:, -1]
                 if most is not None and blocks.tokens >= most:
                     return blocks.score()
@@ -139,20 +139,20 @@ def surprise(model: Unrolling, inputs: Ids, targets: Ids, state: State, chunk: i
     """Nats (T,) of each target, given `state` (of one row) and the inputs (T,) up to it; and the state after."""
     nats: list[Floats] = []
     for start in range(0, len(targets), chunk):
-        part = slice(start, start + chunk)
-        losses, _, state = _predict(model, inputs[None, part], targets[None, part], state)
+        steps = slice(start, start + chunk)
+        losses, _, state = _predict(model, inputs[None, steps], targets[None, steps], state)
         nats.append(losses[0])
     return np.concatenate([np.zeros(0), *nats]), state
 
 
 def score_lines(
     model: Unrolling,
-    table: Vocabulary,
+    vocabulary: Vocabulary,
     lines: Iterable[str],
     alone: bool = False,
     documents: str = "file",
     batch: int = 1,
-    learns: bool = False,
+    adapts: bool = False,
 ) -> Iterator[LineScore]:
     """Stream the surprise of each line, given the lines before it; `alone`: each line from a fresh state.
 
@@ -160,7 +160,7 @@ def score_lines(
     "line", "row": it ends with the EOS token, so the next line starts from a fresh state whatever `alone` is.
     "blank": as "file", but blank lines end the document; they have no score, and a line's score follows once the
     next line has been read. Where lines start afresh, they are processed in batches of `batch`: the scores are the
-    same, the first comes later. A model that `learns` from the text gets one line at a time.
+    same, the first comes later. A model that `adapts` to the text gets one line at a time.
     Raises OptionError for other `documents` and a batch below 1.
     """
     check_choice("--documents", documents, DOCUMENT_KINDS)
@@ -169,20 +169,22 @@ def score_lines(
         raise OptionError(f"batch is {batch}; it is the number of lines in a batch, so give 1 or more.")
     ended = _with_ends(lines, documents)
     fresh = alone or documents == "line"
-    state, read = model.start(1), EOS
-    while waiting := list(islice(ended, batch if fresh else 1)):
-        rows = [np.r_[table.encode(text), EOS] if last else table.encode(f"{text}\n") for _, text, last in waiting]
-        if fresh and not learns:
-            totals = _totals(model, rows, table.size)
+    state, last = model.start(1), EOS
+    while group := list(islice(ended, batch if fresh else 1)):
+        rows = [
+            np.r_[vocabulary.encode(text), EOS] if ends else vocabulary.encode(f"{text}\n") for _, text, ends in group
+        ]
+        if fresh and not adapts:
+            totals = _totals(model, rows, vocabulary.size)
         else:
             if fresh:
-                state, read = model.start(1), EOS
-            nats, state = surprise(model, np.r_[read, rows[0][:-1]], rows[0], state)
-            totals, read = np.array([nats.sum()]), rows[0][-1]
-            if waiting[0][2]:  # a document ends with this line
+                state, last = model.start(1), EOS
+            nats, state = surprise(model, np.r_[last, rows[0][:-1]], rows[0], state)
+            totals, last = np.array([nats.sum()]), rows[0][-1]
+            if group[0][2]:  # a document ends with this line
                 state = model.start(1)
-        for (number, text, _), row, total in zip(waiting, rows, totals.tolist(), strict=True):
-            characters = float(table.characters[row].sum())
+        for (number, text, _), row, total in zip(group, rows, totals.tolist(), strict=True):
+            characters = float(vocabulary.characters[row].sum())
             yield LineScore(number, text, total / characters, characters)
 
 
@@ -203,15 +205,15 @@ class _Blocks:
         self.sums: Floats = np.zeros((4, 1024))
         self.tokens = 0  # tokens that were added
 
-    def add(self, part: _Scored, char_counts: Floats, position: Floats) -> None:
+    def add(self, scored: _Scored, char_counts: Floats, position: Floats) -> None:
         """Adds a chunk; position (B, T): where each token begins in the text, in characters."""
-        self.tokens += int(part.real.sum())
-        block = (position[part.real] / BLOCK).astype(np.int64)
+        self.tokens += int(scored.real.sum())
+        block = (position[scored.real] / BLOCK).astype(np.int64)
         first, after = int(block.min()), int(block.max()) + 1
         while after > self.sums.shape[1]:
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], 1)
-        for row, values in enumerate((part.nats, char_counts, part.real, part.right)):
-            self.sums[row, first:after] += np.bincount(block - first, values[part.real])
+        for row, values in enumerate((scored.nats, char_counts, scored.real, scored.right)):
+            self.sums[row, first:after] += np.bincount(block - first, values[scored.real])
 
     def score(self) -> Score:
         """The score of all that was added."""
@@ -229,27 +231,28 @@ class _Blocks:
         )
 
 
-def _interval(parts: Floats, wholes: Floats) -> tuple[float, float, float]:
+def _interval(numerators: Floats, denominators: Floats) -> tuple[float, float, float]:
     """The ratio of the sums over blocks, and its 95% interval (Cochran 1977, section 6.3, linearised)."""
-    count, ratio = len(parts), float(parts.sum() / wholes.sum())
+    count, ratio = len(numerators), float(numerators.sum() / denominators.sum())
     if count < 2 or not math.isfinite(ratio):
         return ratio, math.nan, math.nan
-    off = parts - ratio * wholes
-    error = math.sqrt(count / (count - 1) * float(off @ off)) / float(wholes.sum())
+    off = numerators - ratio * denominators
+    error = math.sqrt(count / (count - 1) * float(off @ off)) / float(denominators.sum())
     half = student_t(count - 1) * error
     return ratio, max(ratio - half, 0.0), ratio + half
 
 
-def student_t(freedom: int) -> float:
-    """The 97.5% point of Student's t, to 0.001: a table, then Fisher's expansion (Abramowitz & Stegun 26.7.5)."""
+def student_t(degrees: int) -> float:
+    """The 97.5% point of Student's t with these degrees of freedom, to 0.001: a table, then Fisher's expansion
+    (Abramowitz & Stegun 26.7.5)."""
     table = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-    if freedom <= len(table):
-        return table[freedom - 1]
+    if degrees <= len(table):
+        return table[degrees - 1]
     z = 1.959964
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 def _groups(rows: Iterable[tuple[Ids, Ids]], most: int) -> Iterator[list[tuple[Ids, Ids]]]:
@@ -305,8 +308,8 @@ def _totals(model: Unrolling, targets: Sequence[Ids], size: int) -> Floats:
     order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
     rows = [(np.concatenate([[EOS], targets[row][:-1]]), targets[row]) for row in order]
     totals = np.zeros(len(rows))
-    for part in _run_over(rows, model, size, 256):
-        totals[: len(part.nats)] += np.where(part.real, part.nats, 0.0).sum(1)
+    for scored in _run_over(rows, model, size, 256):
+        totals[: len(scored.nats)] += np.where(scored.real, scored.nats, 0.0).sum(1)
     return totals[np.argsort(order)]
 
 

@@ -90,8 +90,8 @@ class TextScore:
 
 
 def score_texts(
-    written: Sequence[str],
-    right: Sequence[Sequence[str]],
+    generated: Sequence[str],
+    references: Sequence[Sequence[str]],
     sources: Sequence[str] | None = None,
     deadline: Deadline = UNLIMITED,
 ) -> TextScore:
@@ -100,22 +100,24 @@ def score_texts(
     chrF and word errors take the most similar reference; BLEU handles several itself. Case and punctuation count.
     sources: the input texts, for BLEU by their length in words. Raises DataError where the numbers differ.
     """
-    if not written:
+    if not generated:
         raise DataError("There are no texts to score; give at least one.")
-    if len(right) != len(written) or (sources is not None and len(sources) != len(written)):
-        others = len(right) if len(right) != len(written) else len(sources or ())
-        name = "references" if len(right) != len(written) else "sources"
-        raise DataError(f"There are {len(written)} texts and {others} {name}; give as many of each.")
-    if empty := [row for row, texts in enumerate(right) if not texts]:
+    if len(references) != len(generated) or (sources is not None and len(sources) != len(generated)):
+        others = len(references) if len(references) != len(generated) else len(sources or ())
+        name = "references" if len(references) != len(generated) else "sources"
+        raise DataError(f"There are {len(generated)} texts and {others} {name}; give as many of each.")
+    if empty := [row for row, texts in enumerate(references) if not texts]:
         raise DataError(f"Text {empty[0] + 1} has no reference; it needs at least one.")
-    n_grams, characters = count_n_grams(written, right), count_characters(written, right)
-    words, hits = count_word_errors(written, right), count_exact(written, right)
-    figures: list[tuple[Callable[[Counts], float], Counts]]
-    figures = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
-    drawn = [bootstrap_scores(*one, deadline.share(1 / (len(figures) - place))) for place, one in enumerate(figures)]
+    n_grams, characters = count_n_grams(generated, references), count_characters(generated, references)
+    words, hits = count_word_errors(generated, references), count_exact(generated, references)
+    statistics: list[tuple[Callable[[Counts], float], Counts]]
+    statistics = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
+    drawn = [
+        bootstrap_scores(*one, deadline.share(1 / (len(statistics) - place))) for place, one in enumerate(statistics)
+    ]
     intervals = [interval_of(one) for one in drawn]
     return TextScore(
-        rows=len(written),
+        rows=len(generated),
         bleu=bleu(n_grams.sum(0)),
         bleu_interval=intervals[0],
         chrf=chrf(characters.sum(0)),
@@ -129,12 +131,12 @@ def score_texts(
     )
 
 
-def count_n_grams(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
-    """BLEU's statistics of each text, (N, 10): its words, the reference's words, n-grams matched, n-grams written."""
+def count_n_grams(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
+    """BLEU's statistics of each text, (N, 10): its words, the reference's words, matched n-grams, all n-grams."""
     from sacrebleu import BLEU
 
     metric = BLEU(effective_order=True)
-    scores = [metric.sentence_score(text, list(texts)) for text, texts in zip(written, right, strict=True)]
+    scores = [metric.sentence_score(text, list(texts)) for text, texts in zip(generated, references, strict=True)]
     return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores], np.int64)
 
 
@@ -154,11 +156,11 @@ def bleu(counts: Counts) -> float:
     )
 
 
-def count_characters(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+def count_characters(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
     """chrF's statistics of each text against its most similar reference, (N, 18): for each order the n-grams of the
     text, of the reference, and in both. sacrebleu gives only the scores; these statistics give the same."""
     found = []
-    for text, texts in zip(written, right, strict=True):
+    for text, texts in zip(generated, references, strict=True):
         own = count_character_n_grams(text)
         found.append(max((_count_common(own, count_character_n_grams(one)) for one in texts), key=chrf))
     return np.array(found, np.int64)
@@ -172,11 +174,11 @@ def count_character_n_grams(text: str) -> list[Counter[str]]:
     return [extract_char_ngrams(characters, order) for order in range(1, CHARACTER_ORDERS + 1)]
 
 
-def _count_common(own: list[Counter[str]], right: list[Counter[str]]) -> Counts:
+def _count_common(own: list[Counter[str]], reference: list[Counter[str]]) -> Counts:
     counts: list[int] = []
-    for mine, theirs in zip(own, right, strict=True):
-        met = sum(min(times, theirs[n_gram]) for n_gram, times in mine.items() if n_gram in theirs)
-        counts += (mine.total() if theirs else 0, theirs.total(), met)
+    for mine, theirs in zip(own, reference, strict=True):
+        matched = sum(min(times, theirs[n_gram]) for n_gram, times in mine.items() if n_gram in theirs)
+        counts += (mine.total() if theirs else 0, theirs.total(), matched)
     return np.array(counts, np.int64)
 
 
@@ -185,21 +187,21 @@ def chrf(counts: Counts) -> float:
     that both texts have."""
     precision = recall = 0.0
     orders = 0
-    for written, right, met in counts.reshape(CHARACTER_ORDERS, 3).tolist():
-        if written and right:
-            precision, recall, orders = precision + met / written, recall + met / right, orders + 1
+    for own, reference, matched in counts.reshape(CHARACTER_ORDERS, 3).tolist():
+        if own and reference:
+            precision, recall, orders = precision + matched / own, recall + matched / reference, orders + 1
     if not precision + recall:
         return 0.0
     precision, recall = precision / orders, recall / orders
     return 100 * ((1 + RECALL**2) * precision * recall / (RECALL**2 * precision + recall))
 
 
-def count_word_errors(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+def count_word_errors(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
     """For each text (N, 2): word errors against the reference with the fewest, and that reference's words."""
     import jiwer
 
     found = []
-    for text, texts in zip(written, right, strict=True):
+    for text, texts in zip(generated, references, strict=True):
         each = []
         for one in texts:
             words = jiwer.process_words(one, text)
@@ -215,20 +217,15 @@ def error_rate(counts: Counts) -> float:
     return float(errors / max(1, words))
 
 
-def count_exact(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+def count_exact(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
     """For each text (N, 2): whether it equals a reference, and 1."""
-    pairs = zip(written, right, strict=True)
+    pairs = zip(generated, references, strict=True)
     return np.array([(text.strip() in [one.strip() for one in texts], 1) for text, texts in pairs], np.int64)
 
 
 def share(counts: Counts) -> float:
     """The first count over the second."""
     return float(counts[0] / counts[1])
-
-
-def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
-    """The 95% bootstrap interval of a score that is computed from the sum of these rows (N, K) (Efron 1979)."""
-    return interval_of(bootstrap_scores(score, counts))
 
 
 def bootstrap_scores(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = UNLIMITED) -> list[float]:

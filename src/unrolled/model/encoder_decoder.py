@@ -6,6 +6,7 @@ embedding turns any input into vectors: a text to translate, an image to caption
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count, checked
+from unrolled.data.vocabulary.base import EOS
 from unrolled.errors import OptionError
 from unrolled.memory import Memory, build_stack
 from unrolled.memory.base import at_least_float32, ragged, valid_steps
@@ -23,7 +25,6 @@ from unrolled.registry import build, parse_component
 from unrolled.states import State
 
 SMALL = 0.02  # standard deviation of the output layer's weights at the start: the distribution is then near uniform
-EOS = 0  # the BOS and EOS token
 TRANSFORMER = "transformer"
 
 
@@ -72,27 +73,27 @@ class EncoderDecoder(nn.Module):
         encoder: Encoder,
         decoder: Memory,
         tokens: int,
-        embed: int,
+        *,
         tied: bool = False,
         begins: bool = True,
         smoothing: float = 0.0,
     ) -> None:
-        """decoder: a stack with at least one `CrossAttentionMemory` in it.
+        """decoder: a stack with at least one `CrossAttentionMemory` in it. tokens: V.
 
-        tied: one matrix for input and output embeddings (Press & Wolf 2017); embed must equal the decoder's size.
+        tied: one matrix for input and output embeddings (Press & Wolf 2017); the decoder's output must then be as
+        wide as its input.
         begins: the decoder's first input is a vector of the whole source, before the first token (Vinyals et al.
         2015), so that a recurrent memory has the source in its state from the start.
         smoothing: label smoothing, the share of a target's weight spread over all tokens (Szegedy et al. 2016).
         """
         super().__init__()
-        if decoder.input_size != embed:
-            raise OptionError(f"The decoder takes {decoder.input_size} numbers per step, but embed is {embed}.")
+        embed = decoder.input_size  # E
         if not cross_attentions_of(decoder):
-            raise OptionError("The decoder has no cross-attention: it would write without using the input.")
+            raise OptionError("The decoder has no cross-attention: it would generate text without using the input.")
         if tied and embed != decoder.size:
             raise OptionError(
-                f"Tied embeddings use one matrix for input and output, but embed is {embed} and the decoder's size "
-                f"is {decoder.size}. Make the two equal, or pass tied=False."
+                f"Tied embeddings use one matrix for input and output, but the decoder's input has {embed} numbers "
+                f"per step and its output {decoder.size}. Make the two equal, or pass tied=False."
             )
         if not 0.0 <= smoothing < 1.0:
             raise OptionError(f"The label smoothing is {smoothing}; it must be at least 0 and below 1.")
@@ -198,27 +199,34 @@ class EncoderDecoder(nn.Module):
 
 
 @checked
-def build_encoder_decoder(
-    source_embedding: nn.Module,
-    model: str,
-    cross_attention: str,
-    tokens: Count,
-    embed: Count,
-    size: Count,
-    depth: Count = 1,
-    dropout: float = 0.0,
-    tied: bool = False,
-    smoothing: float = 0.0,
-    stem: Memory | None = None,
-) -> EncoderDecoder:
-    """Build an encoder-decoder with `depth` layers of a memory of `size` units, such as "lstm" with "additive".
+@dataclass(frozen=True)
+class EncoderDecoderConfig:
+    """The sizes and settings of an encoder-decoder."""
 
-    inlet: turns inputs into vectors, which `stem`, a norm if left out, turns into `embed` numbers. A memory in plain
-    layers has a bidirectional encoder, and a decoder with cross-attention after its first layer, so that the layers
-    above have its output (Wu et al. 2016). A memory in blocks has cross-attention in every block. "transformer" is
-    Vaswani et al. 2017 with pre-norm and rotary positions; the decoder attends to the whole text, unless a span is
-    set. Raises OptionError.
+    model: str  # the memories of encoder and decoder, as for `build_stack`: "lstm", "transformer:span=64"
+    cross_attention: str  # a name in `CROSS_ATTENTIONS`, with its options: "multihead:heads=4"
+    tokens: Count  # V
+    embed: Count  # E
+    size: Count  # H
+    depth: Count = 1  # layers of the encoder, and of the decoder
+    dropout: float = 0.0  # share of each layer's outputs
+    tied: bool = False  # one matrix for input and output embeddings
+    smoothing: float = 0.0  # label smoothing
+
+
+@checked
+def build_encoder_decoder(
+    config: EncoderDecoderConfig, source_embedding: nn.Module, stem: Memory | None = None
+) -> EncoderDecoder:
+    """Build an encoder-decoder.
+
+    source_embedding: turns inputs into vectors, which `stem`, a norm if left out, turns into E numbers per step. A
+    memory in plain layers has a bidirectional encoder, and a decoder with cross-attention after its first layer, so
+    that the layers above have its output (Wu et al. 2016). A memory in blocks has cross-attention in every block.
+    "transformer" is Vaswani et al. 2017 with pre-norm and rotary positions; the decoder attends to the whole text,
+    unless a span is set. Raises OptionError.
     """
+    model, embed, size, depth, dropout = config.model, config.embed, config.size, config.depth, config.dropout
     stem = with_dropout(norm(embed) if stem is None else stem, dropout)
     encoder: Encoder
     if parse_component(model)[0] == TRANSFORMER:
@@ -227,12 +235,16 @@ def build_encoder_decoder(
     else:
         encoder = build_bidirectional(model, embed, size, depth, dropout)
 
-    def attending() -> Memory:
-        return CrossAttentionMemory(build("attention", CROSS_ATTENTIONS, cross_attention, size, encoder.size, size))
+    def make_cross_attention() -> Memory:
+        kind = config.cross_attention
+        return CrossAttentionMemory(build("attention", CROSS_ATTENTIONS, kind, size, encoder.size, size))
 
-    decoder = build_stack(model, embed, size, depth, dropout, attending)
+    decoder = build_stack(model, embed, size, depth, dropout, make_cross_attention)
     begins = not isinstance(encoder, SelfAttentionEncoder)
-    return EncoderDecoder(source_embedding, stem, encoder, decoder, tokens, embed, tied, begins, smoothing)
+    return EncoderDecoder(
+        source_embedding, stem, encoder, decoder, config.tokens,
+        tied=config.tied, begins=begins, smoothing=config.smoothing,
+    )  # fmt: skip
 
 
 class TeacherForced(nn.Module):

@@ -27,12 +27,12 @@ def combine(likelihood: Likelihood, predictions: Sequence[Tensor], weights: Sequ
     """Combine each member's predictions (A, O) into the ensemble's, float64."""
     shares = torch.tensor(weights, dtype=torch.float64)
     whole = torch.empty_like(predictions[0], dtype=torch.float64)
-    for rows in in_pieces(*whole.shape):
+    for rows in row_slices(*whole.shape):
         whole[rows] = likelihood.combine(_stacked(predictions, rows), shares)
     return whole
 
 
-def in_pieces(rows: int, width: int) -> Iterator[slice]:
+def row_slices(rows: int, width: int) -> Iterator[slice]:
     """Yield slices of `rows` rows of `width` numbers, each of at most `CELLS` numbers; at least one slice."""
     step = max(1, CELLS // max(1, width))
     for start in range(0, max(1, rows), step):
@@ -81,7 +81,7 @@ def fit_weights_in_time(
             raise _TooLate
         optimiser.zero_grad()
         cost = ridge = _backward(RIDGE * ((free - start) ** 2).sum() / len(targets))
-        for rows in in_pieces(len(targets), predictions[0].shape[1]):
+        for rows in row_slices(len(targets), predictions[0].shape[1]):
             nats = likelihood.nats(
                 likelihood.combine(_stacked(predictions, numbers[rows]), free.exp()), targets[rows]
             )
@@ -109,7 +109,7 @@ def _best_alone(
     """The weights that select the best member alone, and its nats per target. numbers: the rows of the targets."""
     nats = torch.zeros(len(predictions), dtype=torch.float64)
     for place, member in enumerate(predictions):
-        for rows in in_pieces(len(targets), member.shape[1]):
+        for rows in row_slices(len(targets), member.shape[1]):
             nats[place] += likelihood.nats(member[numbers[rows]].double(), targets[rows]).sum() / len(targets)
     nats = nats.nan_to_num(math.inf)
     weights = torch.full_like(nats, NEAR_ZERO)
@@ -118,7 +118,7 @@ def _best_alone(
 
 
 def _backward(cost: Tensor) -> float:
-    """Add the gradient of a part of the cost to `.grad`; returns that part."""
+    """Add the gradient of one term of the cost to `.grad`; returns the term."""
     cost.backward()  # type: ignore[no-untyped-call]
     return float(cost.detach())
 

@@ -23,7 +23,7 @@ class Likelihood(ABC):
     """The distribution of one kind of output. A subclass is final."""
 
     @abstractmethod
-    def say(self, outputs: Tensor) -> Tensor:
+    def to_predictions(self, outputs: Tensor) -> Tensor:
         """Turn a head's numbers (…, O) into predictions."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Likelihood(ABC):
 class Categorical(Likelihood):
     """One of K labels."""
 
-    def say(self, outputs: Tensor) -> Tensor:
+    def to_predictions(self, outputs: Tensor) -> Tensor:
         return outputs.log_softmax(-1)
 
     def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class Categorical(Likelihood):
 class Bernoulli(Likelihood):
     """Any of K labels, each independently."""
 
-    def say(self, outputs: Tensor) -> Tensor:
+    def to_predictions(self, outputs: Tensor) -> Tensor:
         return outputs
 
     def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Bernoulli(Likelihood):
 class Gaussian(Likelihood):
     """K numbers, each with a mean and a standard deviation."""
 
-    def say(self, outputs: Tensor) -> Tensor:
+    def to_predictions(self, outputs: Tensor) -> Tensor:
         mean, spread = outputs.chunk(2, -1)
         return torch.cat([mean, MAX_LOG_STD * torch.tanh(spread / MAX_LOG_STD)], -1)
 
@@ -97,13 +97,13 @@ class Gaussian(Likelihood):
         """The value is in nats; the gradient is weighted by the standard deviation, so that numbers with large errors
         still get a gradient (beta-NLL, Seitzer et al. 2022, beta 1/2)."""
         known = ~targets.isnan().any(1)
-        predicted = self.say(outputs[known])
+        predicted = self.to_predictions(outputs[known])
         nats = self._each(predicted, targets[known])  # (N, K)
         weighted = nats * (2 * BETA * predicted.chunk(2, 1)[1].detach()).exp()
         return weighted.sum() + (nats - weighted).detach().sum()
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        (mean, spread), (other, others) = (self.say(one).chunk(2, -1) for one in (first, second))
+        (mean, spread), (other, others) = (self.to_predictions(one).chunk(2, -1) for one in (first, second))
         apart, wider = (mean - other) ** 2, 2 * (spread - others)  # (N, K)
         precisions = (-2 * spread).exp() + (-2 * others).exp()
         return 0.25 * (apart * precisions + wider.exp() + (-wider).exp() - 2).sum(-1)

@@ -62,36 +62,37 @@ class Mixture(nn.Module):
     is called, the weights are equal.
     """
 
-    def __init__(self, parts: Sequence[TokenModel]) -> None:
+    def __init__(self, members: Sequence[TokenModel]) -> None:
         super().__init__()
-        if len(parts) < 2 or len({part.tokens for part in parts}) > 1:
-            sizes = ", ".join(str(part.tokens) for part in parts) or "none"
+        if len(members) < 2 or len({member.tokens for member in members}) > 1:
+            sizes = ", ".join(str(member.tokens) for member in members) or "none"
             raise OptionError(
                 f"A mixture needs two or more models with the same vocabulary; the vocabulary sizes are: {sizes}.\n"
                 "Pass models that were trained with one vocabulary."
             )
-        self.tokens = parts[0].tokens
-        self.parts = tuple(parts)
-        self.learnt = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))  # moves with the mixture
-        gate = torch.zeros(len(parts), 1 + FEATURES * len(parts))
-        gate[:, 0] = 1 / len(parts)
+        self.tokens = members[0].tokens
+        self.members = tuple(members)
+        # the trained members, which move with the mixture
+        self.trained = nn.ModuleList(member for member in members if isinstance(member, nn.Module))
+        gate = torch.zeros(len(members), 1 + FEATURES * len(members))
+        gate[:, 0] = 1 / len(members)
         self.gate = nn.Parameter(gate)  # (P, F)
 
     def start(self, rows: int) -> tuple[State, ...]:
         """The state before the first token."""
-        return tuple(part.start(rows) for part in self.parts)
+        return tuple(member.start(rows) for member in self.members)
 
     def step(self, tokens: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
         """tokens (B,) -> logits (B, V) of the next token, and the state."""
-        targets = [part.step(tokens, of_part) for part, of_part in zip(self.parts, state, strict=True)]
-        return self.mix([logits for logits, _ in targets]), tuple(after for _, after in targets)
+        outputs = [member.step(tokens, own) for member, own in zip(self.members, state, strict=True)]
+        return self.mix([logits for logits, _ in outputs]), tuple(after for _, after in outputs)
 
     def unroll(
         self, tokens: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[Tensor, tuple[State, ...]]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        targets, after = self.unroll_members(tokens, state, lengths)
-        logits = self.mix(targets)
+        outputs, after = self.unroll_members(tokens, state, lengths)
+        logits = self.mix(outputs)
         if lengths is not None:
             logits = torch.where(valid_steps(lengths, tokens.shape[1], logits.device)[..., None], logits, 0.0)
         return logits, after
@@ -100,8 +101,8 @@ class Mixture(nn.Module):
         self, tokens: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[list[Tensor], tuple[State, ...]]:
         """The logits (B, T, V) of each member, for `mix`, and the state at each row's end."""
-        targets = [part.unroll(tokens, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
-        return [logits for logits, _ in targets], tuple(after for _, after in targets)
+        outputs = [member.unroll(tokens, own, lengths) for member, own in zip(self.members, state, strict=True)]
+        return [logits for logits, _ in outputs], tuple(after for _, after in outputs)
 
     @torch.no_grad()
     def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], deadline: Deadline = UNLIMITED) -> Fitted:
@@ -112,18 +113,18 @@ class Mixture(nn.Module):
         targets and iterations are used, and one member alone is taken if that is better. Raises TrainingError, and
         leaves the weights unchanged, if a member's logits are not finite.
         """
-        valid_steps = deadline.share(READING)
-        read: list[FitData] = []
+        reading = deadline.share(READING)
+        collected: list[FitData] = []
         for inputs, targets in rows:
-            if len(targets) and not (read and valid_steps.passed()):
-                read.append(self._collect(inputs, targets, valid_steps))
-        if not read:
-            return Fitted(np.zeros(0), np.zeros((0, len(self.parts))))
-        seen = FitData(*(torch.cat(column) for column in zip(*read, strict=True)))
-        half = len(seen.targets) // 2
-        first, second = (FitData(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
+            if len(targets) and not (collected and reading.passed()):
+                collected.append(self._collect(inputs, targets, reading))
+        if not collected:
+            return Fitted(np.zeros(0), np.zeros((0, len(self.members))))
+        data = FitData(*(torch.cat(column) for column in zip(*collected, strict=True)))
+        half = len(data.targets) // 2
+        first, second = (FitData(*(values[some] for values in data)) for some in (slice(half), slice(half, None)))
         try:
-            gate, in_time = _fit(seen, deadline.share(0.5))
+            gate, in_time = _fit(data, deadline.share(0.5))
             halves = ((first, second), (second, first))
             nats = torch.cat([_nats(_fit(others, deadline.share(0.5))[0], some) for some, others in halves])
         except RuntimeError:  # a singular matrix
@@ -132,27 +133,27 @@ class Mixture(nn.Module):
         if not bool(gate.isfinite().all() and nats.isfinite().all()):
             raise TrainingError("The weights of the ensemble could not be fitted: a member's logits are not finite.")
         self.gate.copy_(gate)
-        return Fitted(nats.numpy(), _nats_alone(seen).numpy(), in_time)
+        return Fitted(nats.numpy(), _nats_alone(data).numpy(), in_time)
 
     def _collect(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> FitData:
         """Run the members over a segment and collect features, log-probabilities and targets."""
         state = self.start(1)
-        seen: list[FitData] = []
+        chunks: list[FitData] = []
         chunk = _chunk(self.tokens)
         for start in range(0, len(targets), chunk):
-            if seen and deadline.passed():
+            if chunks and deadline.passed():
                 break
             tokens = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
             outputs, state = self.unroll_members(tokens, state)
             logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in outputs], dim=1)
             chosen = torch.from_numpy(targets[start : start + chunk].astype(np.int64))
-            seen.append(FitData(gate_features(logs), logs.float(), chosen))
-        return FitData(*(torch.cat(column) for column in zip(*seen, strict=True)))
+            chunks.append(FitData(gate_features(logs), logs.float(), chosen))
+        return FitData(*(torch.cat(column) for column in zip(*chunks, strict=True)))
 
-    def mix(self, targets: Sequence[Tensor]) -> Tensor:
+    def mix(self, outputs: Sequence[Tensor]) -> Tensor:
         """Combine the logits (…, V) of the members into the ensemble's."""
-        logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in targets]
-        return _mixed(self.gate, gate_features(each := torch.stack(logs, dim=-2)), each)
+        logs = torch.stack([torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in outputs], -2)
+        return _mixed(self.gate, gate_features(logs), logs)
 
 
 def gate_features(logs: Tensor) -> Tensor:
@@ -168,23 +169,23 @@ def _mixed(gate: Tensor, features: Tensor, logs: Tensor) -> Tensor:
     return torch.log_softmax((weights[..., None] * logs).sum(-2), -1)
 
 
-def _nats(gate: Tensor, seen: FitData) -> Tensor:
+def _nats(gate: Tensor, data: FitData) -> Tensor:
     """The nats (N,) of the targets, float64."""
     found = [gate.new_zeros(0)]
-    for features, logs, targets in _chunks(seen):
+    for features, logs, targets in _chunks(data):
         found.append(-_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0])
     return torch.cat(found)
 
 
-def _nats_alone(seen: FitData) -> Tensor:
+def _nats_alone(data: FitData) -> Tensor:
     """The nats (N, P) of the targets under each member alone, float64."""
-    wanted = seen.targets[:, None, None].expand(-1, seen.logs.shape[1], 1)
-    return -seen.logs.gather(-1, wanted)[..., 0].double()
+    wanted = data.targets[:, None, None].expand(-1, data.logs.shape[1], 1)
+    return -data.logs.gather(-1, wanted)[..., 0].double()
 
 
-def _chunks(seen: FitData) -> Iterator[FitData]:
-    chunk = _chunk(seen.logs.shape[-1])
-    for columns in zip(*(torch.split(values, chunk) for values in seen), strict=True):
+def _chunks(data: FitData) -> Iterator[FitData]:
+    chunk = _chunk(data.logs.shape[-1])
+    for columns in zip(*(torch.split(values, chunk) for values in data), strict=True):
         yield FitData(*columns)
 
 
@@ -193,19 +194,19 @@ def _chunk(tokens: int) -> int:
     return max(16, min(CHUNK, LOGITS // tokens))
 
 
-def _fit(seen: FitData, deadline: Deadline) -> tuple[Tensor, bool]:
+def _fit(data: FitData, deadline: Deadline) -> tuple[Tensor, bool]:
     """Fit the gate (P, F), float64, by Newton's method with step halving. The second value is False if the deadline
     passed; the gate is then that of the best member alone if that has a lower loss."""
-    parts, columns = seen.logs.shape[1], seen.features.shape[1]
-    equal = seen.features.new_zeros(parts, columns)
-    equal[:, 0] = 1 / parts
+    members, columns = data.logs.shape[1], data.features.shape[1]
+    equal = data.features.new_zeros(members, columns)
+    equal[:, 0] = 1 / members
     ridge = torch.full_like(equal, RIDGE)
     ridge[:, 0] = CONSTANT_RIDGE
     gate = equal
     for _ in range(MOST_STEPS):
         if deadline.passed():
-            return _or_alone(gate, seen), False
-        cost, slope, curvature = _derivatives(gate, seen)
+            return _or_alone(gate, data), False
+        cost, slope, curvature = _derivatives(gate, data)
         cost, slope = cost + float((ridge * (gate - equal) ** 2).sum()), slope + 2 * ridge * (gate - equal)
         move = torch.linalg.solve(curvature + torch.diag(2 * ridge.flatten()), slope.flatten()).view_as(gate)
         gain = float((slope * move).sum())
@@ -214,7 +215,7 @@ def _fit(seen: FitData, deadline: Deadline) -> tuple[Tensor, bool]:
         share = 1.0
         while share > 1e-6:
             tried = gate - share * move
-            found = float(_nats(tried, seen).sum() + (ridge * (tried - equal) ** 2).sum())
+            found = float(_nats(tried, data).sum() + (ridge * (tried - equal) ** 2).sum())
             if found <= cost - 1e-4 * share * gain:
                 gate = tried
                 break
@@ -224,21 +225,21 @@ def _fit(seen: FitData, deadline: Deadline) -> tuple[Tensor, bool]:
     return gate, True
 
 
-def _or_alone(gate: Tensor, seen: FitData) -> Tensor:
+def _or_alone(gate: Tensor, data: FitData) -> Tensor:
     """The gate, or that of the best member alone if it gives the targets fewer nats."""
-    alone = _nats_alone(seen).sum(0).nan_to_num(math.inf)  # (P,)
-    if float(_nats(gate, seen).sum()) <= float(alone.min()):
+    alone = _nats_alone(data).sum(0).nan_to_num(math.inf)  # (P,)
+    if float(_nats(gate, data).sum()) <= float(alone.min()):
         return gate
     gate = torch.zeros_like(gate)
     gate[alone.argmin(), 0] = 1.0
     return gate
 
 
-def _derivatives(gate: Tensor, seen: FitData) -> tuple[float, Tensor, Tensor]:
+def _derivatives(gate: Tensor, data: FitData) -> tuple[float, Tensor, Tensor]:
     """The nats of all targets, and their gradient (P, F) and Hessian (P F, P F) in the gate."""
     size, cost = gate.numel(), 0.0
     slope, curvature = torch.zeros_like(gate), gate.new_zeros(size, size)
-    for features, short, targets in _chunks(seen):
+    for features, short, targets in _chunks(data):
         logs = short.double()
         mixed = _mixed(gate, features, logs)  # (n, V)
         of_target = logs.gather(-1, targets[:, None, None].expand(-1, logs.shape[1], 1))[..., 0]  # (n, P)

@@ -47,25 +47,23 @@ class NetMember:
             some = some[: max(1, STEPS // (1 + min(LONGEST, len(flat[some[-1]]))))]
             start += len(some)
             inputs, lengths = pad_items(self.featurizer, [flat[row] for row in some])
-            for name, predictions in self.model.say(self.model.predict(inputs, lengths)).items():
+            for name, predictions in self.model.to_predictions(self.model.predict(inputs, lengths)).items():
                 predictions = predictions.cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
-                    if name in self.model.each:
-                        found[name][row] = predictions[
-                            place, self.featurizer.leading_steps : length
-                        ]  # the BOS token has no tag
+                    if name in self.model.each:  # the BOS token has no tag
+                        found[name][row] = predictions[place, self.featurizer.leading_steps : length]
                     else:
                         found[name][row] = predictions[place : place + 1 - goes_on[row]]
-        return {name: torch.cat(parts) if parts else torch.zeros(0, 0) for name, parts in found.items()}
+        return {name: torch.cat(tensors) if tensors else torch.zeros(0, 0) for name, tensors in found.items()}
 
     def _segments(self, item: Item) -> list[Item]:
         """Cut an item with one prediction per step into items that are each short enough to be processed whole."""
         if isinstance(item, str):
-            return list(in_pieces(item))
+            return list(split_words(item))
         return [item[start : start + LONGEST] for start in range(0, len(item), LONGEST)]
 
 
-def in_pieces(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Cut a text of given words into texts that are each short enough to be processed whole, for tagging."""
     words = given_words(text)
     most = LONGEST - 1  # the first step is the BOS token
@@ -78,15 +76,15 @@ class EnsemblePredictor:
     """An ensemble: members, and the weight of each for every output: p ∝ Π p_i^w_i."""
 
     def __init__(
-        self, parts: Sequence[Member], weights: Mapping[str, Sequence[float]], likelihoods: Mapping[str, Likelihood]
+        self, members: Sequence[Member], weights: Mapping[str, Sequence[float]], likelihoods: Mapping[str, Likelihood]
     ) -> None:
-        self.members, self.weights = tuple(parts), {name: list(each) for name, each in weights.items()}
+        self.members, self.weights = tuple(members), {name: list(each) for name, each in weights.items()}
         self.likelihoods = dict(likelihoods)
 
     def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O) of each output, float64."""
-        targets = [part.predict(items) for part in self.members]
+        predictions = [member.predict(items) for member in self.members]
         return {
-            name: combine(self.likelihoods[name], [one[name] for one in targets], each)
+            name: combine(self.likelihoods[name], [one[name] for one in predictions], each)
             for name, each in self.weights.items()
         }

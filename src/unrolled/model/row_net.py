@@ -87,15 +87,15 @@ class PredictionNet(nn.Module):
         x, stem = self.stem.step(self.embedding(inputs.to(self._device)), state.stem)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool) if self.pools else (hidden, state.pool)
-        return self._answer(hidden, pooled), PredictionNetState(stem, memory, pool)
+        return self._logits(hidden, pooled), PredictionNetState(stem, memory, pool)
 
     def unroll(
         self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None = None
     ) -> tuple[Logits, PredictionNetState]:
         """inputs (B, T, P) -> numbers (B, T, O) of each output, zero past a row's length, and the state."""
         self._stepping()
-        features, pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
-        outputs, steps = self._answer(features, pooled), inputs.shape[1]
+        features, pooled, state = self._encode(inputs, state, lengths)  # (B, T, H)
+        outputs, steps = self._logits(features, pooled), inputs.shape[1]
         if (lengths := ragged(lengths, steps)) is not None:
             alive = valid_steps(lengths, steps, pooled.device)[..., None]
             outputs = {name: torch.where(alive, logits, 0.0) for name, logits in outputs.items()}
@@ -110,12 +110,12 @@ class PredictionNet(nn.Module):
     def predict(self, inputs: Tensor, lengths: Tensor) -> Logits:
         """Whole rows, inputs (B, T, P) of these lengths -> numbers (B, O) of each row output, and (B, T, O) of each
         step output."""
-        features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
-        return self._answer(features, at_end(pooled, lengths))
+        features, pooled, _ = self._encode(inputs, self.start(len(inputs)), lengths)
+        return self._logits(features, at_end(pooled, lengths))
 
-    def say(self, outputs: Logits) -> Logits:
+    def to_predictions(self, outputs: Logits) -> Logits:
         """Turn logits into predictions: log-probabilities, log-odds, or means and log standard deviations."""
-        return {name: head.likelihood.say(outputs[name]) for name, head in self._heads()}
+        return {name: head.likelihood.to_predictions(outputs[name]) for name, head in self._heads()}
 
     def loss(self, batch: PredictionBatch, state: PredictionNetState) -> tuple[Tensor, PredictionNetState]:
         """Nats of the known targets, summed over rows and outputs, and the state after.
@@ -123,8 +123,8 @@ class PredictionNet(nn.Module):
         If the batch holds each row twice, the two passes have different dropout masks, and their divergence is a
         penalty (R-Drop: Liang et al. 2021). The gradient includes the penalty; the value is the nats alone.
         """
-        features, pooled, state = self._read(batch.inputs, state, batch.lengths)
-        logits = self._answer(features, at_end(pooled, batch.lengths))
+        features, pooled, state = self._encode(batch.inputs, state, batch.lengths)
+        logits = self._logits(features, at_end(pooled, batch.lengths))
         nats = torch.stack([head.loss(logits[name], batch.targets[name]) for name, head in self._heads()]).sum()
         if not batch.twice:
             return nats, state
@@ -132,7 +132,7 @@ class PredictionNet(nn.Module):
         cost = AGREEMENT * torch.stack(divergences).sum()
         return nats + cost - cost.detach(), state
 
-    def _read(
+    def _encode(
         self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, PredictionNetState]:
         xs, stem = self.stem.unroll(self.embedding(inputs.to(self._device)), state.stem, lengths)  # (B, T, D)
@@ -145,7 +145,7 @@ class PredictionNet(nn.Module):
         pooled, pool = self.pool.unroll(features, state.pool, lengths)
         return features, pooled, PredictionNetState(stem, memory, pool)
 
-    def _answer(self, features: Tensor, pooled: Tensor) -> Logits:
+    def _logits(self, features: Tensor, pooled: Tensor) -> Logits:
         return {name: head(features if name in self.each else pooled) for name, head in self._heads()}
 
     def _heads(self) -> list[tuple[str, Head]]:

@@ -14,7 +14,7 @@ from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
-from unrolled.model.encoder_decoder import TRANSFORMER, TeacherForced, build_encoder_decoder
+from unrolled.model.encoder_decoder import TRANSFORMER, EncoderDecoderConfig, TeacherForced, build_encoder_decoder
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
@@ -83,12 +83,12 @@ def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[
         raise RunError("The run's vocabulary.json is damaged: its output is not a text. Train again.")
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(known.featurizer, plan.embedding_size, settings.stem)
-        encoder_decoder = build_encoder_decoder(
-            embedding, plan.model, attention_of(settings), output.width, plan.embedding_size, plan.hidden_size,
-            plan.layers, plan.dropout,
-            tied=True, smoothing=plan.smoothing, stem=stem if isinstance(known.featurizer,
-            NumericFeaturizer) else None,
+        config = EncoderDecoderConfig(
+            model=plan.model, cross_attention=attention_of(settings), tokens=output.width, embed=plan.embedding_size,
+            size=plan.hidden_size, depth=plan.layers, dropout=plan.dropout, tied=True, smoothing=plan.smoothing,
         )  # fmt: skip
+        numeric = isinstance(known.featurizer, NumericFeaturizer)
+        encoder_decoder = build_encoder_decoder(config, embedding, stem if numeric else None)
         return TeacherForced(encoder_decoder).to(plan.device)
 
 

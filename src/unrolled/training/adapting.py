@@ -55,13 +55,13 @@ class AdaptingModel:
     it predicts. So no prediction depends on its target, whatever the segments.
     """
 
-    def __init__(self, model: nn.Module, adapting: Adaptation) -> None:
-        self.adapting = adapting
+    def __init__(self, model: nn.Module, adaptation: Adaptation) -> None:
+        self.adaptation = adaptation
         self.model: Any = copy.deepcopy(model).eval().requires_grad_(True)
         self._weights = learning_weights(self.model)
         self._trained = [weight.detach().clone() for weight in self._weights]
-        mean = torch.cat([r.flatten() for r in adapting.spread]).mean() + TINY
-        self._pulls = [(adapting.pull * r / mean).clamp_max(1.0) for r in adapting.spread]
+        mean = torch.cat([r.flatten() for r in adaptation.spread]).mean() + TINY
+        self._pulls = [(adaptation.pull * r / mean).clamp_max(1.0) for r in adaptation.spread]
         self._last: tuple[Tensor, list[Tensor]] | None = None  # tokens (1, T) of the last segment, and its logits
 
     def start(self, rows: int) -> State:
@@ -70,7 +70,7 @@ class AdaptingModel:
         return self.model.start(rows)
 
     def unroll(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """symbols (1, T) -> logits (1, T, V) by the weights adapted so far; and the state after."""
+        """tokens (1, T) -> logits (1, T, V) by the weights adapted so far; and the state after."""
         self._learn(tokens[:, :1])
         with torch.enable_grad():
             logits, trained, state = predict(self.model, tokens, state)
@@ -79,7 +79,7 @@ class AdaptingModel:
 
     def _learn(self, following: Tensor | None) -> None:
         """Updates on the last segment; `following` (1, 1): its last target, where the document goes on."""
-        if self._last is None or not self.adapting.rate:
+        if self._last is None or not self.adaptation.rate:
             return
         (tokens, outputs), self._last = self._last, None
         targets = tokens[:, 1:] if following is None else torch.cat([tokens[:, 1:], following], dim=1)
@@ -89,26 +89,27 @@ class AdaptingModel:
             loss = own_losses([logits[:, : targets.shape[1]] for logits in outputs], targets[0])
         gradients = torch.autograd.grad(loss, self._weights, allow_unused=True)
         with torch.no_grad():
-            columns = zip(self._weights, gradients, self._trained, self.adapting.spread, self._pulls, strict=True)
+            columns = zip(self._weights, gradients, self._trained, self.adaptation.spread, self._pulls, strict=True)
             for weight, gradient, trained, spread, pull in columns:
                 if gradient is not None:
-                    weight.addcdiv_(gradient, spread + TINY, value=-self.adapting.rate)
+                    weight.addcdiv_(gradient, spread + TINY, value=-self.adaptation.rate)
                 weight.add_(pull * (trained - weight))
 
 
 def predict(model: Any, tokens: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
     """Logits (1, T, V) of the model and of each of its trained members, and the state after."""
     if isinstance(model, Mixture):
-        members, state = model.unroll_members(tokens, state)
-        trained = [logits for part, logits in zip(model.parts, members, strict=True) if isinstance(part, nn.Module)]
-        return model.mix(members), trained, state
+        outputs, state = model.unroll_members(tokens, state)
+        pairs = zip(model.members, outputs, strict=True)
+        trained = [logits for member, logits in pairs if isinstance(member, nn.Module)]
+        return model.mix(outputs), trained, state
     logits, state = model.unroll(tokens, state)
     return logits, [logits], state
 
 
 def learning_weights(model: nn.Module) -> list[nn.Parameter]:
     """The weights that adapt: all of a net's; in an ensemble those of its trained members."""
-    return list((model.learnt if isinstance(model, Mixture) else model).parameters())
+    return list((model.trained if isinstance(model, Mixture) else model).parameters())
 
 
 def own_losses(trained: Sequence[Tensor], targets: Tensor) -> Tensor:
@@ -117,10 +118,10 @@ def own_losses(trained: Sequence[Tensor], targets: Tensor) -> Tensor:
 
 
 def evaluate_adapted(
-    model: nn.Module, adapting: Adaptation, rows: Sequence[tuple[Any, Any]], characters: Floats
+    model: nn.Module, adaptation: Adaptation, rows: Sequence[tuple[Any, Any]], characters: Floats
 ) -> Score:
     """The score of a text by a copy of the model that adapts to it, one segment after the other."""
-    return evaluate(AdaptingModel(model, adapting), rows, characters, chunk=SEGMENT, batch=1)
+    return evaluate(AdaptingModel(model, adaptation), rows, characters, chunk=SEGMENT, batch=1)
 
 
 def choose_adapting(model: nn.Module, corpus: Corpus, seed: int) -> Adaptation | None:

@@ -33,8 +33,8 @@ def seconds_per_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf
     """Seconds of the fastest of a few updates of `plan`, without the first; of fewer where they take over `limit`
     seconds."""
     taken: list[float] = []
-    for one in islice(time_updates(plan, rehearsal), UPDATES + 1):
-        taken.append(one)
+    for seconds in islice(time_updates(plan, rehearsal), UPDATES + 1):
+        taken.append(seconds)
         if sum(taken) > limit:
             break
     return min(taken[1:] or taken)

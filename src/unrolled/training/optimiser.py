@@ -14,7 +14,7 @@ from unrolled.model.weights import copy_tensors, kept_buffers, named_tensors
 from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
-ADAM_PARTS = ("step", "exp_avg", "exp_avg_sq")
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 MEMORIES = ("memory.",)  # prefixes of the names of a memory's parameters, unless a model has `memories`
 
 
@@ -47,8 +47,8 @@ class Optimiser:
     def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
         """One update from gradients that are sums over `targets`; returns their mean's norm before clipping.
 
-        rate: the current learning rate; Muon's is `plan.matrix_rate` times as high. Where the norm is not finite,
-        nothing changes.
+        rate: the current learning rate; Muon's is `plan.matrix_learning_rate` times as high. Where the norm is not
+        finite, nothing changes.
         """
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         torch._foreach_div_(gradients, float(targets))
@@ -69,8 +69,8 @@ class Optimiser:
             if weight.grad is None:
                 continue
             momentum.lerp_(weight.grad, 1 - MOMENTUM)
-            ahead = weight.grad.lerp(momentum, MOMENTUM)  # Nesterov's look ahead
-            direction = orthogonalise(gate_blocks(ahead, self.gates(name)))  # (G, H, D)
+            lookahead = weight.grad.lerp(momentum, MOMENTUM)  # Nesterov's look-ahead
+            direction = orthogonalise(gate_blocks(lookahead, self.gates(name)))  # (G, H, D)
             scale = max(1.0, direction.shape[1] / direction.shape[2]) ** 0.5
             weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
 
@@ -99,8 +99,8 @@ class Optimiser:
         kept |= {f"averaged.{name}": tensor for name, tensor in named_tensors(self.averaged).items()}
         kept |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
         for name, parameter in self.parameters.items():
-            for part, value in self._adam.state.get(parameter, {}).items():
-                kept[f"adam.{part}.{name}"] = value
+            for field, value in self._adam.state.get(parameter, {}).items():
+                kept[f"adam.{field}.{name}"] = value
         return kept
 
     @torch.no_grad()
@@ -112,8 +112,8 @@ class Optimiser:
             if name in self._momentum:
                 self._momentum[name].copy_(tensors[f"momentum.{name}"])
             elif f"adam.step.{name}" in tensors:
-                moments = {part: tensors[f"adam.{part}.{name}"].clone() for part in ADAM_PARTS}
-                moments |= {p: moments[p].to(parameter.device) for p in ADAM_PARTS[1:]}
+                moments = {field: tensors[f"adam.{field}.{name}"].clone() for field in ADAM_STATE}
+                moments |= {p: moments[p].to(parameter.device) for p in ADAM_STATE[1:]}
                 self._adam.state[parameter] = moments
             else:
                 self._adam.state.pop(parameter, None)

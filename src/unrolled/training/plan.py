@@ -86,9 +86,9 @@ class Plan(Settings):
         twice = " (each twice)" if self.twice else ""
         padding = "" if self.padding is None else f", {self.padding:.0%} padding"
         return (
-            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} "
-            f"rows{twice} "
-            f"x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, {self.threads} threads"
+            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows"
+            f"{twice} x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, "
+            f"{self.threads} threads"
         )
 
 
@@ -148,8 +148,8 @@ class Clock:
 
 def progress_at(plan: Plan, step: int) -> float:
     """The share of the schedule done before update `step`, 0 to 1: linear from `plan.progress` to 1."""
-    ahead = max(1, plan.steps - plan.from_step)
-    return min(1.0, plan.progress + (1.0 - plan.progress) * (step - plan.from_step) / ahead)
+    updates = max(1, plan.steps - plan.from_step)
+    return min(1.0, plan.progress + (1.0 - plan.progress) * (step - plan.from_step) / updates)
 
 
 def rate_at(plan: Plan, step: int) -> float:

@@ -11,8 +11,8 @@ from unrolled.registry import parse_component
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_per_update
 from unrolled.training.plan import Plan
 
-SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
-BLOCK_SHAPES = ((64, 2), (96, 3), (128, 4), (192, 4), (256, 4), (256, 6), (384, 6))  # of memories in blocks
+SIZES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
+BLOCK_SIZES = ((64, 2), (96, 3), (128, 4), (192, 4), (256, 4), (256, 6), (384, 6))  # of memories in blocks
 WINDOW, BATCH, EMBED = 64, 32, 64
 PROBED_SIZE = 256  # units of the model by which numbers of threads are compared
 MEASURING_SHARE = 0.03  # share of the time, at most, for trying sizes
@@ -20,7 +20,7 @@ REPORTS = 60  # per training, about
 VALIDATIONS = 10  # per training, about
 VALIDATED, LEAST_VALIDATED = 0.1, 1_000  # all validations as a share of training; tokens per validation, at least
 SAVE_SECONDS = 20.0  # between checkpoints, about
-TOKENS_A_UNIT = 4_000  # training tokens per unit, with the units of all layers counted
+TOKENS_PER_UNIT = 4_000  # training tokens per unit, with the units of all layers counted
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class TextSize:
     document: float  # mean targets of a document
 
 
-def plan_steps(settings: LanguageModelingSettings, task: TextSize, device: str, threads: int) -> Plan:
+def plan_steps(settings: LanguageModelingSettings, text: TextSize, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
-    window, batch = settings.window or window_for(task), settings.batch_size or batch_for(task)
+    window, batch = settings.window or window_for(text), settings.batch_size or batch_for(text)
     read = steps * window * batch
-    shapes = shapes_for(settings)
-    size, depth = next((s for s in reversed(shapes) if enough(s, read)), shapes[0])
-    plan = shape(settings, task, device, threads, size, depth, read)
+    sizes = sizes_for(settings)
+    size, depth = next((s for s in reversed(sizes) if has_enough_tokens(s, read)), sizes[0])
+    plan = plan_of_size(settings, text, device, threads, size, depth, read)
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
     plan = time_steps(plan, steps, report, validations, validations)
@@ -54,7 +54,7 @@ def validation_items(plan: Plan, read: int, least: int) -> int:
 
 
 def plan_minutes(
-    settings: LanguageModelingSettings, task: TextSize, device: str, threads: int, seconds: float
+    settings: LanguageModelingSettings, text: TextSize, device: str, threads: int, seconds: float
 ) -> Plan:
     """The plan for a budget: `seconds` is the time for updates and validations.
 
@@ -62,16 +62,16 @@ def plan_minutes(
     `threads`: the maximum; without `--threads`, fewer are used where that is faster.
     """
     if settings.threads is None and device == "cpu":
-        probe = shape(settings, task, device, threads, settings.hidden_size or PROBED_SIZE, 1, task.training)
-        threads = fastest_threads(probe, rehearse_language(task.tokens), seconds)
-    (size, depth), *larger = shapes_for(settings)
-    chosen, pace = measure_plan(settings, task, device, threads, size, depth, seconds)
+        probe = plan_of_size(settings, text, device, threads, settings.hidden_size or PROBED_SIZE, 1, text.training)
+        threads = fastest_threads(probe, rehearse_language(text.tokens), seconds)
+    (size, depth), *larger = sizes_for(settings)
+    chosen, pace = measure_plan(settings, text, device, threads, size, depth, seconds)
     until = time.monotonic() + MEASURING_SHARE * seconds
     for size, depth in larger:
         if time.monotonic() > until:
             break
-        plan, plan_pace = measure_plan(settings, task, device, threads, size, depth, seconds)
-        if not enough((size, depth), int(seconds / plan_pace) * plan.batch_size * plan.window):
+        plan, plan_pace = measure_plan(settings, text, device, threads, size, depth, seconds)
+        if not has_enough_tokens((size, depth), int(seconds / plan_pace) * plan.batch_size * plan.window):
             break
         chosen, pace = plan, plan_pace
     steps = max(1, int(seconds / pace))
@@ -83,7 +83,7 @@ def plan_minutes(
 
 def measure_plan(
     settings: LanguageModelingSettings,
-    task: TextSize,
+    text: TextSize,
     device: str,
     threads: int,
     size: int,
@@ -91,44 +91,44 @@ def measure_plan(
     seconds: float,
 ) -> tuple[Plan, float]:
     """The plan for a size and depth, and the seconds of an update of it on this machine."""
-    plan = shape(settings, task, device, threads, size, depth, task.training)
-    pace = seconds_per_update(plan, rehearse_language(task.tokens), MEASURING_SHARE * seconds)
+    plan = plan_of_size(settings, text, device, threads, size, depth, text.training)
+    pace = seconds_per_update(plan, rehearse_language(text.tokens), MEASURING_SHARE * seconds)
     read = int(seconds / pace) * plan.batch_size * plan.window
-    return shape(settings, task, device, threads, size, depth, read), pace
+    return plan_of_size(settings, text, device, threads, size, depth, read), pace
 
 
-def shapes_for(settings: LanguageModelingSettings) -> list[tuple[int, int]]:
+def sizes_for(settings: LanguageModelingSettings) -> list[tuple[int, int]]:
     """(units, layers) to choose from, the smallest first; a requested size or depth is the same in all."""
-    table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
+    table = BLOCK_SIZES if in_blocks(settings.model or DEFAULT_MODEL) else SIZES
     return list(dict.fromkeys((settings.hidden_size or size, settings.layers or depth) for size, depth in table))
 
 
-def enough(shape: tuple[int, int], read: int) -> bool:
+def has_enough_tokens(units_and_layers: tuple[int, int], read: int) -> bool:
     """Whether `read` training tokens are enough for a model of these (units, layers)."""
-    size, depth = shape
-    return size * depth * TOKENS_A_UNIT <= read
+    size, depth = units_and_layers
+    return size * depth * TOKENS_PER_UNIT <= read
 
 
-def window_for(task: TextSize) -> int:
+def window_for(text: TextSize) -> int:
     """Steps of an update's window: fewer where documents are short."""
-    return max(8, min(WINDOW, int(task.document)))
+    return max(8, min(WINDOW, int(text.document)))
 
 
-def batch_for(task: TextSize) -> int:
+def batch_for(text: TextSize) -> int:
     """Rows of a batch: more where documents are short, so that an update sees about as many tokens."""
-    return min(8 * BATCH, BATCH * WINDOW // window_for(task))
+    return min(8 * BATCH, BATCH * WINDOW // window_for(text))
 
 
-def shape(
-    settings: LanguageModelingSettings, task: TextSize, device: str, threads: int, size: int, depth: int, read: int
+def plan_of_size(
+    settings: LanguageModelingSettings, text: TextSize, device: str, threads: int, size: int, depth: int, read: int
 ) -> Plan:
     """The plan without its number of updates, for a training on `read` tokens."""
-    model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
+    model, epochs = settings.model or DEFAULT_MODEL, read / max(1, text.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
-        model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, task.tokens)),
-        batch_size=settings.batch_size or batch_for(task), window=settings.window or window_for(task), steps=1,
+        model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, text.tokens)),
+        batch_size=settings.batch_size or batch_for(text), window=settings.window or window_for(text), steps=1,
         learning_rate=settings.learning_rate or 8e-3, matrix_learning_rate=3.75, warmup=1, dropout=dropout,
         decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",

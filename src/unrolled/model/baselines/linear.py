@@ -30,19 +30,23 @@ class LinearWeights:
     def finite(self) -> bool:
         """Whether all weights are finite."""
         kept = (self.weights, self.bias, *([] if self.spread is None else [self.spread]))
-        return all(bool(one.isfinite().all()) for one in kept)
+        return all(bool(fitted.isfinite().all()) for fitted in kept)
 
     def predict(self, rows: FeatureRows) -> Tensor:
         """Predictions (R, O) for rows: logits, log-odds, or means and log standard deviations."""
-        found = rows.apply(self.weights, self.bias)
-        return found if self.spread is None else torch.cat([found, self.spread.expand(len(found), -1)], 1)
+        predictions = rows.apply(self.weights, self.bias)
+        if self.spread is None:
+            return predictions
+        return torch.cat([predictions, self.spread.expand(len(predictions), -1)], 1)
 
 
 class LinearModel:
     """A linear model of each output. Made by `fit_linear`."""
 
-    def __init__(self, look: FeatureExtractor, outputs: Mapping[str, tuple[str, LinearWeights]], about: str) -> None:
-        self.features = look
+    def __init__(
+        self, features: FeatureExtractor, outputs: Mapping[str, tuple[str, LinearWeights]], about: str
+    ) -> None:
+        self.features = features
         self.outputs = dict(outputs)  # name -> kind, weights
         self.about = about
 
@@ -53,19 +57,19 @@ class LinearModel:
     def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O) of each output: one per item, or one per step."""
         rows = self.features(items)
-        found = {name: one.predict(rows) for name, (_, one) in self.outputs.items()}
+        predictions = {name: fitted.predict(rows) for name, (_, fitted) in self.outputs.items()}
         return {
             name: F.log_softmax(values, 1) if self.outputs[name][0] in ("classification", "tagging") else values
-            for name, values in found.items()
+            for name, values in predictions.items()
         }
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, for a file."""
         kept = self.features.tensors()
-        for number, (_, one) in enumerate(self.outputs.values()):
-            kept |= {f"weights.{number}": one.weights, f"bias.{number}": one.bias}
-            if one.spread is not None:
-                kept[f"spread.{number}"] = one.spread
+        for number, (_, fitted) in enumerate(self.outputs.values()):
+            kept |= {f"weights.{number}": fitted.weights, f"bias.{number}": fitted.bias}
+            if fitted.spread is not None:
+                kept[f"spread.{number}"] = fitted.spread
         return kept
 
     def facts(self) -> dict[str, Any]:
@@ -79,24 +83,24 @@ class LinearModel:
     ) -> LinearModel:
         """Load the model from `tensors` and `facts`. Raises RunError if they do not fit."""
         try:
-            look = features_from_tensors(tensors, facts, featurizer)
+            features = features_from_tensors(tensors, facts, featurizer)
             outputs, fits = {}, True
             for number, name in enumerate(facts["outputs"]):
                 kind = str(facts.get("kinds", {}).get(name, "classification"))  # an older run has label outputs only
-                one = LinearWeights(
+                fitted = LinearWeights(
                     tensors[f"weights.{number}"], tensors[f"bias.{number}"], tensors.get(f"spread.{number}")
                 )
-                fits &= one.weights.shape == (look.size, len(one.bias)) and (one.spread is not None) == (
+                fits &= fitted.weights.shape == (features.size, len(fitted.bias)) and (fitted.spread is not None) == (
                     kind == "regression"
                 )
-                fits &= bool(one.weights.isfinite().all()) and bool(one.bias.isfinite().all())
-                fits &= one.spread is None or (
-                    one.spread.shape == one.bias.shape and bool(one.spread.isfinite().all())
+                fits &= bool(fitted.weights.isfinite().all()) and bool(fitted.bias.isfinite().all())
+                fits &= fitted.spread is None or (
+                    fitted.spread.shape == fitted.bias.shape and bool(fitted.spread.isfinite().all())
                 )
-                outputs[str(name)] = kind, one
+                outputs[str(name)] = kind, fitted
             about = str(facts["about"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError):
             fits = False
         if not fits:
             raise RunError("The linear model of this run is damaged: its tensors do not fit. Train again.")
-        return cls(look, outputs, about)
+        return cls(features, outputs, about)

@@ -38,50 +38,49 @@ class _TooLate(Exception):
 class Chunk:
     """The features of a chunk of rows, for the descent, and their targets."""
 
-    seen: FeatureRows
+    features: FeatureRows
     targets: Tensor
     share: float  # of all known targets
 
 
-def in_pieces(examples: Examples, name: str, size: int, width: int) -> list[Chunk]:
+def split_into_chunks(examples: Examples, name: str, size: int, width: int) -> list[Chunk]:
     """Cut rows into chunks of about as many numbers as may be in memory at once."""
-    targets, seen = examples.targets[name], examples.features
+    targets, features = examples.targets[name], examples.features
     rows, known = len(targets), max(1, int(is_known(targets).sum()))
     held = HELD if width <= MANY_LABELS else HELD_MANY
     step = max(1, held // width) if rows * width > 2 * held else max(1, rows)
-    found = []
+    chunks = []
     for start in range(0, rows, step):
         some = targets[start : start + step]
-        features = seen if step >= rows else seen.cut(start, start + step)
+        chunk = features if step >= rows else features.cut(start, start + step)
         share = int(is_known(some).sum()) / known
         if share or step >= rows:
-            found.append(
-                Chunk(IndexedBagRows.of(features, size) if isinstance(features, BagRows) else features, some, share)
-            )
-    return found
+            indexed = IndexedBagRows.of(chunk, size) if isinstance(chunk, BagRows) else chunk
+            chunks.append(Chunk(indexed, some, share))
+    return chunks
 
 
-def loss_of(kind: str, found: Tensor, targets: Tensor) -> Tensor:
+def mean_loss(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean nats of labels, or half the mean squared error of values."""
     if kind in ("classification", "tagging"):
-        return F.cross_entropy(found, targets, ignore_index=-1)
+        return F.cross_entropy(outputs, targets, ignore_index=-1)
     known = is_known(targets)
-    found, targets = found[known], targets[known].to(found.dtype)
+    outputs, targets = outputs[known], targets[known].to(outputs.dtype)
     if kind == "multilabel":
-        return F.binary_cross_entropy_with_logits(found, targets, reduction="none").sum(1).mean()
-    return 0.5 * (found - targets).square().sum(1).mean()
+        return F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(1).mean()
+    return 0.5 * (outputs - targets).square().sum(1).mean()
 
 
 def minimise(
-    pieces: Sequence[Chunk], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
+    chunks: Sequence[Chunk], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
     iterations: int, deadline: Deadline,
 ) -> bool:  # fmt: skip
     """Minimise the mean loss and the penalty over weights and bias, in place, by L-BFGS; True at its end.
 
     False if the deadline passed first: then weights and bias are the best that were tried.
     """
-    rows = sum(len(piece.targets) for piece in pieces)
-    work = max(1, weights.shape[1] * sum(piece.seen.held for piece in pieces))
+    rows = sum(len(chunk.targets) for chunk in chunks)
+    work = max(1, weights.shape[1] * sum(chunk.features.entry_count for chunk in chunks))
     sure, evaluations = max(2, min(SURE_EVALUATIONS, SURE_PRODUCTS // work)), 0
     optimiser = LBFGS(
         [weights, bias], max_iter=iterations, history_size=8, line_search_fn="strong_wolfe", tolerance_change=1e-7
@@ -93,17 +92,17 @@ def minimise(
         evaluations += 1
         optimiser.zero_grad()
         whole = torch.zeros(())
-        for piece in pieces:
+        for chunk in chunks:
             if deadline.passed() and evaluations > sure:
                 raise _TooLate
-            misfit = loss_of(kind, piece.seen.apply(weights * scale, bias), piece.targets)
-            if len(pieces) == 1:
+            misfit = mean_loss(kind, chunk.features.apply(weights * scale, bias), chunk.targets)
+            if len(chunks) == 1:
                 whole = misfit + penalty / (2 * rows) * (weights**2).sum()
                 whole.backward()  # type: ignore[no-untyped-call]
             else:
-                (piece.share * misfit).backward()  # type: ignore[no-untyped-call]
-                whole = whole + piece.share * misfit.detach()
-        if len(pieces) > 1:
+                (chunk.share * misfit).backward()  # type: ignore[no-untyped-call]
+                whole = whole + chunk.share * misfit.detach()
+        if len(chunks) > 1:
             ridge = penalty / (2 * rows) * (weights**2).sum()
             ridge.backward()  # type: ignore[no-untyped-call]
             whole = whole + ridge.detach()

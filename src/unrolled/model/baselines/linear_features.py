@@ -34,7 +34,7 @@ class FeatureRows(Protocol):
         """Rows start to stop - 1."""
 
     @property
-    def held(self) -> int:
+    def entry_count(self) -> int:
         """Number of n-grams or numbers of all rows."""
 
 
@@ -66,7 +66,7 @@ class BagRows(NamedTuple):
         return F.embedding_bag(self.places, weights, self.starts, mode="sum") * self.scale + bias
 
     @property
-    def held(self) -> int:
+    def entry_count(self) -> int:
         return len(self.places)
 
     def cut(self, start: int, stop: int) -> BagRows:
@@ -94,15 +94,15 @@ class IndexedBagRows(NamedTuple):
         return cls(bags, rows[order], torch.cumsum(each, 0) - each)
 
     @property
-    def held(self) -> int:
-        return self.bags.held
+    def entry_count(self) -> int:
+        return self.bags.entry_count
 
     def cut(self, start: int, stop: int) -> IndexedBagRows:
         """Rows start to stop - 1."""
         return IndexedBagRows.of(self.bags.cut(start, stop), len(self.starts))
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
-        """The same as `Bagged.apply`."""
+        """The same as `BagRows.apply`."""
         found: Tensor = _Sum.apply(weights, self)  # type: ignore[no-untyped-call]
         return found + bias
 
@@ -129,7 +129,7 @@ class DenseRows(NamedTuple):
         return torch.addmm(bias, self.numbers, weights)
 
     @property
-    def held(self) -> int:
+    def entry_count(self) -> int:
         return self.numbers.numel()
 
     def cut(self, start: int, stop: int) -> DenseRows:
@@ -147,8 +147,8 @@ class NGramFeatures:
     def fit(cls, units: str, texts: Sequence[Any], most: int) -> tuple[NGramFeatures, BagRows]:
         """Find the `most` n-grams that occur in the most texts; also returns the features of the texts."""
         bags = bag_all(units, texts)
-        look = cls(units, frequent(bags, most))
-        return look, indices_in(look.known, bags)
+        features = cls(units, frequent(bags, most))
+        return features, indices_in(features.known, bags)
 
     def describe(self) -> str:
         return f"linear on {self.size:,} n-grams of {self.units}"
@@ -230,11 +230,11 @@ def features_from_tensors(
         if not (isinstance(featurizer, NumericFeaturizer) and mean.shape == std.shape and bool(mean.isfinite().all())
                 and bool((std > 0).all()) and bool(std.isfinite().all())):  # fmt: skip
             raise ValueError("the feature statistics do not fit")
-        look, steps = NumberFeatures(units, featurizer, int(facts["steps"]), mean, std), int(facts["steps"])
+        features, steps = NumberFeatures(units, featurizer, int(facts["steps"]), mean, std), int(facts["steps"])
         sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
-        if look.size != sizes[units] * featurizer.width + (units == "summary"):
+        if features.size != sizes[units] * featurizer.width + (units == "summary"):
             raise ValueError("the feature statistics do not fit")
-        return look
+        return features
     known = tensors["known"]
     if units not in BAGS or known.dtype != torch.int64 or not bool((known[1:] > known[:-1]).all()):
         raise ValueError("the n-grams do not fit")
@@ -243,12 +243,11 @@ def features_from_tensors(
 
 def bag_all(units: str, texts: Sequence[Any]) -> Bags:
     """Compute the n-grams of all texts, some thousands of texts at a time."""
-    parts = [BAGS[units](texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
-    before = np.cumsum([0, *(len(part.hashes) for part in parts)])
-    starts = [part.starts[:-1] + first for part, first in zip(parts, before, strict=False)]
-    return Bags(
-        np.concatenate([np.zeros(0, np.uint64), *(p.hashes for p in parts)]), np.concatenate([*starts, before[-1:]])
-    )
+    chunks = [BAGS[units](texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
+    before = np.cumsum([0, *(len(chunk.hashes) for chunk in chunks)])
+    starts = [chunk.starts[:-1] + first for chunk, first in zip(chunks, before, strict=False)]
+    hashes = np.concatenate([np.zeros(0, np.uint64), *(chunk.hashes for chunk in chunks)])
+    return Bags(hashes, np.concatenate([*starts, before[-1:]]))
 
 
 def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:

@@ -23,7 +23,7 @@ from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines.linear import LinearModel, LinearWeights
-from unrolled.model.baselines.linear_descent import MANY_LABELS, Examples, in_pieces, loss_of, minimise
+from unrolled.model.baselines.linear_descent import MANY_LABELS, Examples, mean_loss, minimise, split_into_chunks
 from unrolled.model.baselines.linear_features import (
     BagRows,
     FeatureExtractor,
@@ -73,23 +73,25 @@ def fit_linear(
     widest = max(_width(output) for output in outputs.values())
     chosen, grams, about = _sample(units, items, featurizer, seed, widest, deadline)
     some = [items[row] for row in chosen]
-    look: FeatureExtractor
-    seen: FeatureRows
+    extractor: FeatureExtractor
+    features: FeatureRows
     if isinstance(featurizer, NumericFeaturizer):
-        look, seen = NumberFeatures.fit(each, some, featurizer)
+        extractor, features = NumberFeatures.fit(each, some, featurizer)
     else:
         most = min(MOST_WEIGHTS, max(FEW_WEIGHTS, 2 * grams))
-        look, seen = NGramFeatures.fit(units, some, most // widest)
+        extractor, features = NGramFeatures.fit(units, some, most // widest)
     deadline.check()
     train_rows = Examples(
-        seen, {name: torch.from_numpy(one) for name, one in _chosen(targets, items, chosen, each).items()}
+        features, {name: torch.from_numpy(one) for name, one in _chosen(targets, items, chosen, each).items()}
     )
-    held_out_items, held_out_answers = _validation_rows(validation, len(chosen), each, deadline)
-    held_out = Examples(look(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_answers.items()})
+    held_out_items, held_out_targets = _validation_rows(validation, len(chosen), each, deadline)
+    held_out = Examples(
+        extractor(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_targets.items()}
+    )
     fitted, cut = {}, False
     for place, (name, output) in enumerate(outputs.items()):
         own = deadline.share(1 / (len(outputs) - place))
-        one, short = _fit_output(train_rows, held_out, name, look.size, output, own)
+        one, short = _fit_output(train_rows, held_out, name, extractor.size, output, own)
         fitted[name], cut = (output.kind, one), cut or short
     unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
     for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
@@ -97,7 +99,7 @@ def fit_linear(
         spread = None if one.spread is None else torch.zeros_like(one.spread)
         fitted[name] = kind, LinearWeights(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
     failed = f", which could not be fitted for {', '.join(unfitted)}" if unfitted else ""
-    return LinearModel(look, fitted, about + (", stopped early by the time limit" if cut else "") + failed)
+    return LinearModel(extractor, fitted, about + (", stopped early by the time limit" if cut else "") + failed)
 
 
 def _chosen(
@@ -149,9 +151,8 @@ def _sample(
     pace = (time.monotonic() - started) / max(1, len(first))  # seconds per row
     most = min(most, max(FEWEST_ROWS, MOST_PRODUCTS / (size * widest)))
     if not deadline.unlimited:
-        for_features = (
-            FEATURE_TIME * deadline.seconds_left / max(1e-9, 2 * pace)
-        )  # 2: n-grams are sorted, numbers scaled
+        # 2: n-grams are sorted, numbers scaled
+        for_features = FEATURE_TIME * deadline.seconds_left / max(1e-9, 2 * pace)
         for_fit = (1 - FEATURE_TIME) * deadline.seconds_left * SPEED / (EVALUATIONS * size * widest)
         most = min(most, max(FEWEST_ROWS, min(for_features, for_fit)))
     if most >= len(items):
@@ -168,33 +169,41 @@ def _fit_output(
     """
     width, least = _width(output), math.nan
     best = LinearWeights(torch.zeros(size, width), torch.zeros(width))
-    seen, scales = train_rows.features, {False: torch.ones(size, 1)}
-    if isinstance(seen, BagRows) and output.kind in ("classification", "tagging"):
-        scales[True] = log_count_ratios(seen, train_rows.targets[name], size, width)
-    pieces = in_pieces(train_rows, name, size, width)
+    features, scales = train_rows.features, {False: torch.ones(size, 1)}
+    if isinstance(features, BagRows) and output.kind in ("classification", "tagging"):
+        scales[True] = log_count_ratios(features, train_rows.targets[name], size, width)
+    chunks = split_into_chunks(train_rows, name, size, width)
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
-    of_kind = NUMBER_TRIES if not isinstance(seen, BagRows) else TAG_TRIES if output.kind == "tagging" else TRIES
-    tries = [one for one in of_kind if one[0] in scales]
-    work = seen.held * width  # products of one evaluation on all rows
+    tries = [one for one in _tries_for(features, output) if one[0] in scales]
+    work = features.entry_count * width  # products of one evaluation on all rows
     most = MOST_WORK if not deadline.unlimited else most_work(width)
     iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
+    stopped = False
     for place, (scaled, penalty) in enumerate(tries):
         if place and (deadline.passed() or place * iterations * work >= most):
-            return _with_spread(best, train_rows, held_out, name, output), deadline.passed()
+            stopped = deadline.passed()
+            break
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
-        whole = minimise(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
+        stopped = not minimise(chunks, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
         with torch.no_grad():
             fitted = LinearWeights(weights * scales[scaled], bias.clone())
-            found = held_out.features.apply(fitted.weights, fitted.bias)
-            loss = float(loss_of(output.kind, found, held_out.targets[name]))
+            outputs = held_out.features.apply(fitted.weights, fitted.bias)
+            loss = float(mean_loss(output.kind, outputs, held_out.targets[name]))
         loss = math.inf if math.isnan(loss) else loss  # no validation targets
         if not loss >= least:
             best, least = fitted, loss
-        if not whole:
-            return _with_spread(best, train_rows, held_out, name, output), True
-    return _with_spread(best, train_rows, held_out, name, output), False
+        if stopped:
+            break
+    return _with_spread(best, train_rows, held_out, name, output), stopped
+
+
+def _tries_for(features: FeatureRows, output: Output) -> Sequence[tuple[bool, float]]:
+    """The scalings and penalties to try for an output on these features."""
+    if not isinstance(features, BagRows):
+        return NUMBER_TRIES
+    return TAG_TRIES if output.kind == "tagging" else TRIES
 
 
 def most_work(width: int) -> int:
@@ -210,15 +219,17 @@ def _with_spread(
     if output.kind != "regression":
         return best
     scored = held_out if len(held_out.targets[name]) else train_rows
-    off = scored.features.apply(best.weights, best.bias) - scored.targets[name]
-    return LinearWeights(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
+    errors = scored.features.apply(best.weights, best.bias) - scored.targets[name]
+    spread = errors.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float()
+    return LinearWeights(best.weights, best.bias, spread)
 
 
-def log_count_ratios(bags: BagRows, targets: Tensor, size: int, kinds: int) -> Tensor:
+def log_count_ratios(bags: BagRows, targets: Tensor, size: int, label_count: int) -> Tensor:
     """Log-ratios (F, K), in nats, of an n-gram's frequency in rows of a label to that in the other rows."""
     ends = torch.cat([bags.starts[1:], torch.tensor([len(bags.places)])])
     labels = torch.repeat_interleave(targets, ends - bags.starts)
     known = labels >= 0
-    counts = torch.bincount((bags.places * kinds + labels)[known], minlength=size * kinds).view(size, kinds).float()
+    pairs = (bags.places * label_count + labels)[known]
+    counts = torch.bincount(pairs, minlength=size * label_count).view(size, label_count).float()
     of_label, of_others = counts + SMOOTHING, counts.sum(1, keepdim=True) - counts + SMOOTHING
     return (of_label / of_label.sum(0)).log() - (of_others / of_others.sum(0)).log()

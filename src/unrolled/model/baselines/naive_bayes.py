@@ -108,15 +108,15 @@ class Counts:
     levels: tuple[Level, ...]  # of 0 units, then of 1 to n
 
     @property
-    def kinds(self) -> int:
+    def label_count(self) -> int:
         """K: every label has an entry for the empty n-gram."""
         return len(self.levels[0].labels)
 
     @classmethod
-    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, kinds: int) -> Counts:
+    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, label_count: int) -> Counts:
         """windows: of 0 to n units. labels (N,): the label of each unit's text, below 0 for none."""
-        keys, starts, of_entry = windows[0][:1], np.array([0, kinds]), np.arange(kinds)
-        own = np.zeros(kinds, np.float32)
+        keys, starts, of_entry = windows[0][:1], np.array([0, label_count]), np.arange(label_count)
+        own = np.zeros(label_count, np.float32)
         entry = labels  # (N,) of the history that ends at each unit
         levels = []
         for numbers in windows[1:]:
@@ -144,15 +144,15 @@ class Counts:
         found = [level.find(numbers) for level, numbers in zip(self.levels, windows, strict=True)]
         return [(shorter[:-1][follows[1:]], longer[follows]) for shorter, longer in pairwise(found)]
 
-    def read(self, nodes: Nodes, below: Numbers) -> Numbers:
-        """The probability of each unit given each label (T, K). below (T, 1): the probability to back off to."""
-        probabilities = np.array(np.broadcast_to(below, (len(below), self.kinds)), order="C")
+    def probabilities(self, nodes: Nodes, backoff: Numbers) -> Numbers:
+        """The probability of each unit given each label (T, K). backoff (T, 1): the probability to back off to."""
+        probabilities = np.array(np.broadcast_to(backoff, (len(backoff), self.label_count)), order="C")
         flat = probabilities.reshape(-1)
         for (shorter, longer), (history, itself) in zip(pairwise(self.levels), nodes, strict=True):
             entries, unit = shorter.entries(history)
-            flat[unit * self.kinds + shorter.labels[entries]] *= shorter.back[entries]
+            flat[unit * self.label_count + shorter.labels[entries]] *= shorter.back[entries]
             entries, unit = longer.entries(itself)
-            flat[unit * self.kinds + longer.labels[entries]] += longer.own[entries]
+            flat[unit * self.label_count + longer.labels[entries]] += longer.own[entries]
         return probabilities
 
     def tensors(self, name: str) -> dict[str, Tensor]:
@@ -164,7 +164,7 @@ class Counts:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, kinds: int, order: int) -> Counts:
+    def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, label_count: int, order: int) -> Counts:
         """Load the counts that `tensors` returned. Raises KeyError or ValueError if they do not fit."""
         levels = []
         for n in range(order + 1):
@@ -173,13 +173,13 @@ class Counts:
             size, entries = len(level.keys), len(level.labels)
             fits = bool((level.keys[1:] > level.keys[:-1]).all()) and level.starts.shape == (size + 1,)
             fits &= bool((np.diff(level.starts) > 0).all()) and level.starts[0] == 0 and level.starts[-1] == entries
-            fits &= bool(((level.labels >= 0) & (level.labels < kinds)).all())
-            for worth in (level.own, level.back):
-                fits &= worth.shape == (entries,) and bool(((worth >= 0) & (worth <= 1)).all())
+            fits &= bool(((level.labels >= 0) & (level.labels < label_count)).all())
+            for values in (level.own, level.back):
+                fits &= values.shape == (entries,) and bool(((values >= 0) & (values <= 1)).all())
             if not fits:
                 raise ValueError("the n-grams do not fit")
             levels.append(level)
-        if len(levels[0].labels) != kinds:
+        if len(levels[0].labels) != label_count:
             raise ValueError("the n-grams belong to other labels")
         return cls(tuple(levels))
 
@@ -198,32 +198,32 @@ class OutputCounts:
         return len(self.of_all.levels) - 1
 
     @property
-    def different(self) -> int:
+    def unit_count(self) -> int:
         """V: the number of different units, plus one for all unseen units."""
         return int((self.of_all.levels[1].own > 0).sum()) + 1
 
     @classmethod
-    def of(cls, line: UnitSequence, targets: Ids, kinds: int, order: int) -> OutputCounts:
-        """answers: the label of each text; if below 0, not known, the text counts in `of_all` only. order: n."""
-        windows, follows, labels = line.windows(order), line.follows(), targets[line.texts]
+    def of(cls, sequence: UnitSequence, targets: Ids, label_count: int, order: int) -> OutputCounts:
+        """targets: the label of each text; if below 0, not known, the text counts in `of_all` only. order: n."""
+        windows, follows, labels = sequence.windows(order), sequence.follows(), targets[sequence.texts]
         return cls(
             Counts.of(windows, follows, np.zeros_like(labels), 1),
-            Counts.of(windows, follows, labels, kinds),
-            torch.from_numpy(np.bincount(targets[targets >= 0], minlength=kinds) + 0.5).log().log_softmax(0),
+            Counts.of(windows, follows, labels, label_count),
+            torch.from_numpy(np.bincount(targets[targets >= 0], minlength=label_count) + 0.5).log().log_softmax(0),
         )
 
-    def predict(self, line: UnitSequence) -> Tensor:
-        """The log-probabilities (R, K) of the labels of texts 0 to R - 1; the line holds at least EOS of each."""
-        windows, follows = line.windows(self.order), line.follows()
-        texts, kinds, uniform = line.texts[follows], self.of_each.kinds, 1 / self.different
-        found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, kinds))
+    def predict(self, sequence: UnitSequence) -> Tensor:
+        """The log-probabilities (R, K) of the labels of texts 0 to R - 1; the sequence holds at least EOS of each."""
+        windows, follows = sequence.windows(self.order), sequence.follows()
+        texts, label_count, uniform = sequence.texts[follows], self.of_each.label_count, 1 / self.unit_count
+        found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, label_count))
         all_nodes, each_nodes = (counts.nodes(windows, follows) for counts in (self.of_all, self.of_each))
-        for start in range(0, len(texts), step := max(1, PROBABILITIES // kinds)):
+        for start in range(0, len(texts), step := max(1, PROBABILITIES // label_count)):
             some = slice(start, start + step)
-            below = np.full((len(texts[some]), 1), uniform)
-            below = self.of_all.read([(history[some], itself[some]) for history, itself in all_nodes], below)
+            nodes = [(history[some], itself[some]) for history, itself in all_nodes]
+            backoff = self.of_all.probabilities(nodes, np.full((len(texts[some]), 1), uniform))
             nodes = [(history[some], itself[some]) for history, itself in each_nodes]
-            probabilities = self.of_each.read(nodes, below)
+            probabilities = self.of_each.probabilities(nodes, backoff)
             first = np.flatnonzero(np.diff(texts[some], prepend=-1))
             found[texts[some][first]] += np.add.reduceat(np.log(probabilities), first)
         return F.log_softmax(torch.from_numpy(found) + self.prior, 1)
@@ -247,8 +247,8 @@ class NGramBayes:
 
     def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Texts -> log-probabilities (R, K) of each output's labels."""
-        line = UnitSequence.of(self.units, [str(item) for item in items])
-        return {name: one.predict(line) for name, one in self.outputs.items()}
+        sequence = UnitSequence.of(self.units, [str(item) for item in items])
+        return {name: one.predict(sequence) for name, one in self.outputs.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, for a file."""
@@ -287,17 +287,17 @@ def count_bayes(
 ) -> NGramBayes:  # fmt: skip
     """Count the n-grams of texts for each label of each output; of a random sample if time or memory is short.
 
-    units: "characters" or "words". answers: the labels of each output, below 0 if not known.
+    units: "characters" or "words". targets: the labels of each output, below 0 if not known.
     """
     drawn = np.random.default_rng(seed).permutation(len(texts))
     some = UnitSequence.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])
     grams = MOST if deadline.unlimited else max(FEWEST, min(MOST, int(SPEED * deadline.seconds_left)))
     most = int(grams * min(1000, len(texts)) / max(1, ORDERS[units] * len(some.units)))
     rows = np.sort(drawn[:most]) if most < len(texts) else np.arange(len(texts))
-    line = UnitSequence.of(units, [str(texts[row]) for row in rows.tolist()])
+    sequence = UnitSequence.of(units, [str(texts[row]) for row in rows.tolist()])
     counted = {}
     for name, output in outputs.items():
         deadline.check()
-        counted[name] = OutputCounts.of(line, targets[name][rows], len(output.names), ORDERS[units])
+        counted[name] = OutputCounts.of(sequence, targets[name][rows], len(output.names), ORDERS[units])
     about = "" if most >= len(texts) else f" of {most:,} of {len(texts):,} texts"
     return NGramBayes(units, counted, about)

@@ -97,16 +97,15 @@ class NearestNumbers(Nearest):
     name = "nearest neighbour by numbers"
 
     def __init__(self, featurizer: NumericFeaturizer, items: Sequence[Any]) -> None:
-        self._look, seen = NumberFeatures.fit(
-            False, items[: max(1, MOST_NUMBERS // _width(featurizer, items))], featurizer
-        )
-        self._numbers = seen.numbers  # (R, F)
+        most = max(1, MOST_NUMBERS // _width(featurizer, items))
+        self._features, rows = NumberFeatures.fit(False, items[:most], featurizer)
+        self._numbers = rows.numbers  # (R, F)
         self._squares = (self._numbers**2).sum(1)
 
     def find(self, items: Sequence[Any]) -> list[int]:
         found: list[int] = []
         for start in range(0, len(items), 100):
-            queries = self._look(items[start : start + 100]).numbers  # (Q, F)
+            queries = self._features(items[start : start + 100]).numbers  # (Q, F)
             # (Q, R), without the squared norm of the query
             distance: torch.Tensor = self._squares - 2 * queries @ self._numbers.T
             found += distance.argmin(1).tolist()

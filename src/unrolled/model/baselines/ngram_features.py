@@ -51,23 +51,23 @@ def word_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
 def character_bags(texts: Sequence[str]) -> Bags:
     """The n-grams of characters of each text."""
     units, lengths = character_units([BEGIN + text + END for text in texts])
-    return gather(np.repeat(np.arange(len(texts)), lengths), units, CHARACTERS, [], len(texts))
+    return collect_bags(np.repeat(np.arange(len(texts)), lengths), units, CHARACTERS, [], len(texts))
 
 
 def word_bags(texts: Sequence[str]) -> Bags:
     """The n-grams of words of each text, and the subwords of its words."""
     numbers: list[int] = []
     lengths: list[int] = []
-    pieces: list[tuple[NDArray[np.int64], Hashes]] = []
+    subwords: list[tuple[NDArray[np.int64], Hashes]] = []
     for row, text in enumerate(texts):
         words = WORD.findall(text.lower())
         lengths.append(len(words))
         found = [_word_hashes(word) for word in words]
         numbers += [number for number, _ in found]
         within = np.concatenate([np.zeros(0, np.uint64), *(inner for _, inner in found)])
-        pieces.append((np.full(len(within), row), within))
+        subwords.append((np.full(len(within), row), within))
     rows = np.repeat(np.arange(len(texts)), lengths)
-    return gather(rows, np.array(numbers, np.uint64), WORDS, pieces, len(texts))
+    return collect_bags(rows, np.array(numbers, np.uint64), WORDS, subwords, len(texts))
 
 
 def neighbour_bags(texts: Sequence[str]) -> Bags:
@@ -90,7 +90,7 @@ def neighbour_bags(texts: Sequence[str]) -> Bags:
         before += count
     whole = np.concatenate([NOTHING, *found])
     places = np.concatenate([NOTHING.astype(np.int64), *rows])
-    return gather(places[:0], whole[:0], 1, [(places, mix_bits(whole))], before)
+    return collect_bags(places[:0], whole[:0], 1, [(places, mix_bits(whole))], before)
 
 
 UNITS: dict[str, Callable[[Sequence[str]], tuple[Hashes, list[int]]]] = {
@@ -104,15 +104,15 @@ BAGS: dict[str, Callable[[Sequence[str]], Bags]] = {
 }
 
 
-def gather(
+def collect_bags(
     rows: NDArray[np.int64],
     units: Hashes,
     longest: int,
-    more: Sequence[tuple[NDArray[np.int64], Hashes]],
+    extra: Sequence[tuple[NDArray[np.int64], Hashes]],
     count: int,
 ) -> Bags:
-    """All n-grams of one to `longest` units within a row, and `more`, each once per row."""
-    found_rows, found = [row for row, _ in more], [hashes for _, hashes in more]
+    """All n-grams of one to `longest` units within a row, and `extra`, each once per row."""
+    found_rows, found = [row for row, _ in extra], [hashes for _, hashes in extra]
     for ends, numbers in windows(units, rows, longest):
         found_rows.append(rows[ends])
         found.append(numbers)
@@ -183,11 +183,11 @@ def _word_hashes(word: str) -> tuple[int, Hashes]:
             _known.clear()
         whole = f"<{word}>"
         points = mix_bits(code_points(whole).astype(np.uint64))
-        pieces, running = [], points
+        subwords, running = [], points
         for n in range(2, len(whole) + 1):
             running = running[:-1] * FACTOR + points[n - 1 :]
             if n in SUBWORDS:
-                pieces.append(mix_bits(running + np.uint64(n)))
+                subwords.append(mix_bits(running + np.uint64(n)))
         number = int(mix_bits(running)[0])
-        found = _known[word] = number, np.unique(np.concatenate([np.zeros(0, np.uint64), *pieces]))
+        found = _known[word] = number, np.unique(np.concatenate([np.zeros(0, np.uint64), *subwords]))
     return found

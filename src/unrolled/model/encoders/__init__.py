@@ -1,8 +1,8 @@
 """Encoders: from whole inputs to features, one vector per step, for a cross-attention or a head."""
 
-from unrolled.model.encoders.attending import BlockState, SelfAttentionEncoder
 from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.model.encoders.bidirectional import Bidirectional, DirectionStates, build_bidirectional
+from unrolled.model.encoders.self_attention import BlockState, SelfAttentionEncoder
 
 __all__ = [
     "Bidirectional",

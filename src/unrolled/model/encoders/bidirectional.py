@@ -57,9 +57,9 @@ class Bidirectional(Encoder):
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
         state, xs = self.start(rows) if state is None else state, inputs
         for number, ((ahead, back), start) in enumerate(zip(self._layers(), state, strict=True)):
-            onward, _ = ahead.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
-            backward, _ = back.unroll(reverse_rows(xs, lengths), start.back, lengths)
-            features = torch.cat([onward, reverse_rows(backward, lengths)], dim=2)  # (B, S, H)
+            forward_outputs, _ = ahead.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
+            backward_outputs, _ = back.unroll(reverse_rows(xs, lengths), start.back, lengths)
+            features = torch.cat([forward_outputs, reverse_rows(backward_outputs, lengths)], dim=2)  # (B, S, H)
             xs = xs + features if number and xs.shape == features.shape else features
         return Encoded(xs, lengths)
 

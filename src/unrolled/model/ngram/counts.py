@@ -40,9 +40,31 @@ class Counts:
     size: int  # V
     eos: int | None
     levels: tuple[Level, ...]
-    read: int  # tokens that were counted
-    given: int  # tokens of the text
-    short: str = ""  # why the order is lower than requested; "" if it is not
+    counted: int  # tokens that were counted
+    total: int  # tokens of the text
+    why_lower: str = ""  # why the order is lower than requested; "" if it is not
+
+
+class CountLimits(NamedTuple):
+    """Limits of counting."""
+
+    keep: int = KEEP  # distinct n-grams of the highest order, at most; if there are more, the order is lowered
+    most: int | None = None  # tokens, about; None: all. A larger text is sampled in chunks from all over
+    deadline: Deadline = UNLIMITED  # when it passes, counting stops
+
+    def chunk_size(self) -> int:
+        """Tokens per chunk: fewer if not all of the text may be counted."""
+        if self.most is not None:
+            return min(CHUNK, max(self.most // 8, 1))
+        return CHUNK if self.deadline.unlimited else CHUNK // 4
+
+    def reached(self, counted: int, chunk_size: int) -> bool:
+        """Whether another chunk of so many tokens would pass a limits."""
+        over = self.most is not None and counted + chunk_size > self.most
+        return self.deadline.passed() or over
+
+
+NO_LIMITS = CountLimits()
 
 
 def count_ngrams(
@@ -52,49 +74,27 @@ def count_ngrams(
     segments: Array | None = None,
     eos: int | None = None,
     *,
-    keep: int = KEEP,
-    most: int | None = None,
-    deadline: Deadline = UNLIMITED,
+    limits: CountLimits = NO_LIMITS,
     passes: int | None = None,
     onto: Counts | None = None,
 ) -> Counts:
     """Count the n-grams of up to `order` tokens within a segment; none crosses the EOS token.
 
-    symbols (N,): integers below `size`, or a memory map; stretches (M, 2): segments [start, stop), None for all.
-    If there are more than `keep` distinct n-grams of the highest order, the order is lowered, and `short` gives the
-    reason. About `most` tokens are counted, at most, and counting stops when the deadline passes; a larger text is
-    sampled in chunks from all over, and `read` is the number of tokens. `passes`: over the text, at most, even if
-    the order is not reached; `onto`: counts of the same text to extend.
+    tokens (N,): integers below `size`, or a memory map. segments (M, 2): [start, stop) of each, None for all.
+    limits: of tokens, n-grams and time; the result's `counted` and `why_lower` say which took effect. passes: over
+    the text, at most, even if the order is not reached. onto: counts of the same text to extend. Raises DataError for
+    a text without tokens, OptionError for an invalid order or size.
     """
     _check(tokens, size, order, eos)
     text = Text(tokens, make_blocks(tokens, segments, eos), eos, size, order)
     if not text.length:
         raise DataError("The text, or every segment of it, is empty: there are no n-grams to count.")
-    most = None if most is None or most >= text.length else most
-    limit = _Limit(keep, most, deadline)
+    if limits.most is not None and limits.most >= text.length:
+        limits = limits._replace(most=None)
     counts = onto or Counts(size, eos, (), 0, text.length)
-    while len(counts.levels) < order and passes != 0 and not counts.short:
-        counts, passes = _count_pass(text, counts, order, limit), passes and passes - 1
+    while len(counts.levels) < order and passes != 0 and not counts.why_lower:
+        counts, passes = _count_pass(text, counts, order, limits), passes and passes - 1
     return counts
-
-
-class _Limit(NamedTuple):
-    """Limits of counting."""
-
-    keep: int  # distinct n-grams of the highest order
-    most: int | None  # tokens
-    deadline: Deadline
-
-    def chunk(self) -> int:
-        """Tokens per chunk: fewer if not all of the text may be counted."""
-        if self.most is not None:
-            return min(CHUNK, max(self.most // 8, 1))
-        return CHUNK if self.deadline.unlimited else CHUNK // 4
-
-    def reached(self, read: int, chunk: int) -> bool:
-        """Whether another chunk of so many tokens would pass a limit."""
-        over = self.most is not None and read + chunk > self.most
-        return self.deadline.passed() or over
 
 
 def _check(tokens: Array, size: int, order: int, eos: int | None) -> None:
@@ -138,45 +138,45 @@ def walk(
         yield contexts, nodes, after
 
 
-def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts:
+def _count_pass(text: Text, counts: Counts, order: int, limits: CountLimits) -> Counts:
     """One pass over the text, which adds as many levels as fit into a key."""
     depth = len(counts.levels)
-    if depth and counts.read < counts.given:
-        return replace(counts, short="only part of the text was counted")
+    if depth and counts.counted < counts.total:
+        return replace(counts, why_lower="only part of the text was counted")
     contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that may begin a key
     width = order - depth
     while width > 1 and (contexts + 1) * text.base**width > LARGEST:
         width -= 1
-    wanted, read, openings = width, 0, 0
+    wanted, counted, openings = width, 0, 0
     keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) sorted windows, and their counts
-    chunk = limit.chunk()
-    for piece in text.chunks(depth + width, chunk):
-        keys, times = _merge(keys, times, *_sorted_windows(text, counts, piece, width))
-        while len(keys) > limit.keep and width > (0 if depth else 1):
+    chunk_size = limits.chunk_size()
+    for chunk in text.chunks(depth + width, chunk_size):
+        keys, times = _merge(keys, times, *_sorted_windows(text, counts, chunk, width))
+        while len(keys) > limits.keep and width > (0 if depth else 1):
             keys, times = _shorten(keys, times, text.base)
             width -= 1
-        read += int(np.count_nonzero(piece.codes[: piece.starts]))
-        openings += piece.openings
-        if not width or limit.reached(read, chunk):
+        counted += int(np.count_nonzero(chunk.codes[: chunk.starts]))
+        openings += chunk.openings
+        if not width or limits.reached(counted, chunk_size):
             break
     if not len(keys):
-        return replace(counts, short="no segment of the text is longer")
-    short = f"there are more than {limit.keep:,} distinct {depth + width + 1}-grams" if width < wanted else ""
-    if depth and (read < counts.read or not width):  # counts of less text do not extend these
-        return replace(counts, short=short or "the time for counting was used up")
+        return replace(counts, why_lower="no segment of the text is longer")
+    why_lower = f"there are more than {limits.keep:,} distinct {depth + width + 1}-grams" if width < wanted else ""
+    if depth and (counted < counts.counted or not width):  # counts of less text do not extend these
+        return replace(counts, why_lower=why_lower or "the time for counting was used up")
     added = _levels(text, keys, times, depth, width, counts.size)
     if openings and not depth and text.eos is not None:  # the EOS token that opens a block follows nothing
         at = np.searchsorted(added[0].keys, ROOT * counts.size + text.eos)
         added[0].occurrences[at] -= openings
     if len(added) < width:
-        short = "no segment of the text is longer"
+        why_lower = "no segment of the text is longer"
     levels = _with_extensions(text, [*counts.levels, *added], counts.size)
-    return replace(counts, levels=tuple(levels), read=read, short=short)
+    return replace(counts, levels=tuple(levels), counted=counted, why_lower=why_lower)
 
 
-def _sorted_windows(text: Text, counts: Counts, piece: Chunk, width: int) -> tuple[Array, Array]:
+def _sorted_windows(text: Text, counts: Counts, chunk: Chunk, width: int) -> tuple[Array, Array]:
     """The distinct windows (U,) of a chunk as sorted keys, and their counts."""
-    depth, (codes, starts, _) = len(counts.levels), piece
+    depth, (codes, starts, _) = len(counts.levels), chunk
     begin = codes[:starts] > 0  # (M,)
     nodes = np.full(starts, ROOT)
     for k, level in enumerate(counts.levels):

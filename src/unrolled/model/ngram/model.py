@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError, RunError, nearest
-from unrolled.model.ngram.counts import KEEP, ROOT, Counts, count_ngrams, walk
+from unrolled.model.ngram.counts import NO_LIMITS, ROOT, CountLimits, Counts, count_ngrams, walk
 from unrolled.model.ngram.table import (
     PACKED,
     SMOOTHINGS,
@@ -29,7 +29,7 @@ from unrolled.model.ngram.table import (
 )
 from unrolled.model.ngram.text import Array, make_blocks, read_block
 
-READ_AT_ONCE = 200_000  # tokens that are scored at a time
+SCORED_AT_ONCE = 200_000  # tokens that are scored at a time
 CHOOSE_ON = 300_000  # validation tokens on which an order is chosen, at most
 COUNTING = 0.45  # share of the time of `choose_order` for reading the text; the rest is for levels and scoring
 UNCHOSEN = 6  # the order if there is no validation split to choose it on
@@ -65,15 +65,13 @@ class NGram:
         segments: Array | None = None,
         eos: int | None = None,
         *,
-        keep: int = KEEP,
-        most: int | None = None,
-        deadline: Deadline = UNLIMITED,
+        limits: CountLimits = NO_LIMITS,
     ) -> NGram:
         """Count a model of n-grams of up to `order` tokens in one text; `count_ngrams` explains the arguments.
 
         The order is lower than requested if there are too many n-grams or the text is too short; `describe` notes it.
         """
-        counts = count_ngrams(tokens, size, order, segments, eos, keep=keep, most=most, deadline=deadline)
+        counts = count_ngrams(tokens, size, order, segments, eos, limits=limits)
         return NGram.smooth(counts, smoothing)
 
     @staticmethod
@@ -86,9 +84,10 @@ class NGram:
                 f"The n-gram order is {order}; n-grams of 1 to {len(counts.levels)} tokens were counted."
             )
         tables = [_make_table(counts, k, smoothing, lower=k < order) for k in range(1, order + 1)]
-        notes = [f"not longer, because {counts.short}"] if counts.short and order == len(counts.levels) else []
-        if counts.read < counts.given:
-            notes.append(f"counted on {counts.read:,} of {counts.given:,} tokens")
+        limited = counts.why_lower and order == len(counts.levels)
+        notes = [f"not longer, because {counts.why_lower}"] if limited else []
+        if counts.counted < counts.total:
+            notes.append(f"counted on {counts.counted:,} of {counts.total:,} tokens")
         return NGram(tables, counts.size, smoothing, counts.eos, "; ".join(notes))
 
     def describe(self) -> str:
@@ -109,10 +108,10 @@ class NGram:
     def unroll(self, tokens: Tensor, state: NGramState, lengths: Tensor | None = None) -> tuple[Tensor, NGramState]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
         rows, steps = tokens.shape
-        read = tokens.detach().cpu().numpy()
+        ids = tokens.detach().cpu().numpy()
         ends = np.full(rows, steps) if lengths is None else lengths.cpu().numpy()  # (B,)
         alive = np.arange(steps) < ends[:, None]  # (B, T)
-        after = self._contexts(np.where(alive, read, 0), state)  # (B, T, n-1)
+        after = self._contexts(np.where(alive, ids, 0), state)  # (B, T, n-1)
         logits = np.zeros((rows, steps, self.tokens))
         logits[alive] = np.log(self._probabilities(after[alive]))
         before = state.contexts.cpu().numpy()[:, None]
@@ -123,36 +122,36 @@ class NGram:
         """The nats (N,) of tokens (N,), from an empty history: like `unroll`, but much faster. If the deadline
         passes, only those of the first tokens."""
         state = self.start(1).contexts.numpy()
-        parts = [np.zeros(0)]
-        for at in range(0, len(tokens), READ_AT_ONCE):
+        nats = [np.zeros(0)]
+        for at in range(0, len(tokens), SCORED_AT_ONCE):
             if at and deadline.passed():
                 break
-            read = self._check(np.asarray(tokens[at : at + READ_AT_ONCE])[None])
-            probabilities: Array = np.full(read.shape, 1 / self.tokens)
+            ids = self._check(np.asarray(tokens[at : at + SCORED_AT_ONCE])[None])
+            probabilities: Array = np.full(ids.shape, 1 / self.tokens)
             carried = []
-            for table, (contexts, nodes, after) in zip(self._tables, self._walk(read, state), strict=True):
+            for table, (contexts, nodes, after) in zip(self._tables, self._walk(ids, state), strict=True):
                 probabilities = interpolate(table, contexts, nodes, probabilities)
                 carried.append(after[:, -1])
             state = np.stack(carried, axis=1)[:, :-1]
-            parts.append(-np.log(probabilities[0]))
-        return np.concatenate(parts)
+            nats.append(-np.log(probabilities[0]))
+        return np.concatenate(nats)
 
-    def score_part(self, tokens: Array, segments: Array | None = None) -> Array:
+    def score_segments(self, tokens: Array, segments: Array | None = None) -> Array:
         """The nats of all targets of segments (M, 2) of a text, in order; an opening EOS token is no target."""
         scores = [self.score(text)[~opening] for text, opening in _split_texts(tokens, segments, self.eos)]
         return np.concatenate([np.zeros(0), *scores])
 
     def _contexts(self, tokens: Array, state: NGramState) -> Array:
         """The contexts (B, T, n-1) after each of tokens (B, T)."""
-        read, before = self._check(tokens), state.contexts.cpu().numpy()
+        ids, before = self._check(tokens), state.contexts.cpu().numpy()
         limits = np.array([len(table.keys) for table in self._tables[:-1]])
         if before.shape[1:] != limits.shape or bool(((before < 0) | (before > limits)).any()):
             raise RunError(
                 f"A state of shape {tuple(before.shape)} does not fit this {self.order}-gram, or holds n-grams "
                 "that it has not counted. The state belongs to another model; begin with start(rows)."
             )
-        carried = [after for _, _, after in self._walk(read, before, self.order - 1)]
-        return np.stack(carried, axis=2) if carried else np.zeros((*read.shape, 0), np.int64)
+        carried = [after for _, _, after in self._walk(ids, before, self.order - 1)]
+        return np.stack(carried, axis=2) if carried else np.zeros((*ids.shape, 0), np.int64)
 
     def _walk(self, tokens: Array, before: Array, levels: int | None = None) -> Iterator[tuple[Array, Array, Array]]:
         keys = [table.keys for table in self._tables[:levels]]
@@ -220,33 +219,29 @@ def choose_order(
     eos: int | None = 0,
     smoothing: str = "kneser-ney",
     longest: int = 8,
-    keep: int = KEEP,
-    most: int | None = None,
-    deadline: Deadline = UNLIMITED,
+    limits: CountLimits = NO_LIMITS,
 ) -> NGram:
     """The model of the order (1 to `longest`) with the least loss on the validation split.
 
     train, valid (M, 2): segments of one text. All orders that fit into one pass of counting are scored together, on
     at most 300,000 tokens from all over the validation split; a further pass is made only if the highest order was
-    the best. `most`: tokens to count; the deadline is for counting and choosing together. A larger text is sampled in
-    chunks from all over, and the model's `describe` notes how much was counted. Without a validation split the order
-    is 6, or `longest` if that is lower.
+    the best. limits: the deadline is for counting and choosing together; the model's `describe` notes how much of the
+    text was counted. Without a validation split the order is 6, or `longest` if that is lower. Raises DataError if
+    the validation split has no targets.
     """
     _check_smoothing(smoothing)
     if not len(valid):
         order = min(UNCHOSEN, longest)
-        return NGram.count(tokens, size, order, smoothing, train, eos, keep=keep, most=most, deadline=deadline)
-    reading = deadline.share(COUNTING)
+        return NGram.count(tokens, size, order, smoothing, train, eos, limits=limits)
+    for_counting = limits._replace(deadline=limits.deadline.share(COUNTING))
     counts = None
     while True:
         done = 0 if counts is None else len(counts.levels)
-        counts = count_ngrams(
-            tokens, size, longest, train, eos, keep=keep, most=most, deadline=reading, passes=1, onto=counts
-        )
-        deadline.check()
+        counts = count_ngrams(tokens, size, longest, train, eos, limits=for_counting, passes=1, onto=counts)
+        limits.deadline.check()
         nats = _score_orders(counts, smoothing, tokens, _thin(valid))
         best = int(np.argmin(nats)) + 1
-        if best < len(counts.levels) or len(counts.levels) in (done, longest) or counts.short:
+        if best < len(counts.levels) or len(counts.levels) in (done, longest) or counts.why_lower:
             return NGram.smooth(counts, smoothing, best)
 
 

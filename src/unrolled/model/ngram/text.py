@@ -17,7 +17,7 @@ RANKED = 50_000_000  # largest text, in tokens, that is searched for the tokens 
 
 
 class Block(NamedTuple):
-    """symbols[start:stop], with an EOS token before it if it `opens` with one, and after it if it `closes` with one.
+    """tokens[start:stop], with an EOS token before it if it `opens` with one, and after it if it `closes` with one.
 
     Consecutive documents are one block: the EOS token between two ends the first and begins the second.
     """
@@ -94,9 +94,8 @@ class Text:
                     seen[np.unique(read_block(tokens, block, eos, at, at + CHUNK))] = True
             alphabet = np.flatnonzero(seen)
         self.base = len(alphabet) + 1
-        self.token_of_code = np.concatenate(
-            [[0], alphabet]
-        )  # (A + 1,) the token of each code; 0 for code 0, which is none
+        # (A + 1,) the token of each code; 0 for code 0, which is none
+        self.token_of_code = np.concatenate([[0], alphabet])
         self._codes = np.zeros(size, dtype=np.uint8 if self.base <= 256 else np.int32)
         self._codes[alphabet] = np.arange(1, self.base)
         self.eos_code = -1 if eos is None else int(self._codes[eos])

@@ -6,6 +6,7 @@ import numpy as np
 
 from unrolled.data import EOS, Corpus, split_rows
 from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.model.ngram.counts import CountLimits
 from unrolled.model.ngram.model import NGram, choose_order
 from unrolled.tasks.base import Baseline
 
@@ -21,7 +22,7 @@ def count_ngram(corpus: Corpus, deadline: Deadline = UNLIMITED) -> NGram:
     """
     return choose_order(
         corpus.tokens, corpus.vocabulary.size, corpus.splits["training"], corpus.splits["validation"],
-        eos=EOS, most=MOST_COUNTED, deadline=deadline,
+        eos=EOS, limits=CountLimits(most=MOST_COUNTED, deadline=deadline),
     )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def score_members(
     """Nats per character of each member alone, by name, on the tokens of the ensemble's score. most: the number of
     these tokens, if that score was cut short."""
     found = {}
-    for place, (name, alone) in enumerate(zip(names, mixture.parts, strict=True)):
+    for place, (name, alone) in enumerate(zip(names, mixture.members, strict=True)):
         own = deadline.share(1 / (len(names) - place))
         rows = split_rows(corpus, split, limit)
         found[name] = evaluate(alone, rows, corpus.vocabulary.characters, deadline=own, most=most).nats

@@ -154,7 +154,7 @@ class LanguageModelingRun(Run):
         learning = AdaptingModel(*self._adapting()) if adapt else None
         lines, again = tee(lines)
         documents = self.settings.documents
-        learnt = score_lines(learning, self.table, again, alone, documents, learns=True) if learning else repeat(None)
+        learnt = score_lines(learning, self.table, again, alone, documents, adapts=True) if learning else repeat(None)
         for line, adapted in zip(score_lines(self.model, self.table, lines, alone, documents), learnt, strict=False):
             rank = bisect_left(ranks, line.nats) / len(ranks) if ranks else None
             nats = None if adapted is None else adapted.nats

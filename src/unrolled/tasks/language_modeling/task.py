@@ -78,7 +78,7 @@ class LanguageModeling(Task):
     def __init__(self, corpus: Corpus, settings: LanguageModelingSettings, note: str = "") -> None:
         """note: how a folder was understood, appended to the description."""
         self.corpus, self.settings, self.note = corpus, settings, note
-        self._ngram: NGram | None = None  # of `fit_alone`
+        self._ngram: NGram | None = None  # of `fit_without_net`
         self._judged_by: Deadline = UNLIMITED  # likewise
 
     @classmethod
@@ -292,7 +292,7 @@ class LanguageModeling(Task):
     def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         ngram = self._ngram
         if ngram is None:
-            raise RunError(f"{run.path} has no counts: call `fit_alone` first.")
+            raise RunError(f"{run.path} has no counts: call `fit_without_net` first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
         summary = summarise_ngram(
             self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE)

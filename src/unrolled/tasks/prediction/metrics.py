@@ -29,7 +29,7 @@ from unrolled.metrics.regression import (
     score_label_sets,
     score_values,
 )
-from unrolled.model.ensemble import combine, fit_weights, in_pieces
+from unrolled.model.ensemble import combine, fit_weights, row_slices
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
@@ -233,7 +233,7 @@ def nats_of(output: Output, predictions: Tensor, targets: Tensor) -> float:
     known = is_known(targets).nonzero()[:, 0]
     if not len(known):
         return 0.0
-    rows = (known[chunk] for chunk in in_pieces(len(known), predictions.shape[1]))
+    rows = (known[chunk] for chunk in row_slices(len(known), predictions.shape[1]))
     nats = [LIKELIHOODS[output.kind].nats(predictions[some].double(), targets[some]) for some in rows]
     return float(torch.cat(nats).mean())
 

@@ -159,7 +159,7 @@ class PredictionRun(RowsRun):
                 name: self.ensemble.likelihoods[name].combine(
                     found[None].double(), torch.tensor(self.ensemble.weights[name])
                 )
-                for name, found in net.say(outputs).items()
+                for name, found in net.to_predictions(outputs).items()
             }
             yield self._answer(name_of(given), predictions, top)
 

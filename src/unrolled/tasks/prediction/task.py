@@ -203,7 +203,7 @@ class Prediction(RowTask):
                 break
             read += len(rows)
             batch = make_batch(self.examples, rows, len(rows))
-            for name, predictions in model.say(model.predict(batch.inputs, batch.lengths)).items():
+            for name, predictions in model.to_predictions(model.predict(batch.inputs, batch.lengths)).items():
                 requested = has_target(batch.targets[name])
                 found[name].append(predictions.cpu()[requested])
                 right[name].append(batch.targets[name][requested])

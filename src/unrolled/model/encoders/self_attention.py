@@ -43,6 +43,8 @@ class SelfAttention(nn.Module):
 
 
 class BlockState(NamedTuple):
+    """The state of a block. Saved checkpoints have these names, and those of the layers below."""
+
     looking: DropoutState  # the dropout mask of the attention layer
     thinking: State  # of the feed-forward layer
 
@@ -61,28 +63,27 @@ class SelfAttentionEncoder(Encoder):
             raise OptionError(f"The dropout is {dropout}; it must be at least 0 and below 1.")
         self.input_size, self.size, self.dropout = input_size, size, dropout
         self.embedding = nn.Identity() if input_size == size else nn.Linear(input_size, size, bias=False)
+        # self-attention, and feed-forward layers
         self.looking = nn.ModuleList(SelfAttention(size, heads) for _ in range(depth))
         self.thinking = nn.ModuleList(block([feed_forward(size)], dropout) for _ in range(depth))
         self.norm = nn.RMSNorm(size, eps=1e-5)
 
     def start(self, rows: int) -> tuple[BlockState, ...]:
         mask = torch.ones_like(zero_state(self.norm.weight, rows, self.size))
-        looking = DropoutState(NoState(), mask, rate=mask.new_full((rows, 1), self.dropout))
-        return tuple(BlockState(looking, thinking.start(rows)) for _, thinking in self._blocks())
+        attention = DropoutState(NoState(), mask, rate=mask.new_full((rows, 1), self.dropout))
+        return tuple(BlockState(attention, layer.start(rows)) for _, layer in self._blocks())
 
     def encode(
         self, inputs: Tensor, lengths: Tensor | None = None, state: Sequence[BlockState] | None = None
     ) -> Encoded:
         rows, steps = inputs.shape[:2]
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
-        state, alive = (
-            self.start(rows) if state is None else state,
-            valid_steps(lengths, steps, inputs.device),
-        )  # (B, S)
+        state = self.start(rows) if state is None else state
+        alive = valid_steps(lengths, steps, inputs.device)  # (B, S)
         xs = torch.where(alive[..., None], self.embedding(inputs), 0.0)  # (B, S, H)
-        for (looking, thinking), start in zip(self._blocks(), state, strict=True):
-            xs = xs + looking(xs, alive) * start.looking.mask[:, None]
-            xs, _ = thinking.unroll(xs, start.thinking, lengths)
+        for (attention, layer), start in zip(self._blocks(), state, strict=True):
+            xs = xs + attention(xs, alive) * start.looking.mask[:, None]
+            xs, _ = layer.unroll(xs, start.thinking, lengths)
         return Encoded(torch.where(alive[..., None], at_least_float32(self.norm(xs)), 0.0), lengths)
 
     def _blocks(self) -> list[tuple[SelfAttention, Memory]]:
