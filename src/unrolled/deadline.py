@@ -54,9 +54,9 @@ class Deadline:
         """A deadline in `seconds`, at the latest with this one; no limit where this one has none."""
         return self if self.unlimited else Deadline(min(seconds, self.seconds_left), self._stopped, self._now)
 
-    def share(self, part: float) -> Deadline:
-        """A deadline after a share `part` of the remaining time; no limit where this one has none."""
-        return self.within(part * max(0.0, self.seconds_left)) if not self.unlimited else self
+    def share(self, fraction: float) -> Deadline:
+        """A deadline after this fraction of the remaining time; no limit where this one has none."""
+        return self.within(fraction * max(0.0, self.seconds_left)) if not self.unlimited else self
 
 
 UNLIMITED = Deadline()

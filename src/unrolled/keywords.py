@@ -13,7 +13,7 @@ Location: TypeAlias = str | PathLike[str] | None
 
 
 class TrainKeywords(TypedDict, total=False):
-    """The options of every training, except `kind`."""
+    """The options of every training, except `task`."""
 
     minutes: float | None
     steps: int | None
@@ -76,7 +76,7 @@ class PredictionKeywords(TableKeywords, total=False):
 
 
 class Seq2SeqKeywords(TableKeywords, total=False):
-    """The further options of a training that writes a text for each row."""
+    """The further options of a training that generates a text for each row."""
 
     attention: str | None
 

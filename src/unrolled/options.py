@@ -198,7 +198,7 @@ class PredictionSettings(TableSettings):
 @checked
 @dataclass(frozen=True)
 class Seq2SeqSettings(TableSettings):
-    """The further options of a training that writes a text for each row."""
+    """The further options of a training that generates a text for each row."""
 
     of: ClassVar[str] = "generated texts"
     selected_by: ClassVar[str] = "--task seq2seq"

@@ -1,4 +1,4 @@
-"""Components, such as a memory or a gradient, by name: `name:key=value,key=value`.
+"""Components, such as a memory or a BPTT strategy, by name: `name:key=value,key=value`.
 
 `parse_component` parses such a text, `build` makes the component from its dict; an ensemble is several names joined
 by +.
@@ -47,7 +47,7 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
 
 
 def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: Any) -> T:
-    """Makes the component that `text` names: `build("bptt", GRADIENTS, "truncated:k1=64")`.
+    """Makes the component that `text` names: `build("bptt", BPTT_STRATEGIES, "truncated:k1=64")`.
 
     `given` are its first arguments, which the text cannot set. Values are parsed as the types of the component's
     parameters. Raises OptionError for an unknown component, an unknown or missing option, or a value of another type.
@@ -110,10 +110,8 @@ def trained_member(model: str | None) -> str | None:
 def parse_bytes(name: str, text: str | int) -> int:
     """A number of bytes from "64MB", "1.5 GB" or 4096. Raises OptionError, naming the option `name`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
-    if (
-        match is None
-        or match[2].upper() not in UNITS
-        or not (count := int(float(match[1]) * UNITS[match[2].upper()]))
-    ):
+    unit = None if match is None else UNITS.get(match[2].upper())
+    count = int(float(match[1]) * unit) if match is not None and unit is not None else 0
+    if not count:
         raise OptionError(f"{name} is a number of bytes such as 64MB or 1GB; got '{text}'.")
     return count

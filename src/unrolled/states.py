@@ -97,7 +97,7 @@ def where(mask: Tensor, chosen: State, otherwise: State) -> State:
     """Row by row: `chosen` where mask (B,) is true, else `otherwise`."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
-        a, b = _level(a, b)
+        a, b = _pad_to_longest(a, b)
         return torch.where(mask.to(a.device).view(-1, *[1] * (a.dim() - 1)), a, b)
 
     return map_leaves(pick, chosen, otherwise)
@@ -108,22 +108,22 @@ def take(state: State, rows: Tensor) -> State:
     return map_leaves(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), state)
 
 
-def put(state: State, rows: Tensor, part: State) -> State:
-    """A copy in which the rows with these numbers (N,) are replaced by `part`; gradients flow through both."""
+def put(state: State, rows: Tensor, new: State) -> State:
+    """A copy in which the rows with these numbers (N,) are replaced by `new`; gradients flow through both."""
 
-    def place(leaf: Tensor, new: Tensor) -> Tensor:
-        leaf, new = _level(leaf, new)
-        return leaf.index_copy(0, rows.to(leaf.device), new.to(leaf.dtype))
+    def place(leaf: Tensor, replacement: Tensor) -> Tensor:
+        leaf, replacement = _pad_to_longest(leaf, replacement)
+        return leaf.index_copy(0, rows.to(leaf.device), replacement.to(leaf.dtype))
 
-    return map_leaves(place, state, part)
+    return map_leaves(place, state, new)
 
 
 def join(states: Sequence[State]) -> State:
     """One state with the rows of all, in order."""
-    return map_leaves(lambda *tensors: torch.cat(_level(*tensors)), *states)
+    return map_leaves(lambda *tensors: torch.cat(_pad_to_longest(*tensors)), *states)
 
 
-def _level(*tensors: Tensor) -> tuple[Tensor, ...]:
+def _pad_to_longest(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Leaves padded to the places of the longest one."""
     if tensors[0].dim() < 2 or len({tensor.shape[1] for tensor in tensors}) == 1:
         return tensors

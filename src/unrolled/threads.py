@@ -51,19 +51,19 @@ def single_thread() -> AbstractContextManager[None]:
     return torch_threads(1)
 
 
-def iterate_with_threads(found: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
+def iterate_with_threads(items: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
     """The same items, each computed with `threads()` threads; between items torch's setting is restored."""
-    waiting = iter(found)
+    iterator = iter(items)
     try:
         while True:
             with torch_threads(threads()):
                 try:
-                    one = next(waiting)
+                    item = next(iterator)
                 except StopIteration:
                     return
-            yield one
+            yield item
     finally:
-        if (close := getattr(waiting, "close", None)) is not None:
+        if (close := getattr(iterator, "close", None)) is not None:
             close()
 
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data import RowBatches, StreamBatches, TextBatch, make_batches, read_corpus, split_rows
-from unrolled.data.text.targets import target_ranges
+from unrolled.data.text.targets import SplitSegments
 from unrolled.errors import DataError
 
 Numbers = np.ndarray
-Shape = Callable[[Numbers, Numbers, Numbers, int, int, int], StreamBatches | RowBatches]
+Shape = Callable[[SplitSegments, int, int, int], StreamBatches | RowBatches]
 
 
 @st.composite
@@ -47,7 +47,7 @@ def at_least_one(chosen: list[bool]) -> list[bool]:
 def expected(tokens: Numbers, segments: Numbers, ends: Numbers) -> Counter[tuple[int, int]]:
     """Each target with the token before it, and how often an epoch has to use it."""
     pairs: Counter[tuple[int, int]] = Counter()
-    for first, stop in zip(*target_ranges(tokens, segments, ends), strict=True):
+    for first, stop in zip(*SplitSegments(tokens, segments, ends).target_ranges(), strict=True):
         targets = tokens[first:stop].tolist()
         pairs.update(zip([0, *targets[:-1]], targets, strict=True))
     return pairs
@@ -68,7 +68,7 @@ def read(batch: TextBatch) -> list[tuple[int, int]]:
 def test_every_target_is_read_once_an_epoch(
     shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
 ) -> None:
-    batches = shape(*text, batch, window, seed)
+    batches = shape(SplitSegments(*text), batch, window, seed)
     wanted = expected(*text)
     assert batches.tokens_per_epoch == wanted.total()
     for epoch in range(3):
@@ -92,12 +92,12 @@ def test_every_target_is_read_once_an_epoch(
 def test_batch_k_is_a_pure_function_of_seed_and_k(
     shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
 ) -> None:
-    batches = shape(*text, batch, window, seed)
+    batches = shape(SplitSegments(*text), batch, window, seed)
     ks = list(range(3 * batches.batches_per_epoch))
     in_order = {k: batches.batch(k) for k in ks}
     random.Random(seed).shuffle(ks)
     tokens, segments, ends = text
-    again = shape(tokens.copy(), segments.copy(), ends.copy(), batch, window, seed)
+    again = shape(SplitSegments(tokens.copy(), segments.copy(), ends.copy()), batch, window, seed)
     for k in ks:
         for one, other in zip(in_order[k], again.batch(k), strict=True):
             assert one.dtype == other.dtype
@@ -110,8 +110,8 @@ def test_a_row_that_is_not_fresh_goes_on_where_it_was(
     text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
 ) -> None:
     tokens, segments, ends = text
-    batches = StreamBatches(tokens, segments, ends, batch, window, seed)
-    opening = {int(tokens[first]) for first in target_ranges(*text)[0]}
+    batches = StreamBatches(SplitSegments(tokens, segments, ends), batch, window, seed)
+    opening = {int(tokens[first]) for first in SplitSegments(*text).target_ranges()[0]}
     last = [-1] * batch
     for k in range(2 * batches.batches_per_epoch):
         one = batches.batch(k)
@@ -135,7 +135,7 @@ def test_a_row_that_is_not_fresh_goes_on_where_it_was(
 def test_a_window_never_crosses_a_eos(
     shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int
 ) -> None:
-    batches = shape(*text, batch, window, 0)
+    batches = shape(SplitSegments(*text), batch, window, 0)
     for k in range(2 * batches.batches_per_epoch):
         one = batches.batch(k)
         for inputs, targets, length in zip(*(split.tolist() for split in one[:3]), strict=True):
@@ -149,7 +149,7 @@ def long_stream() -> tuple[Numbers, Numbers, Numbers]:
 
 
 def test_long_segments_are_cut_elsewhere_each_epoch_and_still_read_once() -> None:
-    batches = StreamBatches(*long_stream(), 3, 10, 0)
+    batches = StreamBatches(SplitSegments(*long_stream()), 3, 10, 0)
     begins = []
     for epoch in range(3):
         pairs: Counter[tuple[int, int]] = Counter()
@@ -164,7 +164,7 @@ def test_long_segments_are_cut_elsewhere_each_epoch_and_still_read_once() -> Non
 
 def test_seeds_differ() -> None:
     for shape in (StreamBatches, RowBatches):
-        ones = [shape(*long_stream(), 3, 10, seed).batch(0).targets.tolist() for seed in (0, 1)]
+        ones = [shape(SplitSegments(*long_stream()), 3, 10, seed).batch(0).targets.tolist() for seed in (0, 1)]
         assert ones[0] != ones[1]
 
 
@@ -174,7 +174,10 @@ def test_rows_of_like_length_share_a_batch() -> None:
     tokens = np.ones(edges[-1], np.uint8)
     tokens[edges[:-1]] = 0
     batches = RowBatches(
-        tokens, np.stack([edges[:-1], edges[1:]], axis=1), np.append(np.ones(1999, bool), False), 16, 64, 0
+        SplitSegments(tokens, np.stack([edges[:-1], edges[1:]], axis=1), np.append(np.ones(1999, bool), False)),
+        16,
+        64,
+        0,
     )
     assert batches.padding_share < 0.05
 

@@ -182,7 +182,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "a", {**FACTS, "kind": "captioning"})
-    assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "captioning"
+    assert RunFolder.open(tmp_path / "a", any_kind=True).facts["kind"] == "captioning"
 
 
 def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
+from unrolled.options import TASK_SETTINGS
 from unrolled.run import Evaluation, GenerationConfig, RowPrediction, Run
-from unrolled.rundir.facts import KINDS
 from unrolled.tasks.run import METHODS, OPTIONS
 from unrolled.tasks.table import TASKS
 
@@ -79,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_task_every_verb_and_every_option_has_its_line_here() -> None:
-    assert set(CASES) == set(TASKS) == set(KINDS)
+    assert set(CASES) == set(TASKS) == set(TASK_SETTINGS)
     assert {task.task_class.kind for task in TASKS.values()} == set(TASKS)
     assert set(CALLS) == {*METHODS, "evaluate", "info"}
     assert set(GIVEN) == set(OPTIONS) - {"beam", "temperature", "seed"}, "those are options of the command alone"

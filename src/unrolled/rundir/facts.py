@@ -15,7 +15,6 @@ from unrolled.rundir.own_files import LISTED
 from unrolled.schema import Within, check
 from unrolled.settings import MOST_MINUTES
 
-KINDS = tuple(TASK_SETTINGS)  # of runs that this version writes and reads
 STATUSES = Literal["training", "stopped", "finished"]
 SettingsType = TypeVar("SettingsType", bound=TrainSettings)
 Amount = Annotated[float, Within(0, 1e12)]
@@ -116,8 +115,9 @@ class Resolved(TypedDict):
     settings: dict[str, Any]
 
 
-def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
-    """The contents of run.json. Raises RunError where it is damaged, of a newer format or of another kind."""
+def read_facts(path: Path, any_kind: bool) -> dict[str, Any]:
+    """The contents of run.json. Raises RunError where it is damaged, of a newer format or, unless `any_kind`, of an
+    unknown kind."""
     source = f"{path}/run.json"
     facts = read_json(path / "run.json")
     if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
@@ -132,8 +132,8 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
         raise RunError(f"{source} is damaged: its format and its checksums do not match. {CURE}")
     if facts["format"] < FORMAT:
         facts = upgraded_facts(facts)
-    if kinds is not None and facts["kind"] not in kinds:
-        needed = " or ".join(f"'{kind}'" for kind in kinds)
+    if not any_kind and facts["kind"] not in TASK_SETTINGS:
+        needed = " or ".join(f"'{kind}'" for kind in TASK_SETTINGS)
         raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {needed}. {LISTED}")
     return _checked(facts, source)
 

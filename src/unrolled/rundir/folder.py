@@ -37,7 +37,7 @@ from unrolled.fileio import (
 from unrolled.opening import CURE, check_plain_file, read_plain
 from unrolled.registry import UNTRAINED
 from unrolled.rundir.creation import check_free, remove_unfinished, rename
-from unrolled.rundir.facts import KINDS, options_of, read_facts, settings_of
+from unrolled.rundir.facts import options_of, read_facts, settings_of
 from unrolled.rundir.formats import (
     FORMAT,
     OLD_VOCABULARY,
@@ -130,15 +130,15 @@ class RunFolder:
         self.lock()
 
     @classmethod
-    def open(cls, path: str | Path, kinds: tuple[str, ...] | None = KINDS) -> RunFolder:
+    def open(cls, path: str | Path, any_kind: bool = False) -> RunFolder:
         """Opens a run folder, to read it or, after `lock`, to train.
 
-        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is not of one of
-        these `kinds` (None: any).
+        Raises RunError where there is none, run.json is damaged or its format is newer, and, unless `any_kind`, where
+        the kind of run is not one of this version.
         """
         path = Path(path)
         check_is_run(path)
-        return cls(path, read_facts(path, kinds))
+        return cls(path, read_facts(path, any_kind))
 
     @property
     def checkpoints(self) -> Path:
@@ -171,7 +171,7 @@ class RunFolder:
         with contextlib.suppress(OSError):
             remove_partial_files(self.path)
         if check_plain_file(self.path / "run.json"):
-            self.facts = read_facts(self.path, None)
+            self.facts = read_facts(self.path, any_kind=True)
             if self._is_older:
                 self._upgrade()
 

@@ -19,7 +19,7 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in find_runs(as_path(under, "The folder of runs")):
         try:
-            rows.append(_row(RunFolder.open(path, kinds=None)))
+            rows.append(_row(RunFolder.open(path, any_kind=True)))
         except RunError as error:
             rows.append({"path": str(path), "status": f"damaged: {error}"})
     return rows
@@ -27,7 +27,7 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
 
 def _row(folder: RunFolder) -> dict[str, Any]:
     path, unlocked = folder.path, not folder.in_training()
-    facts = RunFolder.open(path, kinds=None).facts  # once more: the training may have ended since
+    facts = RunFolder.open(path, any_kind=True).facts  # once more: the training may have ended since
     status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
     model = folder.settings.model or "+".join(facts.get("selected", ())) or None
     return {

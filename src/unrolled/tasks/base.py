@@ -112,7 +112,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def trained(self) -> bool:
-        """Whether a model is trained by updates; otherwise `fit_alone` counts or fits it."""
+        """Whether a model is trained by updates; otherwise `fit_without_net` counts or fits it."""
 
     @property
     @abstractmethod
@@ -183,9 +183,10 @@ class Task(ABC):
         """A sample of the model's present output, with the same random numbers each time."""
 
     def memorisation(self, text: str, limit: int) -> tuple[int, float]:
-        """Memorisation of a sample from `write`: its longest verbatim run in `limit` training tokens, and the share
-        of its segments that occur there."""
-        raise NotImplementedError(f"memorisation is not measured for {self.kind}")
+        """Memorisation of a sample from `sample_outputs`: its longest verbatim run in `limit` training tokens, and
+        the share of its segments that occur there. (0, 0.0) for a task whose `memorisable` is 0: there are no
+        training tokens that a sample could repeat."""
+        return 0, 0.0
 
     @abstractmethod
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:

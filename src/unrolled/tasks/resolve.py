@@ -256,7 +256,7 @@ def refuse_run(path: str | Path) -> None:
     """Raise DataError if a run's folder, or a folder of runs, is given as data, and RunError for a damaged
     run."""
     if has_traces(path):
-        RunFolder.open(path, kinds=None)
+        RunFolder.open(path, any_kind=True)
         raise DataError(
             f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
             f"To continue training: {command('resume', path)}. To inspect it: {command('info', path)}"

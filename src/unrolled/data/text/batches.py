@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.dataset.shuffling import POOL, Numbers, RowOrder
 from unrolled.data.text.corpus import Corpus
-from unrolled.data.text.targets import count_targets, target_ranges
+from unrolled.data.text.targets import SplitSegments
 from unrolled.data.vocabulary.base import EOS, TokenIds
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LONGEST = 8  # most windows in a row of RowBatches
 PHASED = 16  # average windows per segment from which on StreamBatches shifts its windows each epoch
 TOO_MUCH = 0.25  # share of padding in windows from which on documents are rows
-LEAST_TARGETS = 200  # least targets that part_rows reads of a segment, where it is limited
+LEAST_TARGETS = 200  # least targets that split_rows reads of a segment, where it is limited
 SAMPLE = 2_000  # least targets of each sample of a long segment, which is read without its past
 MOST_SAMPLES = 8  # most samples of a long segment
 
@@ -72,24 +72,16 @@ class StreamBatches:
 
     shape = "stream"
 
-    def __init__(
-        self,
-        tokens: TokenIds,
-        segments: NDArray[np.int64],
-        ends: NDArray[np.bool_],
-        batch: int,
-        window: int,
-        seed: int,
-    ) -> None:
-        self.batch_size, self.window, self.seed = batch, window, seed
-        self._tokens = tokens
-        self._first, self._stop = target_ranges(tokens, segments, ends)  # (S,)
-        self._mid = self._first == segments[:, 0]  # (S,) whether the segment begins within its document
+    def __init__(self, split: SplitSegments, batch_size: int, window: int, seed: int) -> None:
+        self.batch_size, self.window, self.seed = batch_size, window, seed
+        self._tokens = split.tokens
+        self._first, self._stop = split.target_ranges()  # (S,)
+        self._mid = self._first == split.segments[:, 0]  # (S,) whether the segment begins within its document
         targets = self._stop - self._first
         self.tokens_per_epoch = int(targets.sum())
         self._phased = self.tokens_per_epoch >= PHASED * window * len(targets)
         most = count_windows(targets, window, window - 1 if self._phased else 0)
-        self.batches_per_epoch = -(-int(most[-1]) // batch)
+        self.batches_per_epoch = -(-int(most[-1]) // batch_size)
         self._epoch, self._skip, self._until = 0, 0, count_windows(targets, window, 0)
         self._turn_to(0)
 
@@ -135,22 +127,14 @@ class RowBatches:
 
     shape = "rows"
 
-    def __init__(
-        self,
-        tokens: TokenIds,
-        segments: NDArray[np.int64],
-        ends: NDArray[np.bool_],
-        batch: int,
-        window: int,
-        seed: int,
-    ) -> None:
-        self.batch_size = batch
-        self._tokens, self._segments, self._ends = tokens, segments, ends
-        targets = count_targets(tokens, segments, ends)
+    def __init__(self, split: SplitSegments, batch_size: int, window: int, seed: int) -> None:
+        self.batch_size = batch_size
+        self._split = split
+        targets = split.count_targets()
         self.tokens_per_epoch = int(targets.sum())
         self._longest = LONGEST * window
         self._later = self._later_segments(np.flatnonzero(targets > self._longest))
-        self._order = RowOrder(len(segments) + len(self._later), batch, seed, self._by_length)
+        self._order = RowOrder(len(split.segments) + len(self._later), batch_size, seed, self._by_length)
         self.batches_per_epoch = self._order.batches_per_epoch
 
     @property
@@ -168,14 +152,14 @@ class RowBatches:
         start, lengths, hidden = self._ranges(np.resize(rows, self.batch_size))
         lengths[len(rows) :] = 0
         fresh = np.ones(self.batch_size, np.bool_)
-        return gather(self._tokens, start, lengths, int(lengths.max()), hidden, fresh)
+        return gather(self._split.tokens, start, lengths, int(lengths.max()), hidden, fresh)
 
     def _by_length(self, rows: Numbers) -> NDArray[np.int64]:
         return np.argsort(self._ranges(rows)[1], kind="stable")
 
     def _later_segments(self, documents: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the second and later segments of long documents begin and stop, (P, 2)."""
-        first, stop = target_ranges(self._tokens, self._segments[documents], self._ends[documents])
+        first, stop = self._split.take(documents).target_ranges()
         counts = -(-(stop - first) // self._longest) - 1
         number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
         start = np.repeat(first, counts) + number * self._longest
@@ -187,12 +171,11 @@ class RowBatches:
         A row number below S is the first segment of a document, any other a later one: nothing is stored per
         document.
         """
-        later = rows >= len(self._segments)
-        document = np.where(later, 0, rows)
-        segments = self._segments[document]
-        first, stop = target_ranges(self._tokens, segments, self._ends[document])
-        hidden = (first == segments[:, 0]) & ~later
-        first[later], stop[later] = self._later[rows[later] - len(self._segments)].T
+        later = rows >= len(self._split.segments)
+        documents = self._split.take(np.where(later, 0, rows))
+        first, stop = documents.target_ranges()
+        hidden = (first == documents.segments[:, 0]) & ~later
+        first[later], stop[later] = self._later[rows[later] - len(self._split.segments)].T
         return first, np.minimum(stop - first, self._longest), hidden
 
 
@@ -227,21 +210,21 @@ def count_windows(targets: NDArray[np.int64], window: int, skip: int) -> NDArray
     return np.cumsum(windows, out=windows)
 
 
-def make_batches(corpus: Corpus, split: str, batch: int, window: int, seed: int) -> StreamBatches | RowBatches:
+def make_batches(corpus: Corpus, split: str, batch_size: int, window: int, seed: int) -> StreamBatches | RowBatches:
     """The batches of a split: a stream if less than a quarter of its windows is padding, else rows.
 
     Raises DataError where the split is empty.
     """
-    tokens, segments, ends = corpus.tokens, corpus.splits[split], corpus.ends[split]
-    targets = count_targets(tokens, segments, ends)
+    segments = corpus.segments(split)
+    targets = segments.count_targets()
     target_count = int(targets.sum())
     if not target_count:
         raise DataError(f"The {split} split of {corpus.path} is empty: no text was cut off for it.")
     steps = int(count_windows(targets, window, 0)[-1]) * window
     del targets  # eight bytes a document
     if corpus.document_count == 1 or target_count > (1 - TOO_MUCH) * steps:
-        return StreamBatches(tokens, segments, ends, batch, window, seed)
-    return RowBatches(tokens, segments, ends, batch, window, seed)
+        return StreamBatches(segments, batch_size, window, seed)
+    return RowBatches(segments, batch_size, window, seed)
 
 
 def split_rows(corpus: Corpus, split: str, limit: int | None = None) -> Iterator[tuple[TokenIds, TokenIds]]:
@@ -250,8 +233,8 @@ def split_rows(corpus: Corpus, split: str, limit: int | None = None) -> Iterator
     With `limit`, about that many targets: the beginnings of segments spread evenly over the split, and of a long
     segment several samples spread over it, because its beginning may be easier, or harder, than the rest.
     """
-    tokens, segments = corpus.tokens, corpus.splits[split]
-    first, stop = target_ranges(tokens, segments, corpus.ends[split])
+    tokens = corpus.tokens
+    first, stop = corpus.segments(split).target_ranges()
     chosen = np.flatnonzero(stop > first)
     left = int((stop - first).sum())
     least = left  # least targets that are read of a segment

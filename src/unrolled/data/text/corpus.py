@@ -29,7 +29,7 @@ from unrolled.data.text.splits import (
     sections,
 )
 from unrolled.data.text.table_column import ROW, read_texts
-from unrolled.data.text.targets import count_targets
+from unrolled.data.text.targets import SplitSegments
 from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary, code_points
 from unrolled.data.vocabulary.store import TokenStore, release_pages
 from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary
@@ -50,7 +50,7 @@ class Corpus:
     vocabulary: Vocabulary
     tokens: TokenIds  # (N,)
     document_count: int
-    splits: dict[str, NDArray[np.int64]]  # split -> (S, 2) start and stop of each segment in symbols
+    splits: dict[str, NDArray[np.int64]]  # split -> (S, 2) start and stop of each segment in tokens
     ends: dict[str, NDArray[np.bool_]]  # split -> (S,) whether the EOS after the segment is a target of it
     fingerprints: dict[str, str]  # path -> sha256, as `fingerprint` gives it
     files: tuple[Path, ...]
@@ -86,9 +86,13 @@ class Corpus:
         notes = "".join(f"; {note}" for note in self.notes)
         return f"{self.text_characters:,} characters of text, {tokens}; {units}{skipped}{notes}"
 
+    def segments(self, split: str) -> SplitSegments:
+        """The segments of a split."""
+        return SplitSegments(self.tokens, self.splits[split], self.ends[split])
+
     def targets(self, split: str) -> int:
         """Number of target tokens of a split."""
-        return int(count_targets(self.tokens, self.splits[split], self.ends[split]).sum())
+        return int(self.segments(split).count_targets().sum())
 
     def characters(self, split: str) -> int:
         """Number of characters of a split's targets."""
