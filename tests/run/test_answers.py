@@ -522,6 +522,27 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "folds" / "folds.json").read_text())["table"] == again.table()
 
 
+def test_the_line_of_all_folds_has_one_unit_and_only_the_metrics_that_there_are(table: Path, tmp_path: Path) -> None:
+    from unrolled.options import TrainOptions
+    from unrolled.run.cross_validation import Folds
+
+    folds = Folds(table, TrainOptions(folds=2, output="kind", out=str(tmp_path / "folds")), "t")
+    rest = {"nats": 0.25, "model": "lstm", "rows": 20}
+
+    def line(figure: str, *scores: dict[str, float]) -> str:
+        results = [{"outputs": {"kind": {"figure": figure, **score, **rest}}, **rest} for score in scores]
+        folds.results = dict(enumerate(results, start=1))
+        (tmp_path / "folds").mkdir(exist_ok=True)
+        return folds.conclude()[-1]
+
+    labels = line("accuracy", {"accuracy": 0.97, "macro_f1": 0.9}, {"accuracy": 0.99, "macro_f1": 0.96})
+    assert labels == (
+        "kind, 2 folds: accuracy 98.0% on average (standard deviation 1.4%, from 97.0% to 99.0%), macro-F1 0.930"
+    )
+    texts = line("chrf", {"chrf": 50.0}, {"chrf": 52.0})
+    assert texts == "kind, 2 folds: chrF 51.0 on average (standard deviation 1.4, from 50.0 to 52.0)"
+
+
 def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
     from unrolled.options import TrainOptions
     from unrolled.run.cross_validation import Folds

@@ -1,10 +1,10 @@
-"""Cross-validation: one training per fold, each with another part of the table as its test split."""
+"""Cross-validation: one training per fold, each with another fold of the table as its test split."""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,10 @@ from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
 OTHER = "Give another folder: --out OTHER"  # the advice where this one is damaged
-FIGURES = (
-    "accuracy",
-    "macro_f1",
-    "micro_f1",
-    "mae",
-    "rmse",
-    "r2",
-    "bleu",
-    "chrf",
-    "wer",
-    "exact",
-    "nats",
-)  # in the table as far as an output has them
+FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "bleu", "chrf", "wer", "exact", "nats")
+"""The metrics in the table, for the outputs that have them."""
+OTHER_FORMATS = {"macro_f1": "macro-F1 {:.3f}", "rmse": "RMSE {:.4g}", "r2": "R² {:.3f}"}
+"""Metrics that the summary shows next to the main one."""
 
 
 class Folds:
@@ -62,9 +53,8 @@ class Folds:
         known = read_json(self.path / FOLDS, OTHER)
         if not isinstance(known, dict) or not isinstance(known.get("options", {}), dict):
             raise RunError(f"{self.path / FOLDS} is damaged: its options are missing. {OTHER}")
-        before = (
-            {"data": known.get("data"), **known["options"]} if "options" in known else {}
-        )  # none in an older folder
+        # an older folder has no options
+        before = {"data": known.get("data"), **known["options"]} if "options" in known else {}
         now = {"data": self.request["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
             option = name if name == "data" else option_name(name)
@@ -88,13 +78,13 @@ class Folds:
                 training = Training.resume(out)
             else:
                 training = Training(self.data, dataclasses.replace(self.settings, fold=number, out=str(out)))
-            self._keep()
+            self._write()
             yield number, training
             if training.stopped:
                 return
             self._collect(number)
 
-    def _keep(self, **facts: Any) -> None:
+    def _write(self, **facts: Any) -> None:
         write_json(self.path / FOLDS, {**self.request, **facts})
 
     def _collect(self, number: int) -> bool:
@@ -123,25 +113,37 @@ class Folds:
     def conclude(self) -> list[str]:
         """Writes folds.json; returns the summary: one line per fold and one for all, for each output."""
         table = self.table()
-        self._keep(folds=self.results, table=table)
+        self._write(folds=self.results, table=table)
         lines = []
-        for output, figures in table.items():
-            kind = next(iter(self.results.values()))["outputs"][output]["figure"]
-            short = FORMATS[kind].format
-            for number, scores in self.results.items():
-                score = scores["outputs"][output]
-                lines.append(
-                    f"{output}, fold {number}: {short(score[kind])}, {score['nats']:.3f} nats, by {scores['model']}; "
-                    f"{score['rows']:,} rows"
-                )
-            found = figures[kind]
-            others = [f"{name} {figures[name]['mean']:.3f}" for name in ("macro_f1", "rmse", "r2") if name in figures]
+        for output in table:
+            lines += self._fold_lines(output)
+            lines.append(self._mean_line(output, table[output]))
+        return lines
+
+    def _figure(self, output: str) -> str:
+        """The metric by which models of this output are compared."""
+        figure: str = next(iter(self.results.values()))["outputs"][output]["figure"]
+        return figure
+
+    def _fold_lines(self, output: str) -> list[str]:
+        figure, lines = self._figure(output), []
+        for number, scores in self.results.items():
+            score = scores["outputs"][output]
             lines.append(
-                f"{output}, {len(self.results)} folds: {short(found['mean'])} on average (standard deviation "
-                f"{found['std']:.3g}, minimum {short(found['least'])}, maximum {short(found['greatest'])}), "
-                f"{', '.join(others)}"
+                f"{output}, fold {number}: {FORMATS[figure].format(score[figure])}, {score['nats']:.3f} nats, "
+                f"by {scores['model']}; {score['rows']:,} rows"
             )
         return lines
+
+    def _mean_line(self, output: str, figures: Mapping[str, Mapping[str, float]]) -> str:
+        figure = self._figure(output)
+        found, number = figures[figure], FORMATS[figure].split()[-1].format  # without the name of the metric
+        others = [form.format(figures[name]["mean"]) for name, form in OTHER_FORMATS.items() if name in figures]
+        line = (
+            f"{output}, {len(self.results)} folds: {FORMATS[figure].format(found['mean'])} on average "
+            f"(standard deviation {number(found['std'])}, from {number(found['least'])} to {number(found['greatest'])})"
+        )
+        return ", ".join([line, *others])
 
 
 def _as_typed(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a path holds and what would be trained on it, without training."""
+"""Describes data and the plan of a training on them, without training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_FILES = Path("/proc/self/fd")  # where Linux lists this process's open file
 
 
 def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str, Any]:
-    """What a path holds, as a dict for JSON; with a budget in `options`, also the plan for it."""
+    """A description of the data at a path, as a dict for JSON; with a budget in `options`, also the plan."""
     path, options = as_path(path), TrainOptions.from_call(options, {})
     options.check()
     register_named(options.model)
@@ -32,8 +32,8 @@ def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str
         raise OptionError(
             f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {options.model}."
         )
-    with temporary_path() if str(path) == "-" else nullcontext() as aside:
-        task = resolve(path, options, kept=aside)
+    with temporary_path() if str(path) == "-" else nullcontext() as copy:
+        task = resolve(path, options, kept=copy)
     facts = {"path": str(path), "description": task.description, **task.facts()}
     device, threads = find_device(options.device), threads_for(options.threads)
     if planned:
@@ -53,8 +53,8 @@ def temporary_path() -> Iterator[Path]:
             yield OPEN_FILES / str(file.fileno())
         return
     try:
-        aside = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     except OSError as error:
         raise no_space_error(what, error) from None
-    with aside as folder:
+    with directory as folder:
         yield Path(folder, "input.txt")

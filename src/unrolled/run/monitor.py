@@ -45,7 +45,7 @@ class Saved(TypedDict):
 
 @dataclass
 class Monitor:
-    """Watches a training: `report` where one is due, `go_back` where a loss is not finite."""
+    """Watches a training: makes a `report` where one is due, and goes back where a loss is not finite."""
 
     task: Task
     training_state: TrainingState
@@ -61,7 +61,7 @@ class Monitor:
     pacer: Pacer = field(init=False)
     _speed: float = math.inf  # items per second of the last validation
     _validating: float = 0.0  # seconds of a validation, with its sample and checkpoint
-    _kept: float = 0.0  # seconds reserved for the end, as of the last report
+    _reserved: float = 0.0  # seconds reserved for the end, as of the last report
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.most_threads)
@@ -86,14 +86,15 @@ class Monitor:
         if torch.get_num_threads() != plan.threads:
             torch.set_num_threads(plan.threads)
         self.pacer.start(self.training_state.step, self.training_state.tokens)
-        self._kept = self.reserve.seconds
+        self._reserved = self.reserve.seconds
 
     def is_due(self, plan: Plan) -> bool:
         """Whether to report after the last update: on multiples, at the end, or when time runs out."""
         step = self.training_state.step
         if step == plan.steps:
             return True
-        if not self.has_fixed_plan and self.clock.left < self._kept + self.pacer.pace:  # no time for another update
+        too_late = self.clock.left < self._reserved + self.pacer.pace  # for another update
+        if not self.has_fixed_plan and too_late:
             self.add_plan(replan(plan, step, step, "time"))
             return True
         return step % plan.report_every == 0 or (not self.has_fixed_plan and self.pacer.is_late(plan))
@@ -105,25 +106,22 @@ class Monitor:
         if first:
             plan = self._fit_validation(plan)
         speed = self.pacer.measure(training_state.step, training_state.tokens)
-        validation = written = share = longest = None
+        validation = sample = share = longest = None
         started = self.clock.now()
         loss = self.task.untrained if first else training_state.loss
         if first or last or training_state.step % plan.validate_every == 0:
             validation = self.validate(plan.validation)
-            written = self.write_sample()
+            sample = self.write_sample()
             if 0 < self.task.memorisable <= COPYING_TOKENS:
-                longest, share = self.task.memorisation(written, self.reserve.limits.memorisation)
-        training_state.nats, training_state.targets = (
-            0.0,
-            0,
-        )  # only now: a stopped validation resumes from the last checkpoint
+                longest, share = self.task.memorisation(sample, self.reserve.limits.memorisation)
+        training_state.nats, training_state.targets = 0.0, 0  # only now: a stop above goes back to the checkpoint
         report = Report(
             step=training_state.step, steps=plan.steps, progress=progress_at(plan, training_state.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
             learning_rate=rate_at(plan, training_state.step), tokens=training_state.tokens, tokens_per_second=speed,
             bytes_in_use=bytes_in_use(), validation=validation,
             best=None if validation is None else training_state.best,
-            sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
+            sample=sample, copied_longest=longest, copied_share=share, notes=self._take_notes(),
         )  # fmt: skip
         self.folder.log.append_report(training_state.step, report.as_dict())
         if training_state.step % plan.save_every == 0 or last:
@@ -132,7 +130,7 @@ class Monitor:
             self._validating = self.clock.now() - started
         if not last:
             self.plan_again(plan)
-        self._kept = self.reserve.seconds
+        self._reserved = self.reserve.seconds
         self.pacer.start(training_state.step, training_state.tokens)
         return report
 
@@ -229,8 +227,8 @@ class Monitor:
         drop_older(self.folder.checkpoints, found.step)
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
-        unreported = not self.validations  # not even step 0
-        self.folder.log.cut(-1 if unreported else found.step, plans=not self.has_fixed_plan)
+        without_report = not self.validations  # not even of step 0
+        self.folder.log.cut(-1 if without_report else found.step, plans=not self.has_fixed_plan)
         if not self.has_fixed_plan:
             self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
@@ -242,8 +240,8 @@ class Monitor:
 
         Raises TrainingError after `MAX_RETRIES` attempts from one checkpoint.
         """
-        at = self.training_state.step
-        steps = plan_at(self.plans, at).steps
+        failed = self.training_state.step
+        steps = plan_at(self.plans, failed).steps
         self.restore()
         step = self.training_state.step
         plan = replace(plan_at(self.plans, step), steps=steps)
@@ -251,13 +249,12 @@ class Monitor:
         if tries >= MAX_RETRIES:
             raise TrainingError(
                 f"The loss was not finite {MAX_RETRIES + 1} times after update {step:,}, at learning rates down to "
-                f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or "
-                "passages in the data. The "
-                f"checkpoint in {self.folder.path} is undamaged."
+                f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or passages "
+                f"in the data. The checkpoint in {self.folder.path} is undamaged."
             )
         self.add_plan(lower_rate(plan, step))
         self.notes.append(
-            f"The loss of update {at:,} was not finite: back to update {step:,}, "
+            f"The loss of update {failed:,} was not finite: back to update {step:,}, "
             f"learning rate {plan.learning_rate:.2g} -> {self.plans[-1].learning_rate:.2g}."
         )
         self._start()

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from unrolled.training.plan import Clock, Plan, replan
 
-LATE = 2.0  # times the expected seconds: then a report comes early, to plan again
-BUSY = 1.7  # times the best pace: then another process is busy, and fewer threads do not wait for it
-REPORTS_UNTIL_RETRY = 10  # reports with fewer threads before all are tried again
+LATE = 2.0  # times the expected seconds, after which a report comes early, to plan again
+BUSY = 1.7  # times the best pace, above which another process is busy, and fewer threads are faster
+REPORTS_UNTIL_RETRY = 10  # with fewer threads, before all are tried again
 TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
-TRIED_UPDATES = 20  # must fit into that time, since an update may take that many times as long
-TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is replaced,
-LEAST_OFF = 0.3  # or this many seconds
+TRIED_UPDATES = 20  # updates that must fit into that time: one may take many times as long
+TOLERANCE = 0.01  # share of the time left by which a plan may miss the end before it is replaced, or
+LEAST_OFF = 0.3  # seconds
 NEWEST = 0.3  # weight of the newest measurement in the pace
 
 
@@ -24,11 +24,11 @@ class Pacer:
         """most_threads: half of them are used where another process is busy; None: always the plan's."""
         self.clock, self.most_threads = clock, most_threads or 1
         self.pace = 0.0  # recent seconds per update; 0 while unknown
-        self._since: tuple[float, int, int] | None = None  # time, step, items at the last report
+        self._since: tuple[float, int, int] | None = None  # time, step and items at the last report
         self._best_pace = math.inf
         self._paces: dict[int, float] = {}  # by number of threads
-        self._truce = REPORTS_UNTIL_RETRY
-        self._trial: float | None = None  # seconds until an early report while all threads are tried again
+        self._reports_until_retry = REPORTS_UNTIL_RETRY
+        self._trial_seconds: float | None = None  # seconds until an early report while all threads are tried again
 
     def start(self, step: int, items: int) -> None:
         """Starts timing updates, at `step` and after `items` items."""
@@ -50,7 +50,7 @@ class Pacer:
         if not self.pace or self._since is None:
             return False
         seconds = self.clock.now() - self._since[0]
-        if self._trial is not None and seconds > self._trial:
+        if self._trial_seconds is not None and seconds > self._trial_seconds:
             return True
         return seconds > LATE * plan.report_every * self.pace
 
@@ -78,17 +78,17 @@ class Pacer:
         if most == 1:
             return plan.threads
         self._paces[plan.threads] = self.pace
-        self._trial = None
+        self._trial_seconds = None
         if plan.threads < most:
-            self._truce -= 1
+            self._reports_until_retry -= 1
             trial = TRIAL_SHARE * self.clock.left
-            if self._truce > 0 or trial < TRIED_UPDATES * self.pace:
+            if self._reports_until_retry > 0 or trial < TRIED_UPDATES * self.pace:
                 return plan.threads
-            self._trial = trial
+            self._trial_seconds = trial
             return most
         best = min(self._paces.get(few, math.inf), BUSY * self._best_pace)
         self._best_pace = min(self._best_pace, self.pace)
         if self.pace <= best:
             return most
-        self._truce = REPORTS_UNTIL_RETRY
+        self._reports_until_retry = REPORTS_UNTIL_RETRY
         return few

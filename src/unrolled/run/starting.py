@@ -1,4 +1,4 @@
-"""`--init-from`: initialise a training with the components of another run's model that fit, by name."""
+"""`--init-from`: initialize a training with the components of another run's model that fit, by name."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ if TYPE_CHECKING:
 
 def load_initial_weights(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
     """Loads the components of a run that fit into the trained model and its average; returns a note where others are
-    newly initialised. Raises OptionError where no encoding component fits, or one to be frozen does not."""
-    started = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
-    loaded, new = load_components(training_state.model, started.components)
-    load_components(training_state.optimiser.averaged, started.components)
+    newly initialized. Raises OptionError where no encoding component fits, or one to be frozen does not."""
+    initial = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
+    loaded, new = load_components(training_state.model, initial.components)
+    load_components(training_state.optimiser.averaged, initial.components)
     if not set(READING) & set(loaded):
         raise OptionError(
             f"--init-from {source.path}: no component of that run fits; this training needs "
-            f"{_listed(new, started)}.\n"
-            "Name another run, or leave out --init-from."
+            f"{_listed(new, initial)}.\nName another run, or leave out --init-from."
         )
     freeze = getattr(task.settings, "freeze", None)
-    if freeze is not None and (unlike := [name for name in new if name in frozen_components(freeze)]):
+    if freeze is not None and (unfit := [name for name in new if name in frozen_components(freeze)]):
         raise OptionError(
             f"--freeze {freeze} keeps the weights of {source.path}; these components do not fit here: "
-            f"{_listed(unlike, started)}.\nLeave out --freeze: then all components are trained."
+            f"{_listed(unfit, initial)}.\nLeave out --freeze: then all components are trained."
         )
     if not new:
         return []
-    return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, started)}."]
+    return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, initial)}."]
 
 
-def _listed(components: Sequence[str], started: StartingWeights) -> str:
+def _listed(components: Sequence[str], initial: StartingWeights) -> str:
     """Components, each with the reason why it was not loaded, where that is known."""
-    why = dict.fromkeys(started.components, "of another shape") | dict(started.skipped)
+    why = dict.fromkeys(initial.components, "of another shape") | dict(initial.skipped)
     return ", ".join(f"{name} ({why[name]})" if name in why else name for name in components)

@@ -33,8 +33,8 @@ from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
-LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net,
-SETTING_UP = 1.0  # and so many times the seconds that starting took: net, baselines and end take about as long
+LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net, and
+SETTING_UP = 1.0  # times the seconds that starting took: net, baselines and end take about as long
 
 
 class Training:
@@ -59,17 +59,17 @@ class Training:
         self.options.check()
         register_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
-        wanted = self.options if recorded is None else options_of_plan(recorded, self.options)
-        check_parts(wanted)
-        source = RunFolder.open(wanted.init_from) if wanted.init_from else None
-        self.clock = Clock(wanted.seconds, started)
-        self.device = find_device(wanted.device)
-        threads = threads_for(wanted.threads)
+        effective = self.options if recorded is None else options_of_plan(recorded, self.options)
+        check_parts(effective)
+        source = RunFolder.open(effective.init_from) if effective.init_from else None
+        self.clock = Clock(effective.seconds, started)
+        self.device = find_device(effective.device)
+        threads = threads_for(effective.threads)
         with torch_threads(threads), ExitStack() as stack:
             kept: RunFolder | None = None
             if str(path) == "-":  # it can be read only once, so the run folder stores a copy
                 kept = stack.enter_context(RunFolder.prepare(self._place(path)))
-            self.task = resolve(path, wanted, source, self.clock, None if kept is None else kept.path / KEPT)
+            self.task = resolve(path, effective, source, self.clock, None if kept is None else kept.path / KEPT)
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
@@ -81,7 +81,7 @@ class Training:
                 self.monitor = self._make_monitor(plans)
                 self.monitor.notes += notes
             if recorded is not None:
-                self._monitor().notes += differences(recorded.facts, self.device, wanted.threads)
+                self._monitor().notes += differences(recorded.facts, self.device, effective.threads)
             self._fill(self.run)
             self.run.publish(facts)
 
@@ -111,41 +111,41 @@ class Training:
         return self
 
     def _resume(self, folder: RunFolder, minutes: float | None, steps: int | None, started: float | None) -> None:
-        facts, keywords = folder.facts, folder.settings
-        dataclasses.replace(keywords, minutes=minutes, steps=steps, plan=None).check()
-        finished, given = facts["status"] == "finished", minutes is not None or steps is not None
-        if keywords.model in UNTRAINED and (finished or given):
+        facts, settings = folder.facts, folder.settings
+        dataclasses.replace(settings, minutes=minutes, steps=steps, plan=None).check()
+        finished, new_budget = facts["status"] == "finished", minutes is not None or steps is not None
+        if settings.model in UNTRAINED and (finished or new_budget):
             raise RunError(
-                f"{folder.path} is a {counted(keywords.model)}: it cannot be trained further. Train again instead."
+                f"{folder.path} is a {counted(settings.model)}: it cannot be trained further. Train again instead."
             )
-        if finished and not given:
+        if finished and not new_budget:
             raise RunError(
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
-                f"{command('resume', folder.path, '--minutes', format(keywords.minutes or DEFAULT_MINUTES, 'g'))}"
+                f"{command('resume', folder.path, '--minutes', format(settings.minutes or DEFAULT_MINUTES, 'g'))}"
             )
         self.options, self.run = folder.options, folder
-        self.device = find_device(keywords.device)
+        self.device = find_device(settings.device)
         self.clock = Clock(None, started)
         self.task = read_again(folder)
-        made = facts.get("baseline") is not None  # else it is fitted again
-        folder.check_resumable(self.task.kept_baselines(folder) if made else [])
-        if keywords.model in UNTRAINED:  # it was stopped: it is counted or fitted again
-            self.clock.budget = keywords.minutes * 60 if keywords.minutes else None
+        has_baseline = facts.get("baseline") is not None  # else it is fitted again
+        folder.check_resumable(self.task.kept_baselines(folder) if has_baseline else [])
+        if settings.model in UNTRAINED:  # it was stopped: it is counted or fitted again
+            self.clock.budget = settings.minutes * 60 if settings.minutes else None
             folder.log.cut(0)
             self._set_up([])
             folder.write_facts(status="training")
             return
         plans = recorded_plans(folder, device=self.device)
         best_weights(folder, plans[0], self.task.make_model)  # check their shapes before building the model
-        session = Session(minutes, steps) if given else Session.from_facts(facts["sessions"][-1])
+        session = Session(minutes, steps) if new_budget else Session.from_facts(facts["sessions"][-1])
         self._set_up(plans)
         self.clock.budget = session.seconds_left(session.used)  # until the checkpoint is read
         monitor = self.monitor = self._make_monitor(plans)
         used = monitor.restore()
-        session = dataclasses.replace(session, used=used) if given else session
+        session = dataclasses.replace(session, used=used) if new_budget else session
         self.clock.used_before, self.clock.budget = used, session.seconds_left(used)
         monitor.notes += differences(facts, self.device) if monitor.has_fixed_plan else []
-        if given:
+        if new_budget:
             plan = plan_at(monitor.plans, self.training_state.step)
             reports = folder.log.read_reports()
             monitor.add_plan(session.plan(plan, self.training_state.step, self.clock.left, reports, finished))
@@ -216,8 +216,8 @@ class Training:
             self.batches = self.task.make_batches(first)
 
     def _make_monitor(self, plans: list[Plan]) -> Monitor:
-        most = None if self.settings.threads else threads_for(None)
-        return Monitor(self.task, self.training_state, self.batches, plans, self.clock, self.run, most)
+        most_threads = None if self.settings.threads else threads_for(None)
+        return Monitor(self.task, self.training_state, self.batches, plans, self.clock, self.run, most_threads)
 
     def _monitor(self) -> Monitor:
         if self.monitor is None:
@@ -262,9 +262,8 @@ class Training:
 
     def __iter__(self) -> Iterator[Report]:
         try:
-            yield from iterate_with_threads(
-                self._fit() if self.monitor is None else self._train(self.monitor), self._threads
-            )
+            reports = self._fit() if self.monitor is None else self._train(self.monitor)
+            yield from iterate_with_threads(reports, self._threads)
         except Stopped:
             self._mark_stopped()
         finally:
@@ -288,9 +287,8 @@ class Training:
         validation = self.baseline.validation or 0.0
         report = Report(
             step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation,
-            learning_rate=0.0,
-            tokens=read, tokens_per_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
-            validation=validation, best=validation,
+            learning_rate=0.0, tokens=read, tokens_per_second=read / max(seconds, 1e-9),
+            bytes_in_use=bytes_in_use(), validation=validation, best=validation,
         )  # fmt: skip
         self.run.log.append_report(1, report.as_dict())
         yield report
@@ -302,11 +300,11 @@ class Training:
         if not monitor.validations:
             yield monitor.report(monitor.plans[0])
         strategy = build("bptt", BPTT_STRATEGIES, monitor.plans[0].bptt)
-        due = train(
+        plans_at_reports = train(
             self.training_state, self.batches, strategy, monitor.plans, self.settings.seed,
             lambda: self.clock.stopping, monitor.is_due, monitor.go_back,
         )  # fmt: skip
-        for plan in due:
+        for plan in plans_at_reports:
             yield monitor.report(plan)
         if self.training_state.step < plan_at(monitor.plans, self.training_state.step).steps:
             monitor.save()
