@@ -79,6 +79,10 @@ def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unrol
     result = unroll("predict", run, "--text", "2,5")
     assert result.code == 0, result.err
     assert float(result.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
+    (tmp_path / "q.csv").write_text("x;z\n1,5;\n2.5;\n")
+    for given in (["--text", "1,5 2.5"], [tmp_path / "q.csv"]):
+        result = unroll("predict", run, *given)
+        assert result.code == 2 and "in the run's training data" in result.err
 
 
 def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:

@@ -65,7 +65,7 @@ def test_a_quote_that_is_wrong_is_named_by_the_row_where_it_begins(
 
 
 def test_a_quote_far_from_its_end_is_not_held_without_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.tables.csv.LONGEST_LINE", 1000)
+    monkeypatch.setattr("unrolled.data.tables.csv_records.LONGEST_LINE", 1000)
     path = write(tmp_path, lines(",", '"a quote that never ends,a'))
     with pytest.raises(DataError, match=r"row 11 \(line 11\): field larger than field limit"):
         rows(path, "text")
@@ -242,3 +242,39 @@ def test_a_text_in_two_normal_forms_is_said(tmp_path: Path) -> None:
     assert "two ways" not in info_data(path)["description"]
     write(tmp_path, text + unicodedata.normalize("NFD", text), "t.txt")
     assert "encoded in two ways" in info_data(path)["description"]
+
+
+STRAY = {
+    "two stray quotes": ('text\tlabel\n"good\tpos\na\tneg\nb\tpos\nbad"\tneg\n', '"good'),
+    "next to each other": ('text\tlabel\n"good\tpos\nbad"\tneg\n', '"good'),
+    "in the last column": ('label\ttext\npos\t"good\nneg\tbad\nneg\t"\n', '"good'),
+    "one without a partner": ('text\tlabel\n"good\tpos\na\tneg\nb\tpos\n', '"good'),
+}
+
+
+@pytest.mark.parametrize("case", STRAY)
+def test_stray_quotes_of_a_tsv_enclose_no_rows(case: str, tmp_path: Path) -> None:
+    content, first = STRAY[case]
+    found = rows(write(tmp_path, content, "t.tsv"), "text")
+    assert len(found) == content.count("\n") - 1 and found[0] == (first,)
+
+
+def test_quotes_that_are_taken_as_characters_are_said_where_some_enclose_cells(tmp_path: Path) -> None:
+    table = open_table(write(tmp_path, 'text\tlabel\n"good"\tpos\n"bad\tneg\n', "t.tsv"))
+    assert table.note == "quotes are taken as ordinary characters, because one in row 3 (line 3) has no partner"
+    assert [row.cells for row in table.rows(["text"])] == [('"good"',), ('"bad',)]
+
+
+def test_cells_of_several_lines_in_a_tsv_of_one_column_are_said(tmp_path: Path) -> None:
+    table = open_table(write(tmp_path, 'text\na\n"b\nc"\nd\n', "t.tsv"))
+    assert table.note == "quotes enclose several lines, first in row 3"
+    assert [row.cells for row in table.rows(["text"])] == [("a",), ("b\nc",), ("d",)]
+
+
+def test_quotes_of_a_csv_that_enclose_many_rows_are_refused(tmp_path: Path) -> None:
+    swallowed = "".join(f"row {n},neg\n" for n in range(9))
+    path = write(tmp_path, f'text,label\nx,pos\n"good,pos\n{swallowed}bad",neg\ny,neg\n')
+    with pytest.raises(DataError, match=r"row 3: double quotes enclose lines 3 to 13, although .* has 2 cells"):
+        rows(path, "text")
+    poem = "\n".join(f"a line, and {n}" if n % 3 else "a line" for n in range(9))
+    assert len(rows(write(tmp_path, f'text,label\nx,pos\n"{poem}",neg\n'), "text")) == 2

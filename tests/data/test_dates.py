@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ WRITTEN: dict[str, float] = {
     "Freitag, 31. Januar 2020": DAY, "31-janv.-2020": DAY, "31. Januar 2020 00:00": DAY, "2020-031": DAY,
     "1er mars 2020": moment(2020, 3, 1), "Mai 2020": moment(2020, 5, 1), "Mai-20": moment(2020, 5, 1),
     "31.01.2020 00:00 Uhr": DAY, "31.01.2020, 00:00 Uhr": DAY, "31/01/2020 à 00:00": DAY,
-    "1/31/2020, 12:00:00 AM": DAY, "20200131000000": DAY,
+    "1/31/2020, 12:00:00 AM": DAY, "20200131000000": DAY, "202001310000": DAY, "2020013100": DAY,
     "31 января 2020 г.": DAY, "31.01.2020 г.": DAY, "31 stycznia 2020 r.": DAY, "2020_01_31": DAY,
     "2020-01-31 - 2020-02-03": DAY, "2020-01-31/2020-02-03": DAY, "31.01.2020–03.02.2020": DAY,
     "2020-01-31 00:00 to 2020-01-31 09:00": DAY, "[31/Jan/2020:00:00:00 +0000]": DAY, "[31/Jan/2020:00:00:00": DAY,
@@ -56,7 +57,8 @@ NONE = [
     "1.5", "12.2020", "2020", "1/2", "3-4", "5:3", "1-2-3", "1.2.3", "192.168.1.1", "555-1234", "2020Q0", "0000Q1",
     "13/2020", "2020-W60", "Jan-99999", "²-1-2020", "word 3", "may 5", "Q5 2020", "2020-367",
     "set 20 of 2020", "mag 12 2020 x", "5 out of 2020", "May I have 2 of them", "",
-    "2020_40_06", "v2020_01_31", "20201331000000", "202001310000001", "1-2-3 - 4-5-6", "3 - 4", "[1/2]", "at 5:30 r.",
+    "2020_40_06", "v2020_01_31", "20201331000000", "202001310000001",
+    "202013310000", "202001312400", "202002310000", "2020013124", "1-2-3 - 4-5-6", "3 - 4", "[1/2]", "at 5:30 r.",
 ]  # fmt: skip
 
 
@@ -208,6 +210,9 @@ def test_the_29th_of_february_is_a_day_without_a_year() -> None:
 
 DIGITS: dict[str, tuple[str, Callable[[int], str], bool]] = {
     "stamps": ("x", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}080000", True),
+    "stamps without seconds": ("x", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}1230", True),
+    "stamps of hours": ("x", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}12", True),
+    "barcodes": ("x", lambda n: str(202_401_311_230 + 977 * n), False),
     "stamps that are ids": ("order_id", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}080000", False),
     "long numbers": ("x", lambda n: str(20_240_105_080_000 + 977 * n), False),
     "years": ("date", lambda n: str(1900 + n), True),
@@ -237,6 +242,13 @@ def test_dates_in_digits_are_neither_read_nor_answered_as_numbers(case: str, tmp
                 read_examples(path, DatasetOptions())
         elif other == "output":
             assert read_examples(path, DatasetOptions()).targets[name].output.kind == "regression"
+
+
+def test_stamps_of_minutes_order_the_rows_also_where_they_are_numbers(tmp_path: Path) -> None:
+    rows = [{"x": int(f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}1230"), "a": n % 7, "y": n % 5 / 4} for n in range(60)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_examples(tmp_path / "t.jsonl", DatasetOptions())
+    assert found.columns.inputs == ("a",) and found.columns.time == "x"
 
 
 def test_numbers_that_are_dates_are_learnt_as_numbers_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -74,13 +74,45 @@ def test_a_comma_behind_a_first_0_parts_no_thousands(tmp_path: Path) -> None:
     assert np.concatenate([found.items[row] for row in range(2)]).ravel().tolist() == [0.642, 0.643]
 
 
-WRITTEN = [("0,642", ".", "0,642"), ("00,642", ".", "00,642"), ("1,642", ".", "1642"), ("-12,345.6", ".", "-12345.6"),
-           ("0,642", ",", "0.642"), ("0.642", ",", "0.642"), ("1.642", ",", "1642"), ("0", ".", "0")]  # fmt: skip
+WRITTEN = [("0,642", ".", None), ("00,642", ".", None), ("1,642", ".", "1642"), ("-12,345.6", ".", "-12345.6"),
+           ("0,642", ",", "0.642"), ("0.642", ",", None), ("1.642", ",", "1642"), ("0", ".", "0")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("cell", "decimal", "plain"), WRITTEN)
-def test_what_stands_between_thousands_is_left_out(cell: str, decimal: str, plain: str) -> None:
+def test_what_stands_between_thousands_is_left_out(cell: str, decimal: str, plain: str | None) -> None:
     assert plain_number(cell, decimal) == plain
+
+
+def with_cells(path: Path, *odd: str) -> Path:
+    """A table whose column 'a' holds some cells and then integers; column 'note' holds the same in words."""
+    cells = [*odd, *map(str, range(40))]
+    path.write_text("a;note;y\n" + "".join(f"{cell};it is {cell};{row}\n" for row, cell in enumerate(cells)))
+    return path
+
+
+COMMAS = DatasetOptions(input="a", output="y", table_options=TableOptions(decimal=","))
+
+
+@pytest.mark.parametrize("odd", [
+    ("1,234", "3.14"), ("3.14", "1,234"), ("1.234", "3.14"), ("2,5", "-0.5"), ("1.234,5", "7", "1e5", "12.5"),
+], ids=str)  # fmt: skip
+def test_a_column_with_both_decimal_marks_is_refused_with_the_row(odd: tuple[str, ...], tmp_path: Path) -> None:
+    pointed = next(place for place, cell in enumerate(odd) if cell in ("3.14", "-0.5", "12.5"))
+    words = rf"t\.csv, row {pointed + 2}, column 'a': '{odd[pointed]}' has no decimal comma, but .* --decimal ,"
+    with pytest.raises(DataError, match=words):
+        read_examples(with_cells(tmp_path / "t.csv", *odd), COMMAS)
+
+
+@pytest.mark.parametrize("odd", [("3.14", "2.5"), ("1,234", "0,5"), ("1.234", "1.234,5"), ("7", "1e5")], ids=str)
+def test_a_column_with_one_decimal_mark_is_read(odd: tuple[str, ...], tmp_path: Path) -> None:
+    assert len(read_examples(with_cells(tmp_path / "t.csv", *odd), COMMAS).items) == 40 + len(odd)
+
+
+def test_both_marks_in_a_column_of_words_are_no_fault(tmp_path: Path) -> None:
+    words = [f"version {n}" for n in range(40)]
+    words[7], words[9] = "1,5", "3.14"
+    (tmp_path / "t.csv").write_text("a;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(words)))
+    assert str(read_examples(tmp_path / "t.csv", COMMAS).items[9]) == "3.14"
 
 
 CURES = {

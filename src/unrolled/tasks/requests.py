@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from unrolled.data.cells.cell import InvalidCell
-from unrolled.data.cells.written_numbers import plain_number
+from unrolled.data.cells.written_numbers import is_number, plain_number
 from unrolled.data.dataset.dataset import DatasetSchema
 from unrolled.data.dataset.open_tables import advice_for, check_columns
 from unrolled.data.files.look import list_files
@@ -175,7 +175,7 @@ def parse_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
         if line.lstrip().startswith("["):
             found = json.loads(line)
         elif decimal == ",":
-            found = [float(plain_number(one, decimal)) for one in re.split(r"[;\s]+", line.strip())]
+            found = _with_decimal_commas(line)
         else:
             found = [float(one) for one in re.split(r"[,\s]+", line.strip())]
     except ValueError:
@@ -184,6 +184,19 @@ def parse_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
         ) from None
     flat = all(isinstance(one, int | float) for one in found)
     return ([found],) if flat and taken.width > 1 else (found,)
+
+
+def _with_decimal_commas(line: str) -> list[float]:
+    """The numbers in a line with decimal commas. Raises ValueError, and DataError for a line with both marks."""
+    found = [(word, plain_number(word, ",")) for word in re.split(r"[;\s]+", line.strip())]
+    pointed = next((word for word, plain in found if plain is None and is_number(word)), None)
+    read = next(((word, plain) for word, plain in found if plain not in (None, word)), None)
+    if pointed is not None and read is not None:
+        raise DataError(
+            f"'{line[:40]}': '{pointed}' has a decimal point, but '{read[0]}' is read as {read[1]}.\n"
+            "Write all numbers with a decimal comma, as in the run's training data."
+        )
+    return [float(word if plain is None else plain) for word, plain in found]
 
 
 def batched(texts: Iterable[T]) -> Iterator[list[T]]:

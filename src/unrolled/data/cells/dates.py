@@ -13,7 +13,9 @@ from unrolled.data.cells.cell import IDS, Cell
 from unrolled.data.cells.month_names import in_english
 from unrolled.data.cells.written_numbers import is_missing
 
-STAMP = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"  # 20240105080000
+COMPACT = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"  # 20240105
+STAMP = rf"{COMPACT}(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d)?)?"  # 2024010508, 202401050800, 20240105080000
+DIGIT_FORMATS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by number of digits
 SHAPE = re.compile(  # what may be a date: tried first, because most cells are none
     r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{1,2}[-/]\d{4}|\d{8}T\d{4,6}Z?"
     r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?|(19|20)\d\d-[0-3]\d\d"
@@ -106,7 +108,7 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
     column's, which decides whether numbers may be dates."""
     there = [cell for cell in cells if not is_missing(cell)]
     named = DATED.fullmatch(name) or DAY_NAMED.fullmatch(name)
-    if not named and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
+    if not named and not any(map(_may_be_date, there[:2])):
         return None  # the usual case
     if not there:
         return None
@@ -123,6 +125,11 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
         if not least:
             break
     return found
+
+
+def _may_be_date(cell: Any) -> bool:
+    """Whether a cell has a form that dates have too."""
+    return _moment(cell) is not None or _shaped(cell) is not None or _stamp(cell) is not None
 
 
 def allowed_errors(count: int) -> int:
@@ -210,23 +217,21 @@ def _quarter(cell: Any) -> float | None:
 
 def _compact(cell: Any) -> float | None:
     """Read 20240105, as text or as a number."""
-    written = str(cell).strip() if isinstance(cell, str | int) else ""
-    if not re.fullmatch(r"(19|20)\d{6}", written, re.ASCII):
-        return None
-    try:
-        return _moment(datetime.strptime(written, "%Y%m%d"))
-    except ValueError:
-        return None
+    return _read_digits(cell, COMPACT)
 
 
 def _stamp(cell: Any) -> float | None:
-    """Read 20240105080000, as text or as a number."""
+    """Read 202401050800, or the same without minutes or with seconds, as text or as a number."""
+    return _read_digits(cell, STAMP)
+
+
+def _read_digits(cell: Any, pattern: str) -> float | None:
     written = str(cell).strip() if isinstance(cell, str | int) else ""
-    if not re.fullmatch(STAMP, written, re.ASCII):
+    if not re.fullmatch(pattern, written, re.ASCII):
         return None
     try:
-        return _moment(datetime.strptime(written, "%Y%m%d%H%M%S"))
-    except ValueError:
+        return _moment(datetime.strptime(written, DIGIT_FORMATS[len(written)]))
+    except ValueError:  # such as the 31st of February
         return None
 
 

@@ -175,11 +175,11 @@ def shortened(cell: Any, most: int = 40) -> str:
     return written if len(written) <= most else f"{written[:most]} …"
 
 
-def plain_number(cell: str, decimal: str) -> str:
-    """A number with this decimal mark, in Python's notation; any other cell unchanged."""
+def plain_number(cell: str, decimal: str) -> str | None:
+    """A number with this decimal mark, in Python's notation; None for any other cell."""
     written = cell.strip()
     if len(written) > LONGEST or not GROUPED[decimal].fullmatch(written):
-        return cell
+        return None
     return written.replace("." if decimal == "," else ",", "").replace(decimal, ".")
 
 

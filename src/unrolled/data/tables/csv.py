@@ -1,20 +1,18 @@
-"""csv and tsv: a header, then one row per record; finds the delimiter, and whether a tsv has quotes."""
+"""csv and tsv: a header, then one row per record."""
 
 from __future__ import annotations
 
 import csv
-import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import Self
 
 from unrolled.data.cells.cell import InvalidCell
-from unrolled.data.cells.written_numbers import is_number, plain_number
-from unrolled.data.files.delimiters import DELIMITERS, find_delimiter
+from unrolled.data.cells.written_numbers import is_number
+from unrolled.data.files.delimiters import DELIMITERS
 from unrolled.data.tables.base import (
     BLOCK,
     DEFAULT_OPTIONS,
@@ -27,6 +25,9 @@ from unrolled.data.tables.base import (
     read_lines,
     select_places,
 )
+from unrolled.data.tables.csv_dialect import Head, find_dialect, first_records, read_head
+from unrolled.data.tables.csv_records import Dialect, is_blank, is_empty_line, read_records, without_trailing
+from unrolled.data.tables.decimal_marks import DecimalMarks
 from unrolled.data.tables.headers import (
     are_numbers,
     check_first,
@@ -34,24 +35,12 @@ from unrolled.data.tables.headers import (
     check_separators,
     check_shorter,
     usual_width,
-    wrong_sep_error,
 )
 from unrolled.data.tables.titles import TITLES, check_titles
 from unrolled.errors import DataError
 
-NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel writes and reads
-LOOKED_LINES, LOOKED_CHARACTERS = 20 * SAMPLE_ROWS, 1 << 20  # at the beginning of a file, at most
 COMPARED = 1000  # columns, at most, by which a header is distinguished from data
-Entry = TypeVar("Entry")  # a line, or a record
 MARK = "\ufeff"  # a byte order mark, left where files were joined
-
-
-class Dialect(NamedTuple):
-    """How the cells of a file are separated."""
-
-    delimiter: str
-    quoting: int  # a constant of the module csv
-    skipped: int  # lines before the first record
 
 
 class CsvTable(TableFile):
@@ -92,43 +81,18 @@ class CsvTable(TableFile):
     def open(cls, path: Path, options: TableOptions = DEFAULT_OPTIONS) -> Self:
         form = path.suffix.lower()[1:]
         encoding = encoding_of(path, form)
-        head, whole = _head(path, encoding)
-        named = NAMED_DELIMITER.fullmatch(head[0]) if head else None
-        skipped = int(named is not None)
-        if named is not None:
-            dialect = Dialect(named[1], csv.QUOTE_MINIMAL, skipped)
-        elif form != "tsv":
-            dialect = Dialect(sniff_delimiter(head, whole), csv.QUOTE_MINIMAL, skipped)
-        else:
-            dialect = Dialect("\t", csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE, skipped)
-        note = ""
-        look = _cut(head[skipped:], whole, dialect.delimiter, dialect.quoting)
-        other = (
-            find_delimiter(head[skipped : skipped + SAMPLE_ROWS], but=dialect.delimiter)
-            if _have_one_cell(look)
-            else None
-        )
-        if other is not None and named is not None:
-            raise wrong_sep_error(path, dialect.delimiter, other)
-        if other is not None and form == "tsv":
-            dialect, note = (
-                Dialect(other, csv.QUOTE_MINIMAL, skipped),
-                f"its cells are separated by {DELIMITERS[other]}",
-            )
-            look = _cut(head, whole, dialect.delimiter, dialect.quoting)
+        head = read_head(path, encoding)
+        dialect, note = find_dialect(path, encoding, head)
+        head = head.without(dialect.skipped)
+        look = first_records(head, dialect.delimiter, dialect.quoting)
         if not look:
             _check_not_empty(path, encoding, dialect)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
-        there = [line for line in head[skipped:] if line.strip()][:SAMPLE_ROWS] or first
-        if len(first) == 1:
-            check_separators(path, there)
-            check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
-        elif options.header and dialect.delimiter in DELIMITERS:
-            check_other_rows(path, there, dialect.delimiter)
+        _check_delimiter(path, head, dialect, first, look, options)
         if options.header:
             check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), look)
             check_shorter(path, first, look[1:], dialect.delimiter)
-        spaced = len(head) > skipped + 1 and head[skipped][-1:] == "\r" and head[skipped + 1] == "\r\n"
+        spaced = len(head.lines) > 1 and head.lines[0][-1:] == "\r" and head.lines[1] == "\r\n"
         table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))
         return table
@@ -139,7 +103,7 @@ class CsvTable(TableFile):
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
         if self.keeps_blank:
-            records = _but_trailing(records, lambda cells: is_blank(cells) and cells != [""], [""])
+            records = without_trailing(records, lambda cells: is_blank(cells) and cells != [""], [""])
         return self._rows_of(records, columns)
 
     def count_rows(self, column: str) -> int:
@@ -166,18 +130,18 @@ class CsvTable(TableFile):
         """Yield (number, line) of each record of a plain file, without the header and lines without any cell."""
         delimiter, skipped = self.dialect.delimiter, self.dialect.skipped
         lines = enumerate(islice(read_lines(self.path, self.encoding, newline=""), skipped, None), start=skipped + 1)
-        there = (one for one in lines if not _is_empty(one[1], delimiter))
+        there = (one for one in lines if not is_empty_line(one[1], delimiter))
         if not self.keeps_blank:
             return islice(there, 1 if self.header else 0, None)
         if self.header:
             next(there)
-        return _but_trailing(lines, lambda line: _is_empty(line, delimiter), "\n")
+        return without_trailing(lines, lambda line: is_empty_line(line, delimiter), "\n")
 
     def _rows_of(self, records: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
         """Yield these columns of the records below the header."""
         place_of = {name: place for place, name in enumerate(self.names)}
         places, width, first = [place_of[name] for name in columns], self.width, self.first
-        decimal = self.decimal
+        marks = DecimalMarks(self.path, self.decimal, columns) if self.decimal is not None else None
         header_names = sorted(map(plain_name, first)) if self.header and width > 1 else []  # to find a second header
         begins = {name for name in header_names if len(name) > 1} | {
             plain_name(name) for name in first[:1] if header_names
@@ -189,9 +153,8 @@ class CsvTable(TableFile):
                 raise self._wrong_width(number, len(cells))
             if header_names and plain_name(cells[0]) in begins and sorted(map(plain_name, cells)) == header_names:
                 raise self._repeated_header(number)
-            if decimal is not None:
-                cells = [plain_number(cell, decimal) for cell in cells]
-            yield Row(number, tuple([cells[place] or None for place in places]))
+            chosen = [cells[place] or None for place in places]
+            yield Row(number, tuple(chosen if marks is None else marks.plain(number, chosen)))
 
     def _repeated_header(self, number: int) -> DataError:
         """The error for a row that repeats the header."""
@@ -218,10 +181,6 @@ class CsvTable(TableFile):
         return DataError(f"{message}Put a cell that contains {delimiter} in double quotes{alone}.")
 
 
-def _have_one_cell(look: Sequence[Sequence[str]]) -> bool:
-    return all(len(cells) == 1 for cells in look)
-
-
 def bare(name: str) -> str:
     """Strip blanks and byte order marks from a column's name."""
     return name.strip().strip(MARK).strip()
@@ -232,106 +191,22 @@ def plain_name(name: str) -> str:
     return bare(name).casefold()
 
 
-def is_blank(cells: Sequence[str]) -> bool:
-    """Whether a record is a line without any cell."""
-    return len(cells) < 2 and not "".join(cells).strip()
-
-
-def _is_empty(line: str, delimiter: str) -> bool:
-    """Whether a line, with its end, has no cell."""
-    return line.isspace() and delimiter not in line
-
-
-def _but_trailing(
-    found: Iterable[tuple[int, Entry]], is_empty: Callable[[Entry], bool], empty: Entry
-) -> Iterator[tuple[int, Entry]]:
-    """Yield numbered lines, or records, up to the last one that is not empty; empty ones become `empty`."""
-    waiting = 0
-    for number, one in found:
-        if is_empty(one):
-            waiting += 1
-            continue
-        yield from ((number - place, empty) for place in range(waiting, 0, -1))
-        waiting = 0
-        yield number, one
-
-
 def numbered(count: int) -> list[str]:
     """Names for columns without names: their numbers, from 1."""
     return [str(number) for number in range(1, count + 1)]
 
 
-def sniff_delimiter(head: Sequence[str], whole: bool) -> str:
-    """Find a file's delimiter by its first lines: the one that splits most rows into as many cells as the header,
-    then the one with more cells. One that only the rows have is taken if most have it, so that the file is refused.
-
-    whole: the file has no more lines.
-    """
-    best, delimiter = (0.0, 1), ","
-    for one in DELIMITERS:
-        first, *rows = [len(cells) for cells in _cut(head, whole, one, csv.QUOTE_MINIMAL)] or [0]
-        if first > 1:
-            best, delimiter = max((best, delimiter), ((1 + rows.count(first) / max(1, len(rows)), first), one))
-        elif rows:
-            width, count = Counter(rows).most_common(1)[0]
-            if width > 1 and 2 * count > len(rows):
-                best, delimiter = max((best, delimiter), ((count / len(rows), width), one))
-    return delimiter
-
-
-def has_quoting(path: Path, encoding: str) -> bool:
-    """Whether quotes enclose cells in a tsv: they can be read so, and then no more rows have another number of cells
-    than if quotes are ordinary characters."""
-    if not any('"' in line for line in read_lines(path, encoding)):
-        return False
-    odd = {}
-    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
-        try:
-            widths = Counter(
-                len(cells) for _, cells in read_records(path, encoding, Dialect("\t", quoting, 0)) if cells
-            )
-        except DataError:
-            return False
-        odd[quoting] = widths.total() - max(widths.values(), default=0)
-    return odd[csv.QUOTE_MINIMAL] <= odd[csv.QUOTE_NONE]
-
-
-def read_records(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number, cells) of each record, numbered from 1; skipped lines are counted."""
-    csv.field_size_limit(LONGEST_LINE)  # a cell may hold a whole book
-    number = line = start = dialect.skipped
-    lines = islice(read_lines(path, encoding, newline=""), start, None)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)  # type: ignore[arg-type]
-    try:
-        for number, cells in enumerate(reader, start=start + 1):
-            yield number, cells
-            line = start + reader.line_num
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, row {number + 1:,} (line {line + 1:,}): {error}.\n"
-            'A cell that begins with a double quote must end with one; write a quote within it twice: "".'
-        ) from None
-
-
-def _head(path: Path, encoding: str) -> tuple[list[str], bool]:
-    """Read the first lines of a file; also return whether these are all."""
-    head, characters = list[str](), 0
-    lines = read_lines(path, encoding, newline="")
-    for line in lines:
-        head.append(line)
-        characters += len(line)
-        if len(head) == LOOKED_LINES or characters > LOOKED_CHARACTERS:
-            return head, next(lines, None) is None
-    return head, True
-
-
-def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list[list[str]]:
-    """Parse the first records of these lines that are not blank. Errors in quotes are not raised here, and the last
-    record counts only if it is complete."""
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(head, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
-    records = [cells for cells in islice(reader, SAMPLE_ROWS + 1) if not is_blank(cells)]
-    return records if whole or len(records) > SAMPLE_ROWS or len(records) < 2 else records[:-1]
+def _check_delimiter(
+    path: Path, head: Head, dialect: Dialect, first: list[str], look: list[list[str]], options: TableOptions
+) -> None:
+    """Raise DataError if the cells of a file's first row, or of the others, have another delimiter. head: its first
+    lines; first, look: cells of its first row, and of its first rows."""
+    lines = [line for line in head.lines if line.strip()][:SAMPLE_ROWS] or first
+    if len(first) == 1:
+        check_separators(path, lines)
+        check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
+    elif options.header and dialect.delimiter in DELIMITERS:
+        check_other_rows(path, lines, dialect.delimiter)
 
 
 def _is_index(look: Sequence[Sequence[str]]) -> bool:
