@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fuzzed_files import damage_data, make_arrays, make_folders, make_tables, make_texts
-from kills import in_fork, write_text
+from kills import in_fork
 from sealing import seal
 
 SECONDS, BYTES = 20.0, 1 << 30  # limits of a case
@@ -156,6 +156,8 @@ COMMANDS = {
 
 def make_text_run(corpus: Path) -> None:
     """An ensemble on a text, with its reach."""
+    from training_runs import write_text
+
     write_text(corpus / "text.txt")
     _unroll("train", corpus / "text.txt", "--model", "lstm+ngram", "--window", "16", "--out", corpus / "run", *TINY)
     _unroll("info", corpus / "run")
@@ -163,6 +165,8 @@ def make_text_run(corpus: Path) -> None:
 
 def make_stopped_run(corpus: Path) -> None:
     """A run on a text that was stopped halfway."""
+    from training_runs import write_text
+
     from unrolled.run import Training
 
     write_text(corpus / "text.txt")

@@ -7,9 +7,7 @@ points there were. It is a process of its own, small enough to be forked for eve
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import signal
 import sys
 import traceback
@@ -18,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
-CLOCKS = ("seconds", "seconds_left", "tokens_per_second", "bytes_in_use")  # of a report
 FACTS: dict[str, Any] = {  # of the smallest possible run on a text
     "kind": "language-modeling", "status": "training", "options": {}, "settings": {}, "scores": {}, "environment": {},
     "threads": 1,
     "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
     "sessions": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
 }  # fmt: skip
-SMALL: dict[str, Any] = {"hidden_size": 16, "batch_size": 4, "window": 16, "dropout": 0.2, "threads": 1}
 
 
 def kill_at(point: int) -> None:
@@ -154,34 +150,19 @@ def survive_birth(folder: Path) -> int:
     return survive(folder, lambda fresh: None, make, check)
 
 
-def write_text(path: Path) -> None:
-    """A small text with regularities to learn."""
-    words = random.Random(0)
-    path.write_text(" ".join(words.choice(["the", "cat", "sat", "on", "a", "mat,"]) for _ in range(2000)))
-
-
-def same_bytes(one: Path, other: Path, but: tuple[str, ...] = CLOCKS) -> None:
-    """Two runs have the same files, byte for byte, except for some fields of the reports, such as clock times."""
-    for name in ("model.safetensors", "samples.txt", "plan.jsonl", "vocabulary.json"):
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, other)]
-    without = [[{k: v for k, v in report.items() if k not in (*but, "checksum")} for report in log] for log in logs]
-    assert without[0] == without[1]
-    kept = [{p.name: p.read_bytes() for p in (run / "checkpoint").iterdir()} for run in (one, other)]
-    assert kept[0] == kept[1]
-
-
 def survive_training(folder: Path) -> int:
     """A training that is resumed, or started again if it had no run yet, ends with the bytes of an undisturbed one.
 
     Processes that have computed with torch are not forked: all training is done in children.
     """
+    from training_runs import TINY_TEXT_MODEL, check_same_bytes, write_text
+
     from unrolled.errors import RunError
     from unrolled.run import Training
     from unrolled.rundir.folder import RunFolder
 
     def train(fresh: Path) -> None:
-        for _ in Training(folder / "text.txt", out=str(fresh / "run"), steps=6, **SMALL):
+        for _ in Training(folder / "text.txt", out=str(fresh / "run"), steps=6, **TINY_TEXT_MODEL):
             pass
 
     def go_on(fresh: Path) -> None:
@@ -194,7 +175,7 @@ def survive_training(folder: Path) -> int:
             Training.resume(fresh / "run")
         except RunError as error:
             assert "is finished" in str(error)
-        same_bytes(folder / "run", fresh / "run")
+        check_same_bytes(folder / "run", fresh / "run")
 
     def check(fresh: Path) -> None:
         assert in_fork(lambda: go_on(fresh)) == 0, fresh

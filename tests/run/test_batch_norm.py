@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from commands import opened
-from kills import same_bytes
 from normed import NormedConvolution
+from training_runs import check_same_bytes, finish
 
 import unrolled
 from unrolled.model.weights import batch_norms, kept_buffers
@@ -39,18 +39,11 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "films.csv"
 
 
-def finish(training: Training, stop: int | None = None) -> Training:
-    for report in training:
-        if report.step == stop:
-            training.stop()
-    return training
-
-
 def test_it_is_resumed_to_the_same_bytes(table: Path, tmp_path: Path) -> None:
     whole = finish(Training(table, out=str(tmp_path / "whole"), **ASKED))
     assert finish(Training(table, out=str(tmp_path / "run"), **ASKED), stop=3).stopped
     finish(Training.resume(tmp_path / "run"))
-    same_bytes(whole.folder, tmp_path / "run")
+    check_same_bytes(whole.folder, tmp_path / "run")
 
 
 def test_statistics_are_kept_with_the_weights(table: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kills
 import pytest
 from commands import Unroll
 from sealing import change_facts
+from training_runs import finish, write_text
 
 import unrolled
 from unrolled.errors import InputError, RunError
@@ -33,17 +33,11 @@ ANSWERED_FROM = (
 )
 
 
-def finished(training: Training) -> Path:
-    for _ in training:
-        pass
-    return training.folder
-
-
 @pytest.fixture(scope="module")
 def text_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text")
-    kills.write_text(folder / "text.txt")
-    return finished(Training(folder / "text.txt", out=str(folder / "run"), model="lstm+ngram", **TINY))
+    write_text(folder / "text.txt")
+    return finish(Training(folder / "text.txt", out=str(folder / "run"), model="lstm+ngram", **TINY)).folder
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +46,7 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{'ak' * (1 + n % 3)}ski,east" if n % 2 else f"dag{'o' * (1 + n % 4)}ton,west" for n in range(60)]
     (folder / "names.csv").write_text("name,kind\n" + "\n".join(rows) + "\n")
     model = "lstm+linear+ngram"
-    return finished(Training(folder / "names.csv", out=str(folder / "run"), output="kind", model=model, **TINY))
+    return finish(Training(folder / "names.csv", out=str(folder / "run"), output="kind", model=model, **TINY)).folder
 
 
 def sampled(run: Path) -> object:

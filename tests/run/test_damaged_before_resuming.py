@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import kills
 import pytest
 from sealing import change_facts
+from training_runs import write_text
 
 from unrolled.errors import RunError
 from unrolled.fileio import append_line, to_json
@@ -34,7 +34,7 @@ def stopped(training: Training) -> Path:
 def text_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same on a text from standard input, of which the run keeps a copy."""
     folder = tmp_path_factory.mktemp("text")
-    kills.write_text(folder / "text.txt")
+    write_text(folder / "text.txt")
     run = stopped(Training(folder / "text.txt", out=str(folder / "run"), **TINY))
     shutil.copy(folder / "text.txt", run / "data.txt")
     kept = {"path": "data.txt", "kept": True, "fingerprints": {}}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from commands import opened
-from kills import same_bytes
 from torch import Tensor
+from training_runs import check_same_bytes, finish
 
 from unrolled.errors import DataError, OptionError
 from unrolled.memory import build_stack
@@ -34,12 +34,6 @@ def text(n: int) -> str:
 
 def write_films(folder: Path, labels: tuple[str, ...] = ("yes", "yes", "no", "no")) -> Path:
     return write(folder / "films.csv", "text,label", lambda n: f"{text(n)},{labels[n % 4]}")
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +204,7 @@ def test_it_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
         if report.step == 3:
             stopped.stop()
     finish(Training.resume(stopped.folder))
-    same_bytes(whole.folder, stopped.folder)
+    check_same_bytes(whole.folder, stopped.folder)
 
 
 def test_components_are_loaded_by_name_not_by_order() -> None:

@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import kills
 import pytest
 from commands import opened
-from kills import same_bytes, write_text
+from training_runs import TINY_TEXT_MODEL, check_same_bytes, finish, write_text
 
 import unrolled
 from unrolled.data import read_corpus
@@ -23,13 +22,7 @@ from unrolled.run import LanguageModelingSummary, Training
 from unrolled.tasks.language_modeling.ensemble import select_model
 from unrolled.tasks.language_modeling.task import LanguageModeling
 
-SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
+SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **TINY_TEXT_MODEL}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +38,7 @@ def whole(text: Path) -> Path:
 
 
 def same_mixture(one: Path, other: Path) -> None:
-    same_bytes(one, other)
+    check_same_bytes(one, other)
     assert (one / "ngram.safetensors").read_bytes() == (other / "ngram.safetensors").read_bytes()
     facts = [json.loads((run / "run.json").read_text()) for run in (one, other)]
     for name in ("gate", "ranks", "scores", "baseline"):
@@ -105,7 +98,7 @@ def test_the_folder_alone_is_the_mixture(whole: Path) -> None:
 
 def test_a_mixtures_learnt_part_is_trained_as_if_alone(text: Path, tmp_path: Path, whole: Path) -> None:
     alone = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"model": "lstm"})).folder
-    same_bytes(alone, whole)
+    check_same_bytes(alone, whole)
 
 
 @pytest.mark.slow

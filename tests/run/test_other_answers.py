@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import opened
-from kills import same_bytes
+from training_runs import check_same_bytes, finish
 
 import unrolled
 from unrolled.errors import DataError, OptionError
@@ -25,12 +25,6 @@ from unrolled.tasks.results import RowPrediction
 
 SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 8, "batch_size": 16, "threads": 1}
 RATE = 8_000
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
 
 
 def summary_of(training: Training) -> PredictionSummary:
@@ -309,7 +303,7 @@ def test_a_run_of_varied_sounds_goes_on_to_the_same_bytes(stopped: int, pitches:
         if stop is not None:
             assert training.stopped
             finish(Training.resume(folder))
-    same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
+    check_same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
     if stopped == 1:
         plain = finish(Training(pitches, out=str(tmp_path / "plain"), **requested | {"augment": "no"}))
         weights = [(run / "model.safetensors").read_bytes() for run in (tmp_path / "run-None", plain.folder)]

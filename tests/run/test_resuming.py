@@ -3,6 +3,7 @@ message."""
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -13,11 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kills
 import pytest
 import torch
-from kills import same_bytes, write_text
 from sealing import seal
+from training_runs import CLOCKS, TINY_TEXT_MODEL, check_same_bytes, finish, write_text
 
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
@@ -29,18 +29,13 @@ from unrolled.training.planning import TextSize as PlanTask
 from unrolled.training.planning import plan_steps
 
 KILLS = Path(__file__).parents[1] / "kills.py"
-SMALL: dict[str, Any] = {"steps": 40, **kills.SMALL}
+SMALL: dict[str, Any] = {"steps": 8, **TINY_TEXT_MODEL}
+LONG = 400  # updates that take seconds
 CHILD = """
-import sys
+import json, sys
 from unrolled.run import Training
-from unrolled.rundir.sessions import Leg, recorded_plans
-from unrolled.options import TrainOptions
-from unrolled.training.planning import Task as PlanTask
-from unrolled.training.planning import plan_steps
-training = Training.resume(sys.argv[2]) if sys.argv[1] == "resume" else Training(
-    sys.argv[1], out=sys.argv[2], steps=40, size=16, batch=4, window=16, dropout=0.2, threads=1)
-for report in training:
-    pass
+for report in Training(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3])):
+    print(report.step, flush=True)
 """
 
 FULL = """
@@ -59,10 +54,10 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
+@pytest.fixture(scope="module")
+def long(text: Path) -> Path:
+    """A run of as many updates as the trainings that are killed."""
+    return finish(Training(text, out=str(text.parent / "long"), **SMALL | {"steps": LONG})).folder
 
 
 @pytest.fixture(scope="module")
@@ -70,37 +65,30 @@ def uninterrupted(text: Path) -> Path:
     return finish(Training(text, out=str(text.parent / "whole"), **SMALL)).folder
 
 
-def kill_after(text: Path, out: Path, seconds: float) -> None:
-    """Trains in a process that is killed after the given seconds, and resumes until the run is finished."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(text), str(out)])
-    time.sleep(seconds)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    if not out.exists():
-        finish(Training(text, out=str(out), **SMALL))
-        return
-    try:
-        finish(Training.resume(out))
-    except RunError as error:
-        assert "is finished" in str(error)
-
-
 def kill_at_random(text: Path, folder: Path, uninterrupted: Path, times: int) -> None:
+    """Trains in processes that are killed, each some time after its first report; the resumed runs end alike."""
     draw = random.Random(times)
+    settings = json.dumps(SMALL | {"steps": LONG})
     for number in range(times):
         out = folder / f"run{number}"
-        kill_after(text, out, draw.uniform(1.2, 5.0))
-        same_bytes(uninterrupted, out)
+        command = [sys.executable, "-c", CHILD, str(text), str(out), settings]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None and child.stdout.readline() == b"0\n"
+            time.sleep(draw.uniform(0.0, 0.5))
+            child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL, "it had ended before"
+        finish(Training.resume(out))
+        check_same_bytes(uninterrupted, out)
 
 
 @pytest.mark.slow
-def test_a_kill_at_two_random_moments_changes_no_byte(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
-    kill_at_random(text, tmp_path, uninterrupted, 2)
+def test_a_kill_at_two_random_moments_changes_no_byte(text: Path, tmp_path: Path, long: Path) -> None:
+    kill_at_random(text, tmp_path, long, 2)
 
 
 @pytest.mark.slow
-def test_a_kill_at_twenty_random_moments_changes_no_byte(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
-    kill_at_random(text, tmp_path, uninterrupted, 20)
+def test_a_kill_at_twenty_random_moments_changes_no_byte(text: Path, tmp_path: Path, long: Path) -> None:
+    kill_at_random(text, tmp_path, long, 20)
 
 
 @pytest.mark.slow
@@ -111,7 +99,7 @@ def test_a_kill_at_every_named_point_of_writing_changes_no_byte(tmp_path: Path) 
     assert int(counted.stdout) > 50
 
 
-@pytest.mark.parametrize("reports", [1, 7, 23])
+@pytest.mark.parametrize("reports", [1, 4, 7])
 def test_a_stop_and_a_resumption_change_no_byte(
     text: Path, tmp_path: Path, uninterrupted: Path, reports: int
 ) -> None:
@@ -121,7 +109,7 @@ def test_a_stop_and_a_resumption_change_no_byte(
             training.stop()
     assert training.stopped
     finish(Training.resume(tmp_path / "run"))
-    same_bytes(uninterrupted, tmp_path / "run")
+    check_same_bytes(uninterrupted, tmp_path / "run")
 
 
 @pytest.mark.slow
@@ -130,7 +118,7 @@ def test_a_disk_that_fills_stops_with_a_message_and_a_whole_checkpoint(text: Pat
     finish(Training(text, out=str(out), **SMALL))
     before = {path.name: path.read_bytes() for path in (out / "checkpoint").iterdir()}
     room = (out / "model.safetensors").stat().st_size - 1
-    command = [sys.executable, "-c", FULL, str(room), "resume", str(out), "--steps", "40", "--quiet"]
+    command = [sys.executable, "-c", FULL, str(room), "resume", str(out), "--steps", "8", "--quiet"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
@@ -151,23 +139,21 @@ def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
 ) -> None:
     out = tmp_path / "run"
     training = Training(text, out=str(out), **SMALL)
-    for report in training:
-        if report.step == 30:
-            training.stop()
+    finish(training, stop=6)
     newest = max((out / "checkpoint").iterdir())
     newest.write_bytes(damage(newest.read_bytes()))
     notes = [note for report in Training.resume(out) for note in report.notes]
     assert any("damaged" in note and "one before it" in note for note in notes)
-    same_bytes(uninterrupted, out, but=(*kills.CLOCKS, "notes"))
+    check_same_bytes(uninterrupted, out, but=(*CLOCKS, "notes"))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    """The loss of the 25th window and of the next ones is not finite, for the given number of times."""
+    """The loss of the 5th window and of the next ones is not finite, for the given number of times."""
     read, real = [0], language.losses
 
     def losses(logits: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         read[0] += 1
-        return real(logits, targets, lengths) * (float("nan") if 25 <= read[0] < 25 + times else 1.0)
+        return real(logits, targets, lengths) * (float("nan") if 5 <= read[0] < 5 + times else 1.0)
 
     monkeypatch.setattr("unrolled.model.language.losses", losses)
 
@@ -179,7 +165,7 @@ def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
     notes = [note for report in training for note in report.notes]
     assert len(notes) == 1
-    assert "of update 24 was not finite: back to update" in notes[0]
+    assert "of update 4 was not finite: back to update" in notes[0]
     plans = training.run.log.read_plans()
     assert [plan["why"] for plan in plans] == ["start", "loss not finite"]
     assert plans[1]["learning_rate"] == plans[0]["learning_rate"] / 2
@@ -196,7 +182,7 @@ def test_it_gives_up_after_three_tries(text: Path, tmp_path: Path, monkeypatch: 
 def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Path, seed: int) -> None:
     first = finish(Training(text, out=str(tmp_path / "first"), seed=seed, **SMALL))
     again = finish(Training(text, out=str(tmp_path / "again"), plan=str(first.folder), threads=1))
-    same_bytes(first.folder, again.folder)
+    check_same_bytes(first.folder, again.folder)
 
 
 def test_the_end_keeps_time_for_no_more_lines_than_there_are(
@@ -280,7 +266,7 @@ def test_a_finished_run_gets_a_second_session(text: Path, tmp_path: Path) -> Non
         Training.resume(out)
     assert "--minutes" in str(refused.value)
     longer = finish(Training.resume(out, steps=10))
-    assert longer.training_state.step == 50
+    assert longer.training_state.step == SMALL["steps"] + 10
     assert [plan["why"] for plan in longer.run.log.read_plans()] == ["start", "next session"]
 
 
@@ -295,19 +281,17 @@ def test_a_second_session_that_was_killed_keeps_its_budget(text: Path, tmp_path:
     undisturbed = tmp_path / "other"
     finish(Training(text, out=str(undisturbed), **SMALL))
     finish(Training.resume(undisturbed, steps=10))
-    same_bytes(undisturbed, out)
+    check_same_bytes(undisturbed, out)
 
 
 def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     training = Training(text, out=str(out), **SMALL)
-    for report in training:
-        if report.step == 20:
-            training.stop()
+    finish(training, stop=4)
     longer = Training.resume(out, minutes=0.5)
     assert longer.run.log.read_plans()[-1]["why"] == "resumed"
-    # half a minute has time for more than 40 updates
-    assert longer.run.log.read_plans()[-1]["steps"] > 40
+    # half a minute has time for more than these updates
+    assert longer.run.log.read_plans()[-1]["steps"] > SMALL["steps"]
     longer.stop()
     finish(longer)
     again = Training.resume(out)

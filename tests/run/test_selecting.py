@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kills
 import pytest
 import torch
 from commands import opened
-from kills import same_bytes, write_text
+from training_runs import TINY_TEXT_MODEL, check_same_bytes, finish, write_text
 
 import unrolled
 from unrolled.errors import OptionError, RunError, TrainingError
@@ -21,14 +20,8 @@ from unrolled.run import LanguageModelingSummary, Training, runs
 from unrolled.tasks.selection import compare_with_baseline, select, selected_line
 from unrolled.tasks.trend import trend_line, trend_of
 
-SMALL: dict[str, Any] = {"steps": 12, **kills.SMALL, "model": None}
+SMALL: dict[str, Any] = {"steps": 12, **TINY_TEXT_MODEL, "model": None}
 KINDS = {"lstm": LanguageModel, "ngram": NGram, "lstm+ngram": Mixture}
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +95,7 @@ def test_adapting_works_where_there_is_something_to_adapt(made: Callable[[str], 
 @pytest.mark.parametrize("model", KINDS)
 def test_the_net_is_trained_as_if_alone(made: Callable[[str], Path], model: str, text: Path, tmp_path: Path) -> None:
     alone = finish(Training(text, out=str(tmp_path / "alone"), **SMALL | {"model": "lstm"}))
-    same_bytes(alone.folder, made(model))
+    check_same_bytes(alone.folder, made(model))
     assert alone.run.facts["selected"] == ["lstm"]
     assert not (alone.folder / "ngram.safetensors").exists()
 
@@ -116,7 +109,7 @@ def test_it_goes_on_is_a_start_and_is_repeated(
     started = finish(Training(text, out=str(tmp_path / "a"), steps=2, threads=1, init_from=str(folder)))
     assert started.settings.model is None
     again = finish(Training(text, out=str(tmp_path / "b"), threads=1, plan=str(folder)))
-    same_bytes(again.folder, folder)
+    check_same_bytes(again.folder, folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("unrolled.tasks.language_modeling.ensemble.select", lambda _: "ngram")
         assert finish(Training.resume(again.folder, steps=3)).run.facts["selected"] == ["ngram"]
@@ -130,7 +123,7 @@ def test_what_was_stopped_answers_by_its_net(text: Path, tmp_path: Path) -> None
     assert isinstance(opened(tmp_path / "run").model, LanguageModel)
     whole = finish(Training(text, out=str(tmp_path / "whole"), **SMALL))
     resumed = finish(Training.resume(tmp_path / "run"))
-    same_bytes(whole.folder, resumed.folder)
+    check_same_bytes(whole.folder, resumed.folder)
     for name in ("selected", "gate", "ranks", "scores"):
         assert resumed.run.facts[name] == whole.run.facts[name]
 

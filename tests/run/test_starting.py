@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from commands import opened
-from kills import same_bytes
 from torch import Tensor
+from training_runs import check_same_bytes, finish
 
 import unrolled
 from unrolled import seeds
@@ -30,12 +30,6 @@ from unrolled.training.checkpoint import load_tensors
 TINY: dict[str, Any] = {"batch_size": 8, "threads": 1}
 TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
 NEW = "Zé"  # characters that the text lacks: Z is replaced by z, é by e
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
 
 
 def write_films(path: Path, new: str = "") -> Path:
@@ -246,7 +240,7 @@ def test_what_began_from_a_language_model_goes_on_to_the_same_bytes(
         if stop is not None:
             assert training.stopped
             finish(Training.resume(tmp_path / f"run-{stop}"))
-    same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
+    check_same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
 
 
 # frozen components

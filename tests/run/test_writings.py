@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from commands import opened
-from kills import same_bytes
 from sealing import seal
+from training_runs import check_same_bytes, finish
 
 import unrolled
 from unrolled.data.dataset.outputs import TextOutput
@@ -44,12 +44,6 @@ def turned_words(path: Path, count: int, letters: str = "abcde", longest: int = 
     generator = random.Random(0)
     texts = ["".join(generator.choices(letters, k=generator.randint(1, longest))) for _ in range(count)]
     return write_table(path, ("text", "output"), [(text, text[::-1]) for text in texts])
-
-
-def finish(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +148,7 @@ def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table:
     assert training.stopped
     assert next(unrolled.load(tmp_path / "run").predict(["ab"])).texts["output"].score < 0, "it writes as it is"
     again = finish(Training.resume(tmp_path / "run"))
-    same_bytes(trained.folder, tmp_path / "run")
+    check_same_bytes(trained.folder, tmp_path / "run")
     assert again.run.facts["scores"] == trained.run.facts["scores"]
     assert again.run.facts["beam"] == trained.run.facts["beam"]
 
@@ -163,7 +157,7 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
     trained: Training, table: Path, tmp_path: Path
 ) -> None:
     finish(Training(table, out=str(tmp_path / "run"), plan=str(trained.folder)))
-    same_bytes(trained.folder, tmp_path / "run")
+    check_same_bytes(trained.folder, tmp_path / "run")
     more = Training(table, out=str(tmp_path / "more"), init_from=str(trained.folder), **SMALL | {"steps": 1})
     first = next(iter(more))
     assert first.validation == pytest.approx(trained.run.log.read_reports()[-1]["best"], abs=1e-4)
