@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.errors import command, typed
+from unrolled.errors import command, shell_quote
 
 NAMES = ["poems.txt", "my poems.txt", "it's.txt", "Gedichte ö.txt", "a\nb.txt", "\x1b[31m.txt", "$HOME `x` \"q\".txt",
          "back\\slash\x01'.txt", os.fsdecode(b"caf\xe9.txt"), "-x.txt", "--valid.txt", "-", "*?.txt", ""]  # fmt: skip
@@ -16,8 +16,10 @@ NAMES = ["poems.txt", "my poems.txt", "it's.txt", "Gedichte ö.txt", "a\nb.txt",
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_path_is_read_back_by_bash(name: str) -> None:
-    shown = subprocess.run(["bash", "-c", f"printf %s {typed(Path(name))}"], capture_output=True, check=True).stdout
-    assert typed(Path(name)).isprintable()
+    shown = subprocess.run(
+        ["bash", "-c", f"printf %s {shell_quote(Path(name))}"], capture_output=True, check=True
+    ).stdout
+    assert shell_quote(Path(name)).isprintable()
     wanted = str(Path(name))
     assert os.fsdecode(shown) == (f"./{wanted}" if wanted.startswith("-") and wanted != "-" else wanted)
 

@@ -78,10 +78,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def command(*words: object) -> str:
     """A command for a message, quoted for bash: `command("sample", path)` is "unroll sample 'my run'"."""
-    return " ".join(map(typed, ["unroll", *words]))
+    return " ".join(map(shell_quote, ["unroll", *words]))
 
 
-def typed(word: object) -> str:
+def shell_quote(word: object) -> str:
     """A word quoted so that bash and a command parse it back, whatever its bytes: a path that begins with a dash,
     which would be taken for an option, is ./-path; bytes that cannot be typed are numbers in $'…'."""
     written = f"./{word}" if _is_dashed(word) else str(word)

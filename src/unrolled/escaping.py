@@ -16,7 +16,7 @@ LONGEST_NAME = 200  # bytes, of the 255 that a file name can have
 IN_A_LINE = re.compile(f"[{STEERING}\t\n]")
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The escaped text, of any number of lines; tabs and line ends are kept."""
     return ANYWHERE.sub(_escape, text)
 
@@ -32,7 +32,7 @@ def folder_name(text: str) -> str:
     return text.encode("utf-8", "ignore")[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
-def harmless_json(text: str) -> str:
+def escape_json(text: str) -> str:
     """JSON of the same value without such characters; line ends between values are kept."""
     return ANYWHERE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

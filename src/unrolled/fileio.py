@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from unrolled.errors import RunError, TrainingError
-from unrolled.escaping import harmless_json
+from unrolled.escaping import escape_json
 from unrolled.opening import CURE, LARGEST, check_plain_file, check_plain_folder, check_size, open_own, read_plain
 
 PUBLIC, PRIVATE = 0o666, 0o600  # readable by all, as far as the user's umask allows; readable by the owner alone
@@ -158,7 +158,7 @@ def _cut_torn_line(descriptor: int) -> int:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON for people and other programs: a float that is not finite becomes null, since JSON cannot express it."""
-    return harmless_json(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent))
+    return escape_json(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent))
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from unrolled.errors import RunError, typed
+from unrolled.errors import RunError, shell_quote
 
 LARGEST = 16 << 30  # bytes of a file of weights or counts
 CURE = "Use another run, or train again."
@@ -91,7 +91,7 @@ def check_no_link(path: str | Path, *before: str) -> None:
     if Path(path).is_symlink():
         raise RunError(
             f"{path} is a link, and files are not written through links. Name its target:\n"
-            f"{' '.join([*before, typed(Path(path).resolve())])}"
+            f"{' '.join([*before, shell_quote(Path(path).resolve())])}"
         )
 
 

@@ -8,6 +8,7 @@ dict[str, T], a TypedDict, which may have further keys of any type, or a datacla
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 from collections.abc import Callable, Iterator
@@ -165,7 +166,7 @@ def _name(kind: Any) -> str:
 
 def _shown(value: Any) -> str:
     try:
-        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+        text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     except ValueError:  # a number of too many digits
         return "a number of very many digits"
     return text if len(text) <= SHOWN else text[:SHOWN] + " …"

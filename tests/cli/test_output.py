@@ -17,7 +17,7 @@ import pytest
 from commands import Unroll
 from conftest import REPOSITORY
 
-from unrolled.escaping import harmless, harmless_json, one_line
+from unrolled.escaping import escape_controls, escape_json, one_line
 
 EVIL = "a\x1b]0;x\x07\x9b31m\r\u202eb\ud800\u2028é"
 SHOWN = r"a\x1b]0;x\x07\x9b31m\r\u202eb\ud800\u2028é"
@@ -26,17 +26,17 @@ RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 
 def test_what_steers_a_terminal_is_escaped_and_nothing_else() -> None:
-    assert harmless(f"{EVIL}\tone\ntwo") == f"{SHOWN}\tone\ntwo"
+    assert escape_controls(f"{EVIL}\tone\ntwo") == f"{SHOWN}\tone\ntwo"
     assert one_line("one\ttwo\nthree") == r"one\ttwo\nthree"
     for kept in ("שלום עולם", "مرحبا\u200cبك", "e\u0301", "👩\u200d🔬", "\u200e", "a\\x1b"):
-        assert harmless(kept) == one_line(kept) == kept
+        assert escape_controls(kept) == one_line(kept) == kept
     for number in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xD800, 0xDFFF):
-        assert (harmless(chr(number)) == chr(number)) == (chr(number) in "\t\n")
+        assert (escape_controls(chr(number)) == chr(number)) == (chr(number) in "\t\n")
         assert one_line(chr(number)).isprintable()
 
 
 def test_json_stays_json_of_the_same_value() -> None:
-    text = harmless_json(json.dumps({EVIL: [EVIL, "\n"]}, ensure_ascii=False))
+    text = escape_json(json.dumps({EVIL: [EVIL, "\n"]}, ensure_ascii=False))
     assert json.loads(text) == {EVIL: [EVIL, "\n"]}
     assert not RAW.search(text) and text.encode()
 

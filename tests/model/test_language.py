@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from unrolled.errors import OptionError
 from unrolled.memory import LSTM, build_stack
-from unrolled.model.language import LanguageModel, losses
+from unrolled.model.language import LanguageModel, summed_nats
 
 
 @pytest.mark.parametrize("tokens", [4, 65, 1000])
@@ -20,7 +20,7 @@ def test_the_first_loss_is_ln_v(tokens: int) -> None:
     model = LanguageModel(tokens, 256, build_stack("lstm", 256, 256, depth=2, dropout=0.3))
     read = torch.randint(0, tokens, (8, 65))
     logits, _ = model.unroll(read[:, :-1], model.start(8))
-    assert losses(logits, read[:, 1:]).item() / (8 * 64) == pytest.approx(math.log(tokens), rel=0.02)
+    assert summed_nats(logits, read[:, 1:]).item() / (8 * 64) == pytest.approx(math.log(tokens), rel=0.02)
 
 
 def test_it_is_an_embedding_a_memory_and_an_output_layer() -> None:
@@ -41,7 +41,7 @@ def test_a_loss_counts_what_rows_hold_and_no_padding() -> None:
     logits = torch.randn(3, 4, 7, requires_grad=True)
     targets = torch.randint(0, 7, (3, 4))
     lengths = torch.tensor([4, 0, 2])
-    found = losses(logits, targets, lengths)
+    found = summed_nats(logits, targets, lengths)
     expected = sum(
         F.cross_entropy(logits[row, :length], targets[row, :length], reduction="sum")
         for row, length in enumerate(lengths.tolist())
@@ -50,8 +50,8 @@ def test_a_loss_counts_what_rows_hold_and_no_padding() -> None:
     torch.testing.assert_close(found, expected)
     (gradient,) = torch.autograd.grad(found, logits)
     assert not gradient[1].any() and not gradient[2, 2:].any() and bool(gradient[2, :2].any())
-    assert losses(logits, targets, torch.zeros(3, dtype=torch.int64)).item() == 0
-    assert losses(logits[:, :0], targets[:, :0]).item() == 0
+    assert summed_nats(logits, targets, torch.zeros(3, dtype=torch.int64)).item() == 0
+    assert summed_nats(logits[:, :0], targets[:, :0]).item() == 0
 
 
 def test_logits_and_losses_are_float32_under_autocast_and_float64_where_the_weights_are() -> None:
@@ -60,9 +60,9 @@ def test_logits_and_losses_are_float32_under_autocast_and_float64_where_the_weig
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for logits in (model.unroll(read, model.start(3))[0], model.step(read[:, 0], model.start(3))[0]):
             assert logits.dtype == torch.float32
-        assert losses(model.unroll(read, model.start(3))[0], read).dtype == torch.float32
+        assert summed_nats(model.unroll(read, model.start(3))[0], read).dtype == torch.float32
     model = model.double()
-    assert losses(model.unroll(read, model.start(3))[0], read).dtype == torch.float64
+    assert summed_nats(model.unroll(read, model.start(3))[0], read).dtype == torch.float64
 
 
 def test_an_embedding_of_another_width_is_refused() -> None:

@@ -14,7 +14,7 @@ from unrolled.data.modalities.text import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines.linear import LinearModel
-from unrolled.model.baselines.linear_features import IndexedBagRows, frequent, indices_in
+from unrolled.model.baselines.linear_features import IndexedBagRows, indices_in, most_frequent
 from unrolled.model.baselines.linear_fit import fit_linear
 from unrolled.model.baselines.ngram_features import BAGS, BEGIN, END, Bags, character_bags, word_bags
 from unrolled.model.ensemble import combine, combine_cross_fitted, fit_weights, fit_weights_in_time
@@ -67,7 +67,7 @@ def test_places_and_scales_are_of_what_is_known() -> None:
     assert places.tolist() == [1, 0]
     assert starts.tolist() == [0, 1, 1]
     assert scale[:, 0].tolist() == pytest.approx([2**-0.5, 1.0, 2**-0.5])
-    assert frequent(Bags(np.array([3, 1, 3, 2, 1, 3], np.uint64), np.array([0, 6])), 2).tolist() == [1, 3]
+    assert most_frequent(Bags(np.array([3, 1, 3, 2, 1, 3], np.uint64), np.array([0, 6])), 2).tolist() == [1, 3]
 
 
 def batches(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:

@@ -149,13 +149,13 @@ def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
 
 def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """The loss of the 5th window and of the next ones is not finite, for the given number of times."""
-    read, real = [0], language.losses
+    read, real = [0], language.summed_nats
 
     def losses(logits: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         read[0] += 1
         return real(logits, targets, lengths) * (float("nan") if 5 <= read[0] < 5 + times else 1.0)
 
-    monkeypatch.setattr("unrolled.model.language.losses", losses)
+    monkeypatch.setattr("unrolled.model.language.summed_nats", losses)
 
 
 def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.cli.evaluate import harmless
+from unrolled.cli.evaluate import escape_formula
 from unrolled.errors import command
 from unrolled.metrics.surprise import Score
 from unrolled.metrics.text import score_texts
@@ -209,7 +209,7 @@ def test_a_command_can_be_typed_as_it_is_printed() -> None:
     ("\tx", "'\tx"), ("\rx", "'\rx"), ("-1.5", "-1.5"), ("+3", "+3"), ("a=b", "a=b"), ("", ""), (3, 3), (-0.5, -0.5),
 ])  # fmt: skip
 def test_a_cell_is_no_formula(cell: object, written: object) -> None:
-    assert harmless(cell) == written
+    assert escape_formula(cell) == written
 
 
 def test_a_encoder_decoder_that_is_far_behind_is_worse_though_neither_has_bleu() -> None:

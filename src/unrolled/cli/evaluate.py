@@ -82,12 +82,12 @@ def write_errors(evaluation: Evaluation, path: str) -> None:
         with Path(path).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, evaluation.columns)
             writer.writeheader()
-            writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.errors)
+            writer.writerows({name: escape_formula(cell) for name, cell in row.items()} for row in evaluation.errors)
     except OSError as error:
         raise OptionError(f"--errors {path} cannot be written: {error.strerror}.") from None
 
 
-def harmless(cell: Any) -> Any:
+def escape_formula(cell: Any) -> Any:
     """A cell that a spreadsheet takes for text: a formula gets a leading apostrophe. A number, also a negative one,
     is unchanged."""
     if not isinstance(cell, str) or not cell.startswith(FORMULAS):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from unrolled.cli.output import TolerantStream
 from unrolled.cli.view import View, byte_count, clock, memorisation_line
-from unrolled.escaping import harmless
+from unrolled.escaping import escape_controls
 
 if TYPE_CHECKING:
     from unrolled.run import Report, Training
@@ -60,7 +60,7 @@ class LiveView(View):
         self._report, self._shown = report, time.monotonic()
         self._say()
         for remark in report.notes:
-            self.console.print(Text(harmless(remark), style="yellow"))
+            self.console.print(Text(escape_controls(remark), style="yellow"))
 
     def stopping(self) -> None:
         self._stopping = True  # the next frame shows it
@@ -127,9 +127,9 @@ class LiveView(View):
 
     def _say(self) -> None:
         for line in self.new_lines(self._training):
-            self.console.print(Text(harmless(line)))
+            self.console.print(Text(escape_controls(line)))
 
 
 def _panel(title: str, report: Report, height: int, style: str) -> Panel:
-    text = Text(harmless((report.sample or "").expandtabs(4)), overflow="fold")
+    text = Text(escape_controls((report.sample or "").expandtabs(4)), overflow="fold")
     return Panel(text, title=Text(title), title_align="left", border_style=style, height=height + 2)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from unrolled.errors import TrainingError
-from unrolled.escaping import harmless, harmless_json
+from unrolled.escaping import escape_controls, escape_json
 
 
 class OutputLost(TrainingError):
@@ -24,19 +24,19 @@ class OutputLost(TrainingError):
 
 def say(text: str = "", end: str = "\n") -> None:
     """Writes text to standard output. Raises OutputLost where that fails, BrokenPipeError for a closed pipe."""
-    _write(harmless(text) + end)
+    _write(escape_controls(text) + end)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Writes one JSON object as a line of output; numbers that are not finite become null. Raises as `say`."""
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    _write(harmless_json(json.dumps(_finite(value), ensure_ascii=not unicode, allow_nan=False)) + "\n")
+    _write(escape_json(json.dumps(_finite(value), ensure_ascii=not unicode, allow_nan=False)) + "\n")
 
 
 def note(text: str, quiet: bool = False) -> None:
     """Writes a line to standard error. Where that cannot be written, the work goes on without it."""
     if not quiet and sys.stderr is not None:
-        TolerantStream(sys.stderr).write(harmless(text) + "\n")
+        TolerantStream(sys.stderr).write(escape_controls(text) + "\n")
 
 
 class TolerantStream:

@@ -15,7 +15,7 @@ from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_n
 from unrolled.cli.output import OutputLost, note, print_json, say
 from unrolled.cli.terminal import open_view, start_facts
 from unrolled.cli.view import View
-from unrolled.errors import command, typed
+from unrolled.errors import command, shell_quote
 from unrolled.given import as_path
 from unrolled.interrupts import STOPPED, STOPPING
 from unrolled.options import TrainOptions
@@ -189,7 +189,7 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
     if training.stopped:
         again = fold is not None
         how = (
-            f"the same command again, with --out {typed(training.folder.parent)}"
+            f"the same command again, with --out {shell_quote(training.folder.parent)}"
             if again
             else command("resume", training.folder)
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.compare.summary import Row, columns, name_of, row_line, sentences
 from unrolled.errors import MissingExtra, install_extra
-from unrolled.escaping import harmless
+from unrolled.escaping import escape_controls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def write_page(title: str, description: str, command: str, rows: Sequence[Row]) 
     table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
     drawings = "\n".join(f"<h2>{escape(heading)}</h2>\n{svg}" for heading, svg in draw(rows))
     conclusions = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
-    return harmless(f"""<!doctype html>
+    return escape_controls(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>

@@ -191,8 +191,7 @@ def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
         )
     if top_k is not None and top_k < 1:
         raise OptionError(
-            f"top_k is {top_k}; it is the number of most likely tokens to draw from, so give 1 or more, or leave it "
-            "out."
+            f"top_k is {top_k}; it is the number of most likely tokens to draw from; give 1 or more, or leave it out."
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise OptionError(

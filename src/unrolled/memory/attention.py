@@ -53,7 +53,7 @@ class Attention(Memory):
         self.key = nn.Linear(input_size, size, bias=False)
         self.value = nn.Linear(input_size, size, bias=False)
         self.output = nn.Linear(size, size, bias=False)
-        self.excuses: dict[str, str] = GROWS if span is None else WITHOUT_PAST if span == 1 else {}
+        self.excuses: dict[str, str] = {None: GROWS, 1: WITHOUT_PAST}.get(span, {})
 
     def start(self, rows: int) -> AttentionState:
         places = self.span or 0  # an axis of length 0 marks one that grows

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.memory import RNN
-from unrolled.model.language import LanguageModel, losses
+from unrolled.model.language import LanguageModel, summed_nats
 from unrolled.model.optimisers import Adam
 from unrolled.seeds import number
 
@@ -36,7 +36,7 @@ def train_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.
     inputs, targets = encode(INPUTS), encode(TARGETS)  # (1, T)
     for step in range(steps + 1):
         logits, _ = model.unroll(inputs, model.start(1))  # (1, T, V)
-        loss = losses(logits, targets) / targets.numel()
+        loss = summed_nats(logits, targets) / targets.numel()
         probabilities = logits[0].softmax(dim=-1).T.tolist()  # V rows of T
         yield Progress(step, loss.item(), tuple(map(tuple, probabilities)), generate(model, INPUTS[0], len(TARGETS)))
         optimiser.zero_grad()

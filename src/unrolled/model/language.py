@@ -74,14 +74,14 @@ class LanguageModel(nn.Module):
     def loss(self, batch: LanguageBatch, state: State) -> tuple[Tensor, State]:
         """Nats of all targets of a batch, summed, and the state after it."""
         logits, state = self.unroll(batch.inputs, state, batch.lengths)
-        return losses(logits, batch.targets, batch.lengths), state
+        return summed_nats(logits, batch.targets, batch.lengths), state
 
     def forward(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """The same as `unroll`."""
         return self.unroll(tokens, state, lengths)
 
 
-def losses(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+def summed_nats(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Nats of targets (B, T) under logits (B, T, V), summed over the steps within `lengths` (B,)."""
     steps = targets.shape[1]
     if (lengths := ragged(lengths, steps)) is not None:

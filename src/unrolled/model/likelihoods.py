@@ -87,8 +87,8 @@ class Gaussian(Likelihood):
     """K numbers, each with a mean and a standard deviation."""
 
     def to_predictions(self, outputs: Tensor) -> Tensor:
-        mean, spread = outputs.chunk(2, -1)
-        return torch.cat([mean, MAX_LOG_STD * torch.tanh(spread / MAX_LOG_STD)], -1)
+        mean, log_std = outputs.chunk(2, -1)
+        return torch.cat([mean, MAX_LOG_STD * torch.tanh(log_std / MAX_LOG_STD)], -1)
 
     def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
         return self._each(predicted, targets).sum(1)
@@ -103,21 +103,22 @@ class Gaussian(Likelihood):
         return weighted.sum() + (nats - weighted).detach().sum()
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        (mean, spread), (other, others) = (self.to_predictions(one).chunk(2, -1) for one in (first, second))
-        apart, wider = (mean - other) ** 2, 2 * (spread - others)  # (N, K)
-        precisions = (-2 * spread).exp() + (-2 * others).exp()
-        return 0.25 * (apart * precisions + wider.exp() + (-wider).exp() - 2).sum(-1)
+        mean, log_std = self.to_predictions(first).chunk(2, -1)  # (N, K)
+        other_mean, other_log_std = self.to_predictions(second).chunk(2, -1)
+        distance, log_ratio = (mean - other_mean) ** 2, 2 * (log_std - other_log_std)
+        precisions = (-2 * log_std).exp() + (-2 * other_log_std).exp()
+        return 0.25 * (distance * precisions + log_ratio.exp() + (-log_ratio).exp() - 2).sum(-1)
 
     def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
-        means, spreads = predicted.chunk(2, 2)  # (P, A, K)
-        precisions = weights[:, None, None] * (-2 * spreads).exp()
+        means, log_stds = predicted.chunk(2, 2)  # (P, A, K)
+        precisions = weights[:, None, None] * (-2 * log_stds).exp()
         whole = precisions.sum(0).clamp_min(LEAST)
         return torch.cat([(precisions * means).sum(0) / whole, -0.5 * whole.log()], 1)
 
     def _each(self, predicted: Tensor, targets: Tensor) -> Tensor:
-        mean, spread = predicted.chunk(2, 1)
-        off = (targets.to(predicted.dtype) - mean) * (-spread).exp()
-        return 0.5 * off**2 + spread + 0.5 * math.log(2 * math.pi)
+        mean, log_std = predicted.chunk(2, 1)
+        error = (targets.to(predicted.dtype) - mean) * (-log_std).exp()  # in standard deviations
+        return 0.5 * error**2 + log_std + 0.5 * math.log(2 * math.pi)
 
 
 LIKELIHOODS: dict[str, Likelihood] = {

@@ -20,7 +20,7 @@ FEATURES = 2  # per member, besides a constant: its entropy, and the log-probabi
 RIDGE = 1.0  # penalty in nats, over all targets, of a feature's weight of 1: with few targets, weights stay constant
 CONSTANT_RIDGE = 1e-3  # likewise, of the constant's distance from equal weights
 MOST_STEPS = 50  # iterations of Newton's method; ten are usual
-READING = 0.5  # share of the time for the forward passes over the data on which the weights are fitted
+COLLECTING = 0.5  # share of the time for the forward passes over the data on which the weights are fitted
 CHUNK = 1024  # steps of a forward pass, and targets of one sum, while fitting, at most
 LOGITS = 1 << 22  # logits per member that are in memory at once then, at most
 
@@ -113,11 +113,11 @@ class Mixture(nn.Module):
         targets and iterations are used, and one member alone is taken if that is better. Raises TrainingError, and
         leaves the weights unchanged, if a member's logits are not finite.
         """
-        reading = deadline.share(READING)
+        collecting = deadline.share(COLLECTING)
         collected: list[FitData] = []
         for inputs, targets in rows:
-            if len(targets) and not (collected and reading.passed()):
-                collected.append(self._collect(inputs, targets, reading))
+            if len(targets) and not (collected and collecting.passed()):
+                collected.append(self._collect(inputs, targets, collecting))
         if not collected:
             return Fitted(np.zeros(0), np.zeros((0, len(self.members))))
         data = FitData(*(torch.cat(column) for column in zip(*collected, strict=True)))

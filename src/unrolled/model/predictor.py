@@ -36,7 +36,7 @@ class NetMember:
     @torch.no_grad()
     def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O). Items are batched by length, which changes no prediction."""
-        segments = [self._segments(item) if self.model.each else [item] for item in items]
+        segments = [self._segments(item) if self.model.step_outputs else [item] for item in items]
         goes_on = [number > 0 for some in segments for number in range(len(some))]  # not the first of its item
         flat = [segment for some in segments for segment in some]
         order = np.argsort([len(item) for item in flat], kind="stable").tolist()
@@ -50,7 +50,7 @@ class NetMember:
             for name, predictions in self.model.to_predictions(self.model.predict(inputs, lengths)).items():
                 predictions = predictions.cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
-                    if name in self.model.each:  # the BOS token has no tag
+                    if name in self.model.step_outputs:  # the BOS token has no tag
                         found[name][row] = predictions[place, self.featurizer.leading_steps : length]
                     else:
                         found[name][row] = predictions[place : place + 1 - goes_on[row]]

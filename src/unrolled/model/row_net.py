@@ -57,13 +57,13 @@ class PredictionNet(nn.Module):
         memory: Memory | Encoder,
         pool: Memory,
         heads: Mapping[str, Head],
-        each: Collection[str] = (),
+        step_outputs: Collection[str] = (),
     ) -> None:
-        """each: the names of the step outputs."""
+        """step_outputs: the names of the outputs that are predicted at every step, such as tags."""
         super().__init__()
         self.embedding, self.stem, self.memory, self.pool = embedding, stem, memory, pool
-        self.names, self.each = tuple(heads), frozenset(each)
-        self.pools = not self.each.issuperset(heads)  # whether there is a row output
+        self.names, self.step_outputs = tuple(heads), frozenset(step_outputs)
+        self.pools = not self.step_outputs.issuperset(heads)  # whether there is a row output
         self.heads = nn.ModuleList(heads.values())  # a list, because an output's name may not be a valid module name
 
     @property
@@ -76,7 +76,7 @@ class PredictionNet(nn.Module):
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
         prefixes = {"embedding": "embedding.", "stem": "stem.", memory: "memory.", "pool": "pool."}
-        return prefixes | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
+        return prefixes | {head_name(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
     def start(self, rows: int) -> PredictionNetState:
         """The state before the first step."""
@@ -146,7 +146,7 @@ class PredictionNet(nn.Module):
         return features, pooled, PredictionNetState(stem, memory, pool)
 
     def _logits(self, features: Tensor, pooled: Tensor) -> Logits:
-        return {name: head(features if name in self.each else pooled) for name, head in self._heads()}
+        return {name: head(features if name in self.step_outputs else pooled) for name, head in self._heads()}
 
     def _heads(self) -> list[tuple[str, Head]]:
         pairs = zip(self.names, self.heads, strict=True)
@@ -165,7 +165,7 @@ class PredictionNet(nn.Module):
         return next(self.parameters()).device
 
 
-def head_of(output: str) -> str:
+def head_name(output: str) -> str:
     """The name of the component that predicts an output."""
     return f"head '{output}'"
 

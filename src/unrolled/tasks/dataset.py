@@ -26,7 +26,7 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
-from unrolled.model.row_net import head_of
+from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
 from unrolled.tasks.base import StartingWeights
 
@@ -179,7 +179,7 @@ def drop_mismatched(started: StartingWeights, examples: Examples, source: RunFol
         unlike = dict.fromkeys(("embedding", "stem"), "another input")
     for name, target in examples.targets.items():
         if why := _unlike_output(known.outputs.get(name), target.output):
-            unlike["decoder" if isinstance(target, TextTargets) else head_of(name)] = why
+            unlike["decoder" if isinstance(target, TextTargets) else head_name(name)] = why
     kept = {name: tensors for name, tensors in started.components.items() if name not in unlike}
     return StartingWeights(kept, unlike)
 

@@ -36,21 +36,21 @@ def plan_steps(settings: LanguageModelingSettings, text: TextSize, device: str, 
     """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     window, batch = settings.window or window_for(text), settings.batch_size or batch_for(text)
-    read = steps * window * batch
+    tokens_seen = steps * window * batch
     sizes = sizes_for(settings)
-    size, depth = next((s for s in reversed(sizes) if has_enough_tokens(s, read)), sizes[0])
-    plan = plan_of_size(settings, text, device, threads, size, depth, read)
+    size, depth = next((s for s in reversed(sizes) if has_enough_tokens(s, tokens_seen)), sizes[0])
+    plan = plan_of_size(settings, text, device, threads, size, depth, tokens_seen)
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
     plan = time_steps(plan, steps, report, validations, validations)
     return replace(plan, validation=validation_items(plan, window * batch, LEAST_VALIDATED))
 
 
-def validation_items(plan: Plan, read: int, least: int) -> int:
+def validation_items(plan: Plan, items_per_update: int, least: int) -> int:
     """Items of the validation split for each validation, so that all validations together use a tenth of the items
-    of training, but at least `least`, to find the best weights. read: items of an update."""
+    of training, but at least `least`, to find the best weights."""
     times = 2 + plan.steps // plan.validate_every  # the first, the last and those between
-    return max(least, min(plan.validation, int(VALIDATED * read * plan.steps / times)))
+    return max(least, min(plan.validation, int(VALIDATED * items_per_update * plan.steps / times)))
 
 
 def plan_minutes(
@@ -93,8 +93,8 @@ def measure_plan(
     """The plan for a size and depth, and the seconds of an update of it on this machine."""
     plan = plan_of_size(settings, text, device, threads, size, depth, text.training)
     pace = seconds_per_update(plan, rehearse_language(text.tokens), MEASURING_SHARE * seconds)
-    read = int(seconds / pace) * plan.batch_size * plan.window
-    return plan_of_size(settings, text, device, threads, size, depth, read), pace
+    tokens_seen = int(seconds / pace) * plan.batch_size * plan.window
+    return plan_of_size(settings, text, device, threads, size, depth, tokens_seen), pace
 
 
 def sizes_for(settings: LanguageModelingSettings) -> list[tuple[int, int]]:
@@ -103,10 +103,10 @@ def sizes_for(settings: LanguageModelingSettings) -> list[tuple[int, int]]:
     return list(dict.fromkeys((settings.hidden_size or size, settings.layers or depth) for size, depth in table))
 
 
-def has_enough_tokens(units_and_layers: tuple[int, int], read: int) -> bool:
-    """Whether `read` training tokens are enough for a model of these (units, layers)."""
+def has_enough_tokens(units_and_layers: tuple[int, int], tokens_seen: int) -> bool:
+    """Whether `tokens_seen` training tokens are enough for a model of these (units, layers)."""
     size, depth = units_and_layers
-    return size * depth * TOKENS_PER_UNIT <= read
+    return size * depth * TOKENS_PER_UNIT <= tokens_seen
 
 
 def window_for(text: TextSize) -> int:
@@ -120,10 +120,16 @@ def batch_for(text: TextSize) -> int:
 
 
 def plan_of_size(
-    settings: LanguageModelingSettings, text: TextSize, device: str, threads: int, size: int, depth: int, read: int
+    settings: LanguageModelingSettings,
+    text: TextSize,
+    device: str,
+    threads: int,
+    size: int,
+    depth: int,
+    tokens_seen: int,
 ) -> Plan:
-    """The plan without its number of updates, for a training on `read` tokens."""
-    model, epochs = settings.model or DEFAULT_MODEL, read / max(1, text.training)
+    """The plan without its number of updates, for a training on `tokens_seen` tokens."""
+    model, epochs = settings.model or DEFAULT_MODEL, tokens_seen / max(1, text.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
@@ -145,7 +151,9 @@ def dropout_for(epochs: float) -> float:
     """The dropout for a number of epochs: more for more epochs."""
     if epochs < 3:
         return 0.0
-    return 0.1 if epochs < 5 else 0.2 if epochs < 12 else 0.35
+    if epochs < 5:
+        return 0.1
+    return 0.2 if epochs < 12 else 0.35
 
 
 def time_steps(plan: Plan, steps: int, report_every: int, validations: int, saves: int) -> Plan:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError, shell_quote
 
 BLOCK = 1 << 22  # bytes read at once
 COUNTED = 1 << 26  # bytes of a file from which its encoding is guessed
@@ -84,7 +84,7 @@ def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
     """Advice for a file that is invalid in its encoding. Valid UTF-8 in it is never converted."""
     if not encoding.startswith("utf-8"):
         return "Is the file truncated, or damaged? Copy it again."
-    name = typed(path)
+    name = shell_quote(path)
     seen = _count(path)
     count, wrong = seen.wrong.total(), "1 byte is" if seen.wrong.total() == 1 else f"{seen.wrong.total():,} bytes are"
     if seen.good >= 10 * count:
@@ -139,7 +139,7 @@ def _likely_western(seen: Bytes) -> str | None:
 def describe_binary(path: Path) -> str:
     """Describe a file with bytes that no text has, and what to do: UTF-16, text with zero bytes, or a binary file."""
     head = next(_blocks(path))[: 1 << 16]
-    name = typed(path)
+    name = shell_quote(path)
     if (encoding := guess_utf16(head)) is not None:
         return (
             f"{path} is text in {encoding.upper()} without a byte order mark.\n"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError, shell_quote
 
 HEAD = 1 << 14  # bytes examined
 
@@ -21,7 +21,7 @@ class FileKind(NamedTuple):
 
     def advice_for(self, path: Path) -> str:
         """Advice for this file, with commands that can be typed as they are."""
-        return self.advice.replace("FILE", typed(path))
+        return self.advice.replace("FILE", shell_quote(path))
 
 
 EXCEL = FileKind(

@@ -18,7 +18,7 @@ from unrolled.data.cells.written_numbers import (
     rounding_note,
     shortened,
 )
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError, shell_quote
 
 OR_AS_TEXT = "Or read the column as text: --input-type text."
 MOST_LISTED = 20  # columns listed at most in a suggested --input option
@@ -35,7 +35,7 @@ def as_numbers(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> lis
     found, listed = [], len(names) <= MOST_LISTED and not any("," in name for name in names)
     for at, cell in enumerate(cells):
         others = ",".join(names[:at] + names[at + 1 :]) if listed else ""
-        option = f"--input {typed(others)}" if others else "name the others with --input"
+        option = f"--input {shell_quote(others)}" if others else "name the others with --input"
         found.append(_numbers(cell, f"{place}, column '{names[at]}'", f"Or leave the column out: {option}"))
     return found
 

@@ -12,7 +12,7 @@ from unrolled.data.cells.column_kinds import LEAST_ROWS, as_text
 from unrolled.data.cells.written_numbers import holds_numbers, shortened
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.first_cells import first_cells, holds_dates, is_id
-from unrolled.errors import DataError, OptionError, nearest, typed
+from unrolled.errors import DataError, OptionError, nearest, shell_quote
 from unrolled.schema import check
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
@@ -148,7 +148,7 @@ def _choose_output(
 
 def _typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
     """The options that choose these columns."""
-    return f"--input {typed(','.join(inputs))} --output {typed(','.join(outputs))}"
+    return f"--input {shell_quote(','.join(inputs))} --output {shell_quote(','.join(outputs))}"
 
 
 def _find_inputs(
@@ -224,7 +224,7 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     elif not table.unnamed and not any("," in name for name in numbers):
         answer = named or (left[-1] if left else "")
         numbers = [name for name in numbers if name != answer]
-        options = _typed_columns(numbers, [answer]) if answer else f"--input {typed(','.join(numbers))}"
+        options = _typed_columns(numbers, [answer]) if answer else f"--input {shell_quote(','.join(numbers))}"
         advised = f"\nTo use the numbers together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
     option = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
     note = f" ({table.note})" if table.names_without_header else ""

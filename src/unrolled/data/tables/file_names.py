@@ -13,7 +13,7 @@ from pathlib import Path
 from unrolled.data.cells.cell import IDS, Cell
 from unrolled.data.modalities.table import FILE_MODALITIES
 from unrolled.data.tables.base import TableFile
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError, shell_quote
 
 READ = {one.noun: one.endings for one in FILE_MODALITIES.values()}
 UNSUPPORTED = {
@@ -148,8 +148,8 @@ def check_no_outputs(path: Path, column: str, cells: Sequence[str]) -> None:
     example = next((cell for cell in cells if ending_of(cell)), cells[0])
     raise DataError(
         f"{path}: '{column}' would be the output, and holds names of files, such as {example}.\n"
-        f"Files can only be inputs. To use them as the input: --input {typed(column)}. To choose another output: "
-        "--output COLUMN.\n"
+        f"Files can only be inputs. To use them as the input: --input {shell_quote(column)}. To choose another "
+        "output: --output COLUMN.\n"
         "To generate the names themselves: --task seq2seq; to classify them: --task classification."
     )
 

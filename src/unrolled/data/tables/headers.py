@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unrolled.data.cells.written_numbers import is_number, shortened
 from unrolled.data.files.delimiters import DELIMITERS, MOST_ROWS
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError, shell_quote
 
 SEPARATORS = ("::", "^", "~", "§", "¦", "¬", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f")
 """Separators of cells in files of other programs."""
@@ -31,8 +31,8 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
             raise DataError(
                 f"{path}: each row has the same number of '{shown}', as if it separated cells; supported "
                 f"separators are {listed}.\nReplace it by one of these, such as a tab, and save that as .tsv: "
-                f"sed 's/{pattern}/\\t/g' {typed(path)} > "
-                f"{typed(path.with_suffix('.tsv').name)}"
+                f"sed 's/{pattern}/\\t/g' {shell_quote(path)} > "
+                f"{shell_quote(path.with_suffix('.tsv').name)}"
             )
     rows = [line.split() for line in lines]
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
@@ -41,7 +41,7 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
         raise DataError(
             f"{path}: each row has the same number of words and numbers, as if the blanks separated cells; "
             f"supported separators are {listed}.\nReplace them by tabs, and save that as .tsv: "
-            f"sed -E 's/ +/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
+            f"sed -E 's/ +/\\t/g' {shell_quote(path)} > {shell_quote(path.with_suffix('.tsv').name)}"
         )
 
 
@@ -72,7 +72,7 @@ def check_first(path: Path, first: str, delimiter: str, usual: int) -> None:
     if found := COMMENT.match(first):
         raise DataError(
             f"{path}, row 1: '{shortened(first)}' has no names for the {usual} cells that most rows have.\n"
-            f"Is it a comment? Remove such lines: grep -v '^{found[0]}' {typed(path)} > NEW"
+            f"Is it a comment? Remove such lines: grep -v '^{found[0]}' {shell_quote(path)} > NEW"
         )
 
 
@@ -108,14 +108,14 @@ def check_shorter(path: Path, first: Sequence[str], look: Sequence[Sequence[str]
         raise DataError(
             f"{path}: every row ends with {delimited}, but the header does not, so that each row has {count} cells, "
             f"the last one\nempty, where the header names {len(first)} columns. Remove it from the rows: "
-            f"sed '2,$s/{escaped(delimiter)}\\r*$//' {typed(path)} > NEW"
+            f"sed '2,$s/{escaped(delimiter)}\\r*$//' {shell_quote(path)} > NEW"
         )
     kept = [cells[0] for cells in look]
     if len(set(kept)) == len(kept):
         raise DataError(
             f"{path}: every row has {count} cells, and the header names {len(first)} columns; the first cells "
             f"({shortened(', '.join(kept[:2]))}, …) seem\nto be names of rows, as R's write.table writes them. "
-            f"Name their column: sed '1s/^/row{escaped(delimiter)}/' {typed(path)} > NEW"
+            f"Name their column: sed '1s/^/row{escaped(delimiter)}/' {shell_quote(path)} > NEW"
         )
 
 
@@ -123,7 +123,7 @@ def wrong_sep_error(path: Path, named: str, other: str) -> DataError:
     """The error for a first line sep= that names another delimiter than the rows have."""
     return DataError(
         f"{path}: its first line says sep={named}, but the cells of its rows are separated by {DELIMITERS[other]}.\n"
-        f"Write sep={other} there, or remove this line: tail -n +2 {typed(path)} > NEW"
+        f"Write sep={other} there, or remove this line: tail -n +2 {shell_quote(path)} > NEW"
     )
 
 

@@ -22,7 +22,7 @@ from unrolled.data.tables.npz import NpzTable
 from unrolled.data.tables.parquet import ParquetTable
 from unrolled.data.tables.split_names import SPLIT_WORDS
 from unrolled.data.tables.text_folders import ABOUT, FolderTable
-from unrolled.errors import DataError, command, typed
+from unrolled.errors import DataError, command, shell_quote
 
 FORMATS: dict[str, type[TableFile]] = {
     ".csv": CsvTable,
@@ -89,8 +89,8 @@ def _tables_of_rows(folder: Path, tables: Sequence[Path]) -> DataError:
         one = f": {command('train', tables[0])}" if len(tables) == 1 else ", or put their rows into one"
         cure = f"Give one of them{one}."
     return DataError(
-        f"{folder} holds {len(tables):,} tables, such as {typed(name)}. A whole table as one row is not supported.\n"
-        f"{cure} As text, character by character: --task language-modeling."
+        f"{folder} holds {len(tables):,} tables, such as {shell_quote(name)}. A whole table as one row is not "
+        f"supported.\n{cure} As text, character by character: --task language-modeling."
     )
 
 

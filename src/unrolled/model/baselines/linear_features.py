@@ -147,7 +147,7 @@ class NGramFeatures:
     def fit(cls, units: str, texts: Sequence[Any], most: int) -> tuple[NGramFeatures, BagRows]:
         """Find the `most` n-grams that occur in the most texts; also returns the features of the texts."""
         bags = bag_all(units, texts)
-        features = cls(units, frequent(bags, most))
+        features = cls(units, most_frequent(bags, most))
         return features, indices_in(features.known, bags)
 
     def describe(self) -> str:
@@ -178,7 +178,9 @@ class NumberFeatures:
         lengths = {len(featurizer.encode(item)) for item in items[:CHUNK]}
         steps = max(lengths, default=1)
         flat = len(lengths) == 1 and steps * featurizer.width <= MOST_FLAT
-        units = "surroundings" if each else "numbers" if flat else "summary"
+        units = "numbers" if flat else "summary"
+        if each:
+            units = "surroundings"
         raw = cls(units, featurizer, steps, torch.zeros(1), torch.ones(1))(items).numbers
         mean, std = raw.mean(0), raw.std(0, correction=0)
         std = torch.where(std < LEAST_STD, 1.0, std)
@@ -250,7 +252,7 @@ def bag_all(units: str, texts: Sequence[Any]) -> Bags:
     return Bags(hashes, np.concatenate([*starts, before[-1:]]))
 
 
-def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
+def most_frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
     """The `most` n-grams that occur in the most rows, sorted."""
     known, counts = np.unique(bags.hashes, return_counts=True)
     if len(known) <= most:

@@ -17,7 +17,7 @@ from unrolled.states import State
 
 
 class DirectionStates(NamedTuple):
-    """The states of the two directions."""
+    """The states of the two directions. Saved checkpoints have these names."""
 
     ahead: State  # of the forward memory
     back: State  # of the backward memory
@@ -36,19 +36,21 @@ class Bidirectional(Encoder):
         if not layers:
             raise OptionError("A bidirectional encoder of 0 layers was requested; it needs at least 1.")
         width = layers[0][0].input_size
-        for ahead, back in layers:
-            if (ahead.input_size, back.input_size) != (width, width):
+        for forward, backward in layers:
+            if (forward.input_size, backward.input_size) != (width, width):
                 raise OptionError(
-                    f"The memories of a layer take {ahead.input_size} and {back.input_size} numbers per step; both "
-                    f"must take {width}, the output size of the layer below."
+                    f"The memories of a layer take {forward.input_size} and {backward.input_size} numbers per step; "
+                    f"both must take {width}, the output size of the layer below."
                 )
-            width = ahead.size + back.size
-        self.ahead = nn.ModuleList(ahead for ahead, _ in layers)
-        self.back = nn.ModuleList(back for _, back in layers)
+            width = forward.size + backward.size
+        self.ahead = nn.ModuleList(forward for forward, _ in layers)
+        self.back = nn.ModuleList(backward for _, backward in layers)
         self.input_size, self.size = layers[0][0].input_size, width
 
     def start(self, rows: int) -> tuple[DirectionStates, ...]:
-        return tuple(DirectionStates(ahead.start(rows), back.start(rows)) for ahead, back in self._layers())
+        return tuple(
+            DirectionStates(forward.start(rows), backward.start(rows)) for forward, backward in self._layers()
+        )
 
     def encode(
         self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
@@ -56,9 +58,9 @@ class Bidirectional(Encoder):
         rows, steps = inputs.shape[:2]
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
         state, xs = self.start(rows) if state is None else state, inputs
-        for number, ((ahead, back), start) in enumerate(zip(self._layers(), state, strict=True)):
-            forward_outputs, _ = ahead.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
-            backward_outputs, _ = back.unroll(reverse_rows(xs, lengths), start.back, lengths)
+        for number, ((forward, backward), start) in enumerate(zip(self._layers(), state, strict=True)):
+            forward_outputs, _ = forward.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
+            backward_outputs, _ = backward.unroll(reverse_rows(xs, lengths), start.back, lengths)
             features = torch.cat([forward_outputs, reverse_rows(backward_outputs, lengths)], dim=2)  # (B, S, H)
             xs = xs + features if number and xs.shape == features.shape else features
         return Encoded(xs, lengths)
