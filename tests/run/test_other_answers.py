@@ -189,7 +189,7 @@ def test_folds_of_values_are_one_table(vectors: Path, tmp_path: Path) -> None:
     assert sum(scores["outputs"]["y"]["rows"] for scores in kept["folds"].values()) == 150
     assert lines[0].startswith("y, fold 1: MAE ")
     assert lines[-1].startswith("y, 2 folds: MAE ")
-    assert "rmse " in lines[-1]
+    assert "RMSE " in lines[-1]
 
 
 # sets of texts
