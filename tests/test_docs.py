@@ -17,7 +17,7 @@ from conftest import REPOSITORY
 
 import unrolled
 from unrolled import gradient, memory
-from unrolled.cli import app
+from unrolled.cli import UsageError, app
 
 DOCS = REPOSITORY / "docs"
 README = REPOSITORY / "README.md"
@@ -85,11 +85,17 @@ def test_a_page_names_every_option_of_its_command(page: Path) -> None:
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
 def test_every_command_line_in_the_docs_can_be_read(page: Path) -> None:
+    refused = []
     for words in lines_with_unroll(page):
         command: Any = typer.main.get_command(app)
-        while words and words[0] in getattr(command, "commands", {}):
-            command, words = command.commands[words[0]], words[1:]
-        command.make_context("unroll", words)
+        rest = words
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]
+        try:
+            command.make_context("unroll", list(rest))
+        except UsageError as error:
+            refused.append(f"unroll {shlex.join(words)}: {error}")
+    assert not refused, "\n".join(refused)
 
 
 def test_every_public_name_stands_in_the_docs() -> None:
