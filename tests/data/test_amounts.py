@@ -128,10 +128,12 @@ def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
         DataError, match=r"t\.csv, row 40, column 'b b': 'NaN' where numbers were expected\."
     ) as raised:
         read_examples(path, DatasetOptions())
-    assert str(raised.value).endswith("Or leave the column out: --input a,c")
+    assert str(raised.value).endswith("Or leave the column out: --input a,c --output y")
     assert read_examples(path, DatasetOptions(input="a,c")).columns.outputs == ("y",)
     path = table(tmp_path, "a,b,y", lambda n: f"{n},{n}%,{n * 1.5}")
-    with pytest.raises(DataError, match=r"row 2, column 'b': '2%'.*\n.* Or leave the column out: --input a$"):
+    with pytest.raises(
+        DataError, match=r"row 2, column 'b': '2%'.*\n.*\nOr leave the column out: --input a --output y$"
+    ):
         read_examples(path, DatasetOptions())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,87 @@ def test_both_marks_in_a_column_of_words_are_no_fault(tmp_path: Path) -> None:
     words[7], words[9] = "1,5", "3.14"
     (tmp_path / "t.csv").write_text("a;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(words)))
     assert str(read_examples(tmp_path / "t.csv", COMMAS).items[9]) == "3.14"
+
+
+BOTH = "If the comma is the decimal mark: --decimal , and if it separates thousands: --decimal ."
+FITTING = {
+    "a leading 0 below": (["1,234", "0,642"], "The comma is the decimal mark; that fits all cells: --decimal ,"),
+    "two decimals": (["1,234", "12,5"], "The comma is the decimal mark; that fits all cells: --decimal ,"),
+    "a point above": (["2.5", "1,234"], "The comma separates thousands; that fits all cells: --decimal ."),
+    "millions": (["1,234", "1,234,567"], "The comma separates thousands; that fits all cells: --decimal ."),
+    "neither": (["0,642", "2.5"], "Write it as 3.14, without thousands separators."),
+    "either": (["1,234", "7"], BOTH),
+    "points": (["1.100.567", "2,5"], "Its points separate thousands (1100567); that fits all cells: --decimal ,"),
+    "points of both kinds": (["1.100.567", "2.5"], "Its points separate thousands: write it as 1100567."),
+}
+
+
+@pytest.mark.parametrize("output", [False, True])
+@pytest.mark.parametrize("case", FITTING)
+def test_the_decimal_mark_that_is_advised_fits_all_cells(case: str, output: bool, tmp_path: Path) -> None:
+    cells, advice = FITTING[case]
+    path = with_cells(tmp_path / "t.csv", *cells)
+    options = DatasetOptions(input="a", output="y")
+    if output:
+        options = DatasetOptions(input="y", output="a", task="regression")
+    with pytest.raises(DataError) as raised:
+        read_examples(path, options)
+    assert advice in str(raised.value)
+    for decimal in ",.":
+        if f"--decimal {decimal}" in advice:
+            assert read_examples(path, replace(options, table_options=TableOptions(decimal=decimal)))
+
+
+def test_the_output_helps_to_decide_what_the_commas_of_the_input_are(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;y\n" + "".join(f"{n},234;0,{n}\n" for n in range(1, 50)))
+    with pytest.raises(DataError, match=r"row 2: '1,234' .*\nThe comma is the decimal mark; .*: --decimal ,\n"):
+        read_examples(tmp_path / "t.csv", DatasetOptions())
+
+
+def test_a_comma_in_json_is_not_told_of_an_option_for_csv(tmp_path: Path) -> None:
+    for cell in ("3,14", "1,234"):
+        rows = [{"a": cell if n == 4 else str(n), "y": n / 4} for n in range(60)]
+        (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for options in (DatasetOptions(), DatasetOptions(input="y", output="a")):
+            with pytest.raises(DataError, match=r"Write it as 3\.14, without thousands separators\.") as raised:
+                read_examples(tmp_path / "t.jsonl", options)
+            assert "--decimal" not in str(raised.value)
+
+
+def wide(path: Path, odd: dict[int, str]) -> Path:
+    """A table of 30 columns of numbers and an output; some columns have an odd cell in row 4."""
+    names = [f"c{place}" for place in range(30)]
+    rows = [[odd.get(place, "7") if n == 2 else str(n * (place + 1) % 50) for place in range(30)] for n in range(60)]
+    text = "".join(";".join([*row, f"{n / 4:g}"]) + "\n" for n, row in enumerate(rows))
+    path.write_text(";".join([*names, "y"]) + "\n" + text)
+    return path
+
+
+TOGETHER: dict[str, tuple[dict[int, str], str]] = {
+    "commas": ({3: "1,234", 9: "0,5", 20: "7,25"}, r"The comma is the decimal mark; .*: --decimal ,$"),
+    "missing": ({3: "nan", 9: "NA"}, r"Leave such rows out with --skip-empty"),
+    "both": ({3: "1,5", 9: "NA"}, r"To read the commas, and .* without a number out: --decimal , --skip-empty$"),
+    "others": ({3: "12%", 9: "NA", 11: "x"}, r"Write the number alone\.$"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_of_many_columns_all_that_are_at_fault_are_counted_and_settled(case: str, tmp_path: Path) -> None:
+    odd, advice = TOGETHER[case]
+    path = wide(tmp_path / "t.csv", odd)
+    with pytest.raises(DataError) as raised:
+        read_examples(path, DatasetOptions())
+    first, second, third = str(raised.value).splitlines()
+    assert f"row 4, column 'c3': '{odd[3]}' where numbers were expected. {len(odd)} of 30 columns have such" in first
+    assert re.search(advice, second)
+    inputs, output = re.fullmatch(r"Or leave these columns out: --input (\S+) --output (\S+)", third).groups()  # type: ignore[union-attr]
+    assert read_examples(path, DatasetOptions(input=inputs, output=output)).columns.outputs == ("y",)
+    if case != "others":
+        options = DatasetOptions(
+            skip_empty="--skip-empty" in second,
+            table_options=TableOptions(decimal="," if "--decimal ," in second else None),
+        )
+        assert read_examples(path, options).columns.outputs == ("y",)
 
 
 CURES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ EXACT = 2**53  # up to here every integer is exact in float64
 MOST_DIGITS = 400  # most digits of an integer that fits into float64, and some zeros
 LONGEST = 60  # most characters of a cell that is nearly a number; numbers themselves may be longer
 UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
+PLAINLY = "Write it as 3.14, without thousands separators."
 INFINITE = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
 GROUPED = {
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?|[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"),
@@ -127,21 +128,34 @@ def unit_of(cell: Any, spans: bool = False) -> str | None:
     return found["after"] or found["before"] or ""
 
 
-def cure(cell: Any, by_run: bool = False) -> str:
+def decimal_marks(cells: Iterable[Any]) -> frozenset[str]:
+    """The decimal marks with which all cells that are written as numbers can be read; numbers alone decide."""
+    marks = frozenset(GROUPED)
+    for cell in cells:
+        if isinstance(cell, str) and (fitting := fitting_marks(cell)) is not None:
+            marks &= fitting
+    return marks
+
+
+def fitting_marks(cell: str) -> frozenset[str] | None:
+    """The decimal marks with which a cell is a number; none if its points and commas fit neither; None for a cell in
+    any other form."""
+    written = cell.strip()
+    if len(written) > LONGEST:
+        return None
+    fitting = frozenset(mark for mark, form in GROUPED.items() if form.fullmatch(written))
+    return fitting if fitting or COMMA.fullmatch(written) else None
+
+
+def cure(cell: Any, by_run: bool = False, marks: Collection[str] | None = None) -> str:
     """One line of advice for a cell that is not a number where numbers are expected. by_run: a trained run expects
-    them, so that its options cannot be changed."""
+    them, so that its options cannot be changed. marks: the decimal marks that fit all cells, none if `--decimal` does
+    not apply; None: only this cell is known."""
     written = str(cell).strip()
     if is_missing(cell):
         return "Leave such rows out with --skip-empty, or write the number."
     if len(written) <= LONGEST and COMMA.fullmatch(written):
-        if by_run:
-            return "Write it as 3.14, without thousands separators; or use a run that was trained with --decimal ,"
-        before, between = (GROUPED[mark].fullmatch(written) is not None for mark in (",", "."))
-        if before and not between:
-            return "The comma is the decimal mark; if it is in all cells: --decimal ,"
-        if between and not before:
-            return "The comma separates thousands; if it does in all cells: --decimal ."
-        return "If the comma is the decimal mark: --decimal , and if it separates thousands: --decimal ."
+        return _comma_cure(written, by_run, marks)
     if len(written) <= LONGEST and PAIR.fullmatch(written):
         return "These are two numbers: write each into its own column."
     if minus := re.match(f"[{MINUS}]", written):
@@ -154,7 +168,9 @@ def cure(cell: Any, by_run: bool = False) -> str:
         plain = written.replace(".", "")
         if by_run:
             return f"Write it as {plain}; or use a run that was trained with --decimal ,"
-        return f"Its points separate thousands ({plain}); if they do in all cells: --decimal ,"
+        if marks is not None and "," not in marks:
+            return f"Its points separate thousands: write it as {plain}."
+        return f"Its points separate thousands ({plain}); {_hedge('they do', marks)}: --decimal ,"
     if written.lower() in INFINITE:
         return "It is infinite; finite numbers are expected. Write the number, or leave the row out."
     if is_nearly_number(cell) and not re.search(rf"[%‰{MONEY}]", written):
@@ -164,6 +180,24 @@ def cure(cell: Any, by_run: bool = False) -> str:
     if not any(one.isdigit() for one in written):
         return "Write the number. If there is none, leave the cell empty and skip such rows with --skip-empty."
     return "Write the number alone."
+
+
+def _comma_cure(written: str, by_run: bool, marks: Collection[str] | None) -> str:
+    """The advice for a number with commas."""
+    if by_run:
+        return "Write it as 3.14, without thousands separators; or use a run that was trained with --decimal ,"
+    fitting = (fitting_marks(written) or frozenset()).intersection(GROUPED if marks is None else marks)
+    if len(fitting) == 2:
+        return "If the comma is the decimal mark: --decimal , and if it separates thousands: --decimal ."
+    if "," in fitting:
+        return f"The comma is the decimal mark; {_hedge('it is', marks)}: --decimal ,"
+    if "." in fitting:
+        return f"The comma separates thousands; {_hedge('it does', marks)}: --decimal ."
+    return PLAINLY
+
+
+def _hedge(verb: str, marks: Collection[str] | None) -> str:
+    return f"if {verb} in all cells" if marks is None else "that fits all cells"
 
 
 def shortened(cell: Any, most: int = 40) -> str:

@@ -100,7 +100,7 @@ def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
     amounts = find_amounts([row.cells[0] for row in rows])
     if amounts:
         row = next(row for row in rows if row.cells[0] == amounts[0])
-        raise no_number(table.place(row.number), row.cells[0], OR_AS_TEXT)
+        raise no_number(table.place(row.number), row.cells[0])
     cells = [(row.number, row.cells[0]) for row in rows if not is_missing(row.cells[0])]
     numbers = [(number, cell) for number, cell in cells if is_number(cell) or is_nearly_number(cell)]
     words = [one for one in cells if one not in numbers]

@@ -13,7 +13,7 @@ from unrolled.data.cells.column_kinds import DATE, MOST_KINDS, TIME, Column, Fau
 from unrolled.data.cells.times import times_error
 from unrolled.data.cells.written_numbers import cure, is_missing, shortened
 from unrolled.data.dataset.outputs import KINDS, Output
-from unrolled.data.dataset.parse_targets import label_of
+from unrolled.data.dataset.parse_targets import CellColumn, label_of
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.columns import empty_cell_error
@@ -32,27 +32,27 @@ def decide_kinds(
     """Return each output's kind, one of KINDS. requested: `--task`; known: outputs of a run.
     Raises DataError."""
     kinds = {}
-    for name, column in rows.columns.items():
+    for name in rows.columns:
         if name in known:
             kinds[name] = known[name].kind
         else:
-            kinds[name] = requested or _decide(tables[0], name, column, skip_empty, place)
+            kinds[name] = requested or _decide(tables[0], rows, name, skip_empty, place)
         _check(tables[0], name, kinds[name])
     return kinds
 
 
-def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place: Place) -> str:
-    path, end = table.path, table.ending
+def _decide(table: TableFile, rows: RowReader, name: str, skip_empty: bool, place: Place) -> str:
+    path, end, column = table.path, table.ending, rows.columns[name]
     for odd in column.errors:
         if not (skip_empty and odd is column.undefined):
-            raise _odd(name, column, odd, place)
+            raise _odd(rows.cells(table, name), column, odd, place)
     if column.labelled and len(column.counts) > MOST_KINDS:
         raise DataError(
             f"{path} has folders of more than {MOST_KINDS:,} names; up to that many are taken as labels.\n"
             "Merge folders that belong together; or, if each name is a label: --task classification."
         )
     if amount := column.amount:
-        raise _odd(name, column, amount, place)
+        raise _odd(rows.cells(table, name), column, amount, place)
     if column.labelled and (splits := sorted(complete_splits(column.counts))):
         raise DataError(
             f"{path}: the folders {' and '.join(splits)} are named like splits, and hold no label "
@@ -88,9 +88,9 @@ def _counted(path: Path, mixed: Mapping[str, Faults], place: Place) -> str:
     )
 
 
-def _odd(name: str, column: Column, odd: Faults, place: Place) -> DataError:
+def _odd(cells: CellColumn, column: Column, odd: Faults, place: Place) -> DataError:
     """The error for a cell that is not a number, or not a list, in a column where most are."""
-    message = f"{place(odd.row)}: '{name}' is '{shortened(odd.cell)}'"
+    message = f"{place(odd.row)}: '{cells.name}' is '{shortened(odd.cell)}'"
     if column.lists.count > column.rows / 2:
         kind = "lists of numbers" if column.kind == "regression" else "lists of names"
         return DataError(
@@ -104,7 +104,7 @@ def _odd(name: str, column: Column, odd: Faults, place: Place) -> DataError:
         )
     most = column.numbers > column.rows / 2
     there = f"{column.numbers:,} of {column.rows:,} cells are numbers" if most else "cells look like numbers"
-    advice = cure(odd.cell)
+    advice = cure(odd.cell, marks=cells.decimal_marks)
     if odd is column.undefined and 2 * odd.count > column.rows:
         advice = f"{odd.count:,} of {column.rows:,} cells are undefined: write the numbers, or choose another column."
     return DataError(

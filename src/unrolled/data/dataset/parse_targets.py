@@ -15,6 +15,7 @@ from unrolled.data.cells.words import given_words
 from unrolled.data.cells.written_numbers import (
     NUMBER,
     cure,
+    decimal_marks,
     is_number,
     is_rounded,
     rounding_note,
@@ -42,6 +43,12 @@ class CellColumn:
     kinds: tuple[str, ...]
     ids: Ids  # (N,) indices into kinds
     blank: str | None = None  # the cell that means "no tag"
+    takes_decimal: bool = False  # whether --decimal says how its numbers are written
+
+    @property
+    def decimal_marks(self) -> frozenset[str]:
+        """The decimal marks with which --decimal can read all of its numbers."""
+        return decimal_marks(self.kinds) if self.takes_decimal else frozenset()
 
     def named(self, name: Callable[[str], str]) -> tuple[tuple[str, ...], Ids]:
         """Turn each cell into one name: the different names, and each row's index among them."""
@@ -205,7 +212,7 @@ def read_values(cells: CellColumn, training: Ids, place: Place, known: Output | 
                 raise DataError(f"{row}: '{cells.name}' is {written}, which is out of range for a 64-bit float.")
             raise DataError(
                 f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
-                f"{cure(wrong or '', by_run=known is not None)}"
+                f"{cure(wrong or '', known is not None, cells.decimal_marks)}"
                 + ("" if known is not None else " Or, if these are names: --task classification.")
             )
         if rounded := next(filter(is_rounded, parts), None):

@@ -16,6 +16,7 @@ from unrolled.data.dataset.detect_input import check_text, detect_input
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.learn_featurizer import LearntFeaturizer, learn_featurizer, learn_seq2seq
 from unrolled.data.dataset.notes import notes_on
+from unrolled.data.dataset.number_advice import advice_for_numbers
 from unrolled.data.dataset.open_tables import advice_for, open_other_tables, prepare_tables
 from unrolled.data.dataset.output_kinds import decide_kinds, drop_rows_without_target, single_text_output
 from unrolled.data.dataset.outputs import Output
@@ -59,11 +60,12 @@ def read_examples(
         others = open_other_tables(table, options, shares)
         tables, columns = prepare_tables(table, options, known, others)
     settled = known.featurizer if known else reuse_featurizer(tables[0], columns, options)
-    modality = settled.input if settled else detect_input(tables[0], columns, options.input_type)
+    with advice_for_numbers(tables[0], columns, options, known):
+        modality = settled.input if settled else detect_input(tables[0], columns, options.input_type)
     cut = options.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
     reader = _reader(tables[0], columns, modality, options, known, cut)
     try:
-        with advice_for(known):
+        with advice_for(known), advice_for_numbers(tables[0], columns, options, known):
             rows = _read_rows(path, tables, reader, options.skip_empty)
     except InvalidCell:
         if known is not None or settled is None:

@@ -94,7 +94,9 @@ class RowReader:
     def cells(self, table: TableFile, name: str) -> CellColumn:
         """The cells of an output column."""
         ids = np.array(self.ids[name], np.int64)
-        return CellColumn(str(table.path), name, tuple(self.kinds[name]), ids, table.missing_mark(name))
+        return CellColumn(
+            str(table.path), name, tuple(self.kinds[name]), ids, table.missing_mark(name), table.takes_decimal
+        )
 
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of the files that cells name; empty if they name none."""

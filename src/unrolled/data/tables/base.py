@@ -61,6 +61,7 @@ class TableFile(ABC):
     split = "training"  # which split this table is
     arrays = ""  # the arrays, or folders, of this split, where one file or folder holds several splits
     splits: Mapping[str, TableFile] = {}  # "validation", "test": the other splits, if this is the training split
+    takes_decimal = False  # whether --decimal says how its numbers are written
     has_mixed_columns = True  # whether columns may be of any kind, dates included, and are quick to look through
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
@@ -83,6 +84,10 @@ class TableFile(ABC):
         """These columns of the rows at these places, from 0 and in order. Where the format allows, other rows are
         skipped without parsing, so errors in them are not reported."""
         return select_places(self.rows(columns), places)
+
+    def as_written(self) -> TableFile:
+        """The same table with its cells as they are written, whatever its options."""
+        return self
 
     @property
     def listed(self) -> str:

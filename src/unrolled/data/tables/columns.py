@@ -137,16 +137,16 @@ def _choose_output(
     answer = (others or places)[-1]
     read = inputs or [name for name in places if name != answer]
     if known:
-        options = f"To predict the place: {_typed_columns(known, (x, y))}"
+        options = f"To predict the place: {typed_columns(known, (x, y))}"
     else:
-        options = f"To predict one of them: {_typed_columns((x,), (y,))}"
+        options = f"To predict one of them: {typed_columns((x,), (y,))}"
     raise DataError(
         f"{table.path} has the columns {table.listed}; {x} and {y} may be coordinates, and the output is not "
-        f"clear.\nTo predict another column: {_typed_columns(read, (answer,))}\n{options}"
+        f"clear.\nTo predict another column: {typed_columns(read, (answer,))}\n{options}"
     )
 
 
-def _typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
+def typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
     """The options that choose these columns."""
     return f"--input {shell_quote(','.join(inputs))} --output {shell_quote(','.join(outputs))}"
 
@@ -191,7 +191,7 @@ def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
         raise DataError(
             f"{table.path}: '{names[0]}' holds few different cells, such as '{shortened(first[0])}', and "
             f"'{names[1]}' texts; which is the input is not clear{note}.\nTo classify the texts: {option}"
-            f"{_typed_columns([text], [label])}\nTo generate the texts: {option}{_typed_columns([label], [text])}"
+            f"{typed_columns([text], [label])}\nTo generate the texts: {option}{typed_columns([label], [text])}"
         )
 
 
@@ -216,15 +216,15 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     if table.names_without_header:
         bare = dict(zip(table.columns, table.names_without_header, strict=True))
         read, answer = _advise(table, table.columns)
-        options = _typed_columns([bare[name] for name in read], [bare[answer]])
+        options = typed_columns([bare[name] for name in read], [bare[answer]])
         advised = f"\nIf the first row is data, for example: --no-header {options}"
     elif left and not named and all(name.isdecimal() for name in table.columns):  # as --no-header calls them
         read, answer = _advise(table, left)
-        advised = f"\nFor example: {_typed_columns(read, [answer])}"
+        advised = f"\nFor example: {typed_columns(read, [answer])}"
     elif not table.unnamed and not any("," in name for name in numbers):
         answer = named or (left[-1] if left else "")
         numbers = [name for name in numbers if name != answer]
-        options = _typed_columns(numbers, [answer]) if answer else f"--input {shell_quote(','.join(numbers))}"
+        options = typed_columns(numbers, [answer]) if answer else f"--input {shell_quote(','.join(numbers))}"
         advised = f"\nTo use the numbers together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
     option = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
     note = f" ({table.note})" if table.names_without_header else ""

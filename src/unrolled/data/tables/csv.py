@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -51,6 +52,8 @@ class CsvTable(TableFile):
     without a name cannot be requested. In a file of one column a blank line is an empty cell, except at the end of
     the file; in a file of several columns it is skipped.
     """
+
+    takes_decimal = True
 
     def __init__(
         self, path: Path, form: str, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
@@ -105,6 +108,11 @@ class CsvTable(TableFile):
         if self.keeps_blank:
             records = without_trailing(records, lambda cells: is_blank(cells) and cells != [""], [""])
         return self._rows_of(records, columns)
+
+    def as_written(self) -> TableFile:
+        plain = copy(self)
+        plain.decimal = None
+        return plain
 
     def count_rows(self, column: str) -> int:
         return sum(1 for _ in self._lines()) if self._is_plain else super().count_rows(column)

@@ -23,11 +23,14 @@ class SequenceTable(TableFile):
         super().__init__(table.path, table.columns)
         self.table, self.sequence, self.fixed = table, sequence, fixed
         self.skipped, self.note = table.skipped, table.note
-        self.label_column = table.label_column
+        self.label_column, self.takes_decimal = table.label_column, table.takes_decimal
 
     @classmethod
     def open(cls, path: Path) -> Self:
         raise DataError(f"{path}: no column says which sequence a row belongs to. Name one: --sequence COLUMN.")
+
+    def as_written(self) -> TableFile:
+        return SequenceTable(self.table.as_written(), self.sequence, self.fixed)
 
     @classmethod
     def gather(cls, table: TableFile, sequence: str, outputs: Sequence[str]) -> SequenceTable:
