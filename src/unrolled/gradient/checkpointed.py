@@ -88,9 +88,8 @@ class Checkpointed:
             held = min(count, (budget - 3 * kept - graph) // kept) if kept else count
             for keep, slots, count_passes in (("graphs", graphs, count_graphs), ("states", held, count_states)):
                 if slots >= 1:
-                    possible[CheckpointLayout(slots, steps, keep)] = (count_passes(count, slots) + 2 * count) * (
-                        steps + CALL_STEPS
-                    )
+                    calls = count_passes(count, slots) + 2 * count
+                    possible[CheckpointLayout(slots, steps, keep)] = calls * (steps + CALL_STEPS)
             if steps == length or 2 * graph > budget:
                 break
             steps = min(2 * steps, length)

@@ -141,7 +141,8 @@ class Folds:
         others = [form.format(figures[name]["mean"]) for name, form in OTHER_FORMATS.items() if name in figures]
         line = (
             f"{output}, {len(self.results)} folds: {FORMATS[figure].format(found['mean'])} on average "
-            f"(standard deviation {number(found['std'])}, from {number(found['least'])} to {number(found['greatest'])})"
+            f"(standard deviation {number(found['std'])}, from {number(found['least'])} to "
+            f"{number(found['greatest'])})"
         )
         return ", ".join([line, *others])
 

@@ -59,7 +59,7 @@ class CountLimits(NamedTuple):
         return CHUNK if self.deadline.unlimited else CHUNK // 4
 
     def reached(self, counted: int, chunk_size: int) -> bool:
-        """Whether another chunk of so many tokens would pass a limits."""
+        """Whether another chunk of so many tokens would pass a limit."""
         over = self.most is not None and counted + chunk_size > self.most
         return self.deadline.passed() or over
 

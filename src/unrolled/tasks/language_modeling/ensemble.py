@@ -70,7 +70,7 @@ def select_model(
 ) -> SelectedModel:  # fmt: skip
     """Select the best on `limit` validation tokens: the net, the n-gram or their ensemble.
 
-    asked: the requested model, an ensemble, which is then returned whatever its score. name: of the net. weighs:
+    requested: the model in --model, an ensemble, which is then returned whatever its score. name: of the net. weighs:
     whether there is time for an ensemble. With a deadline, on as many tokens as there is time for.
     """
     whole, failure = f"{name}+{COUNTED}", ""
