@@ -72,6 +72,9 @@ def test_wilsons_interval_beside_his_formula_and_at_the_ends() -> None:
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, table I
     assert wilson(0, 20)[0] == 0.0
     assert wilson(20, 20)[1] == 1.0
+    for rows in range(1, 500):  # also where rounding would leave the proportion outside
+        assert wilson(rows, rows)[1] == 1.0
+        assert wilson(0, rows)[0] == 0.0
     assert all(map(math.isnan, wilson(0, 0)))
 
 

@@ -38,6 +38,11 @@ CHOICES = {
 """The values of each option that takes a fixed few."""
 
 
+def longer_minutes(minutes: float) -> float:
+    """A budget of three times as many minutes, and at least one, for advice."""
+    return float(max(1, round(3 * minutes)))
+
+
 @checked
 @dataclass(frozen=True)
 class TrainSettings(Settings):
@@ -62,7 +67,7 @@ class TrainSettings(Settings):
     ] = None
     tokenizer: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
     hidden_size: Annotated[int | None, "units of each layer"] = None
-    layers: Annotated[int | None, "layers"] = None
+    layers: Annotated[int | None, "number of layers"] = None
     batch_size: Annotated[int | None, "rows in a batch"] = None
     learning_rate: Annotated[float | None, "highest learning rate"] = None
     dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
@@ -78,9 +83,13 @@ class TrainSettings(Settings):
     init_from: Annotated[str | None, "start from the weights of this run"] = None
     plan: Annotated[str | None, "repeat the recorded plan of this run, bit for bit"] = None
 
-    def net_options(self) -> list[str]:
-        """The options of a command that trains the default net instead of the requested model."""
-        minutes = None if self.minutes == DEFAULT_MINUTES else self.minutes  # the default
+    def net_options(self, longer: bool) -> list[str]:
+        """The options of a command that trains the default net instead of this model.
+
+        longer: with three times the minutes, because there was no time for a net.
+        """
+        minutes = longer_minutes(self.minutes) if longer and self.minutes else self.minutes
+        minutes = None if minutes == DEFAULT_MINUTES else minutes  # the default
         return dataclasses.replace(self, model=None, minutes=minutes).options()
 
     @property

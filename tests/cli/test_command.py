@@ -88,11 +88,25 @@ def test_plain_lines_go_to_stderr_and_the_summary_to_stdout(faked: Unroll) -> No
     assert "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 tokens/s  312 MB" in (
         result.err.splitlines()
     )
-    for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
+    copied = "copied verbatim: longest run 7 tokens, 25.0%"
+    for said in ("5 characters of text", "lstm, 8 wide", "planned again", copied):
         assert result.err.count(said) == 1
-    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in result.err
+    assert "Baseline: 7-gram (Kneser–Ney), 1.517 nats a character" in result.err
     assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in result.err
     assert "unroll sample runs/fake" in result.err
+
+
+def test_a_counted_model_has_no_line_of_updates(faked: Unroll) -> None:
+    result = faked("train", "text", "--model", "ngram")
+    assert "Validation: 7-gram (Kneser–Ney), 1.517 nats a character" in result.err
+    assert "step" not in result.err.replace("(step", "")
+
+
+def test_the_list_of_commands_describes_each_in_whole_sentences(faked: Unroll) -> None:
+    result = faked("--help")
+    commands = result.out.partition("Commands:")[2].strip().splitlines()
+    assert len(commands) == 10
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 
 def test_quiet_leaves_the_answer_alone(faked: Unroll) -> None:
@@ -184,7 +198,7 @@ def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert json.loads(faked("info", "poems.txt", "--minutes", "3", "--json").out)["plan"] == {"minutes": 3.0}
     result = faked("info", "--minutes", "3")
-    assert result.code == 2 and "--minutes is for a text" in result.err
+    assert result.code == 2 and "--minutes is for data before training; the newest run is a run" in result.err
 
 
 def test_runs(faked: Unroll) -> None:

@@ -29,6 +29,23 @@ def test_rows_are_numbers_formulas_are_texts_and_names_are_as_they_are(tmp_path:
     told = unroll("info", run).out
     assert "food_safety" in told and "water_supply" in told
     assert "food safety" not in told
+    assert "sessions:\n  1:\n    minutes  10\n    used     0\n" in told
+    assert not told.endswith("\n\n")
+
+
+def test_all_rows_of_a_table_of_numbers_are_listed(tmp_path: Path, unroll: Unroll) -> None:
+    for name in ("numbers", "labels"):
+        table = tmp_path / f"{name}.csv"
+        rows = [(("bad", "good")[n % 2], f"{n / 7:.3f}" if name == "numbers" else "ab"[n % 2]) for n in range(120)]
+        with table.open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "y"), *rows])
+        assert unroll("train", table, "--model", "linear", "--out", tmp_path / name).code == 0
+    numbers, labels = (
+        unroll("evaluate", tmp_path / name, tmp_path / f"{name}.csv", "--errors", tmp_path / f"{name} errors.csv")
+        for name in ("numbers", "labels")
+    )
+    assert f"120 rows are in {tmp_path}/numbers errors.csv, the largest error first." in numbers.err
+    assert f"There are no wrong predictions; {tmp_path}/labels errors.csv has only a heading." in labels.err
 
 
 def test_each_fold_is_numbered(tmp_path: Path, unroll: Unroll) -> None:
@@ -44,3 +61,4 @@ def test_each_fold_is_numbered(tmp_path: Path, unroll: Unroll) -> None:
         "Fold 2 of 2:",
     ]
     assert "label, fold 2: " in result.out
+    assert result.err.endswith(f"To list its runs: unroll runs --under {tmp_path}/folds\n")

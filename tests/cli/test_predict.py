@@ -97,6 +97,20 @@ def test_a_text_a_column_or_a_pipe_is_answered_about(
         assert unroll("predict", "run", "-", "--quiet").out.startswith("yes\t")
 
 
+def test_a_table_without_the_column_is_refused_before_anything_is_printed(
+    run: CommandResult, unroll: Unroll, here: Path
+) -> None:
+    write(here / "other.csv", [("1", "good film")], header=("id", "body"))
+    for path, words in (
+        ("other.csv", "other.csv has no column 'text'; it has: id, body."),
+        ("gone.csv", "no such file"),
+    ):
+        result = unroll("predict", "run", path)
+        assert result.code == 2
+        assert result.err.startswith(f"unroll: {path}") and words in result.err
+        assert result.out == ""
+
+
 def test_an_answer_comes_before_the_next_line_does(run: CommandResult, here: Path) -> None:
     code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

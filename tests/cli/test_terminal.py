@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from unrolled.cli.live import LiveView
-from unrolled.cli.terminal import LinesView, can_draw, open_view
+from unrolled.cli.terminal import LinesView, can_draw, excerpt, open_view, report_line
 from unrolled.cli.view import byte_count, clock
 from unrolled.options import TrainOptions
 from unrolled.rundir.report import Report
@@ -47,9 +47,22 @@ def test_the_live_view_shows_what_it_wrote_at_first_beside_what_it_writes_now() 
     beside = next(line for line in drawn.splitlines() if "qqq" in line)
     assert r"qqq\x1b[31mz" in beside and "to be" in beside
     for said in ("at first (step 0)", "now (step 3)", "validation 1.450", "best 1.450", "baseline (n-gram) 1.517",
-                 "longest run 31, 12.5% of its 50-character segments", "step 4 of 5", "41,000 tokens/s", "312 MB",
+                 "longest run 31 tokens, 12.5% of its 50-token segments", "step 4 of 5", "41,000 tokens/s", "312 MB",
                  "1:02:03 left", "loss 1.500"):  # fmt: skip
         assert said in drawn
+
+
+def test_the_last_update_is_all_of_the_progress_also_where_time_ran_out() -> None:
+    last = fake_run.report(5)
+    assert last.progress == 0.5 and last.step == last.steps
+    assert "100%  step 5 of 5" in frame(80, last)
+    assert "step 5 of 5 (100%)" in report_line(last)
+
+
+def test_a_sample_is_cut_at_the_end_of_a_line() -> None:
+    assert excerpt("one\ntwo") == "  one\n  two"
+    assert excerpt("a line of a table -> yes\n" * 20).splitlines() == ["  a line of a table -> yes"] * 12
+    assert excerpt("x" * 400) == "  " + "x" * 300
 
 
 def test_a_narrow_terminal_has_one_panel() -> None:
@@ -63,7 +76,7 @@ def test_the_panels_fit_a_low_terminal() -> None:
 
 
 def test_before_the_first_report_and_while_ending() -> None:
-    assert "measuring" in frame(80)
+    assert "Fitting the baseline" in frame(80)
     assert "Ending tidily" in frame(80, FIRST, stopping=True)
 
 

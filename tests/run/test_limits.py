@@ -86,7 +86,7 @@ def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_an
     assert cut.unfinished == ["linear+ngram"]
     assert cut.validation["linear+ngram"] <= min(cut.validation.values()) + 0.001
     assert not fit_and_score(examples, parts, candidates).unfinished
-    summary, _ = summarise_single(examples, {"ngram": parts["ngram"]}, TrainOptions(model="ngram"), "none")
+    summary, _ = summarise_single(examples, {"ngram": parts["ngram"]}, [], "none")
     told = replace(summary, unfinished=cut.unfinished).lines
     assert any("no time to finish fitting the weights of linear+ngram" in line for line in told)
     assert not any("no time to finish" in line for line in summary.lines)
@@ -245,4 +245,6 @@ def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path
         pass
     import unrolled
 
+    assert training.summary is not None
+    assert training.summary.lines[-1].endswith(f"a net adds: unroll train {table} --minutes 2 --threads 1")
     assert next(unrolled.load(tmp_path / "run").predict(["a fine film 3 3"])).labels["label"]

@@ -57,7 +57,7 @@ def test_the_best_on_validation_is_selected_and_said(text: Path, tmp_path: Path)
     assert summary.candidates[summary.model] <= min(summary.candidates.values()) + 0.002
     assert summary.model != "lstm", "twelve updates do not beat counting"
     assert f"Selected: {summary.model}, " in "\n".join(summary.lines)
-    assert "the best on validation is selected: this, the n-gram or their ensemble" in training.plan_line
+    assert "the best on validation is selected: this net, the n-gram or their ensemble" in training.plan_line
     assert isinstance(opened(training.folder).model, KINDS[summary.model])
 
 

@@ -64,7 +64,7 @@ def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     assert "The lstm+linear is worse." in summary_of("lstm+linear", far)[1]
     assert (
         summary_of("linear", scores)[1]
-        == "Baselines: always 'a' accuracy 40.0%. The linear is as good, within the interval."
+        == "Baselines: always 'a' accuracy 40.0%. The linear model is as good, within the interval."
     )
 
 

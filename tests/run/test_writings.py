@@ -174,7 +174,7 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     assert trained.plan_line.endswith("cross-attention: additive")
     assert trained.run.facts["baseline"]["name"].startswith("nearest neighbour by n-grams of characters, chrF ")
     words = "\n".join(summary.lines)
-    assert "output, test, by lstm with additive, " in words
+    assert "output, test, by lstm with additive attention, " in words
     assert "perplexity" in words
     assert "Baseline: " in words
     assert "nearest neighbour by n-grams of characters chrF" in words

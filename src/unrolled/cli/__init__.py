@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
-from unrolled.cli.bridge import Panels
+from unrolled.cli.options import Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import DONE, FAILED, WRONG_INPUT, InputError, OptionError, TrainingError, command, nearest
@@ -78,7 +78,7 @@ app.add_typer(demo_app, name="demo")
 @app.callback(invoke_without_command=True)
 def unroll(
     context: typer.Context,
-    own: Annotated[
+    memories: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="MODULE.CLASS", help="A memory class of your own that the run uses."),
     ] = None,
@@ -94,10 +94,10 @@ def unroll(
     """
     if context.invoked_subcommand is not None:
         Path.cwd()  # in a deleted folder, libraries that torch loads would end the process
-    if own:
+    if memories:
         from unrolled.memory import register
 
-        for name in own:
+        for name in memories:
             register(name)
     if show_version:
         say(f"unrolled {__version__}")

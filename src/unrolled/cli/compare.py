@@ -15,14 +15,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.cli.bridge import Json, Quiet, takes
 from unrolled.cli.live import drawing_console
+from unrolled.cli.options import Json, Quiet, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.terminal import can_draw
 from unrolled.cli.train import Interrupts
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import MissingExtra
 from unrolled.escaping import one_line
+from unrolled.interrupts import STOPPED
 
 if TYPE_CHECKING:
     from unrolled.compare import Comparison
@@ -38,10 +39,11 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train models side by side, on the same data in the same time, and report which differences are significant.
+    """Train models side by side and compare them.
 
-    After an interruption, the same command resumes the comparison. All figures, the runs and a self-contained page
-    are saved in one folder.
+    All are trained on the same data in the same time, with several seeds. The conclusions name the differences that
+    are significant. After an interruption, the same command resumes the comparison. All figures, the runs and a
+    self-contained page are saved in one folder.
 
     \b
     Examples:
@@ -58,7 +60,7 @@ def compare(
         try:
             check_plotting()
         except MissingExtra as missing:
-            note(f"{missing} Without it, only the table is made, no page.", quiet)
+            note(f"{missing} Without it, there is a table and no page.", quiet)
         quiet = quiet or json
         note(comparison.description, quiet)
         note(comparison.plan_line, quiet)
@@ -68,7 +70,7 @@ def compare(
                     show_line(line)
         except KeyboardInterrupt:
             note(f"\nStopped. The results so far are in {comparison.path}; the same command resumes from there.")
-            raise typer.Exit(130) from None
+            raise typer.Exit(STOPPED) from None
         print_results(comparison, json, quiet)
 
 
@@ -79,9 +81,8 @@ def print_results(comparison: Comparison, json: bool, quiet: bool) -> None:
     if json:
         for row in rows:
             print_json({"kind": "row"} | row)
-        print_json(
-            {"kind": "end", "folder": str(comparison.path), "page": page and str(page), "sentences": sentences}
-        )
+        end = {"kind": "end", "folder": str(comparison.path), "page": page and str(page), "sentences": sentences}
+        print_json(end)
         return
     console = Console(highlight=False, color_system=None, width=None if sys.stdout.isatty() else 200)
     with console.capture() as drawn:
@@ -131,10 +132,10 @@ class _Lines:
     EVERY = 10.0  # seconds
 
     def __init__(self) -> None:
-        self._printed, self._place = 0.0, ""  # time of the last line, its cell
+        self._printed, self._cell = 0.0, ""  # time of the last line, its cell
 
     def __call__(self, line: str) -> None:
-        place = line.split(": ", 2)[0]
-        if place != self._place or time.monotonic() - self._printed > self.EVERY:
+        cell = line.split(": ", 2)[0]
+        if cell != self._cell or time.monotonic() - self._printed > self.EVERY:
             note(line)
-            self._printed, self._place = time.monotonic(), place
+            self._printed, self._cell = time.monotonic(), cell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, any_number, seed_number
+from unrolled.cli.options import Json, Quiet, any_number, seed_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.train import Interrupts, train_and_print
 from unrolled.errors import InputError, OptionError, command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads
+from unrolled.cli.options import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads
 from unrolled.cli.output import note, print_json, say
 from unrolled.errors import OptionError
 
@@ -29,7 +29,7 @@ def evaluate(
         typer.Option(
             "--errors",
             metavar="FILE",
-            help="for a table: write the wrong predictions to a csv, the worst first",
+            help="for a table: write the wrong predictions to a csv, the worst first; for numbers all rows",
         ),
     ] = None,
     skip_empty: SkipEmpty = False,
@@ -40,10 +40,11 @@ def evaluate(
 ) -> None:
     """Score a run on a text or on rows that it has not seen.
 
-    Text: nats and bits per character with a 95% interval; baselines are the best n-gram and the untrained model.
-    Labels: accuracy, macro-F1, nats, calibration and each label's errors, with the baselines' scores.
-    Generated texts: BLEU, chrF, word error rate and exact match, by length of the input; the baseline is the nearest
-    row's text.
+    Text: nats and bits per character with a 95% interval, and the accuracy of the next token.
+    Labels and tags: accuracy, macro-F1, nats, calibration error, and a table of which labels are confused.
+    Numbers: mean absolute error, root of the mean squared error, R², and the share of targets in their intervals.
+    Generated texts: BLEU or chrF, word error rate and exact matches.
+    On the run's own test split also the scores of its baselines.
 
     --adapt adds the score of a copy that keeps learning from the text; the run does not change.
 
@@ -66,9 +67,7 @@ def evaluate(
     evaluation = model.evaluate(data, errors=errors is not None, skip_empty=skip_empty, adapt=adapt)
     if errors is not None:
         write_errors(evaluation, errors)
-        note(
-            f"{len(evaluation.errors):,} wrong predictions are in {errors}, {evaluation.order} first.", quiet or json
-        )
+        note(evaluation.errors_line(errors), quiet or json)
     if json:
         print_json(evaluation.as_dict())
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, takes
+from unrolled.cli.options import Json, Quiet, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.view import byte_count
 from unrolled.errors import InputError, OptionError
@@ -29,16 +29,17 @@ COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "a
 @takes(TrainOptions, leave_out=NOT_IN_A_PLAN)
 def info(
     settings: TrainOptions,
-    thing: Annotated[
+    path: Annotated[
         str | None,
-        typer.Argument(metavar="THING", help="a text, a folder of texts, a table, or a run (the newest under runs/)"),
+        typer.Argument(metavar="PATH", help="a text, a folder of texts, a table, or a run (the newest under runs/)"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Describe a text, a table or a run, and show the plan for a text or a table.
+    """Describe a text, a table or a run.
 
     For a run on a text, also its reach: how far back it uses context. Measuring it takes some seconds, once.
-    For data with --minutes or --steps: the plan of `unroll train` with these options; nothing is trained.
+    For a text or a table with --minutes or --steps, also the plan of `unroll train` with these options. Nothing is
+    trained.
 
     \b
     Examples:
@@ -48,28 +49,29 @@ def info(
     """
     from unrolled.run import is_run
 
-    if thing is None or is_run(thing):
+    if path is None or is_run(path):
         if changed := settings.given():
             names = ", ".join(map(option_name, changed))
             raise OptionError(
-                f"{names} is for a text before training; {thing or 'the newest run'} is a run.\n"
-                "Leave it out, or give the path of a text."
+                f"{names} is for data before training; {path or 'the newest run'} is a run.\n"
+                "Leave it out, or give the path of a text or a table."
             )
         from unrolled.run import load
 
-        run = load(thing)
+        run = load(path)
         facts, lines = run.info(), list[str]()
         if "reach" in run.methods():
             facts, lines = _reach(run, facts, json)
     else:
         from unrolled.run import info_data
 
-        facts, lines = info_data(thing, settings), []
+        facts, lines = info_data(path, settings), []
     if json:
         print_json(facts)
     else:
         say("\n".join(_describe({name: value for name, value in facts.items() if name != "reach"})))
-        say("\n".join(f"{'reach:' if k == 0 else '      '} {line}" for k, line in enumerate(lines)))
+        for number, line in enumerate(lines):
+            say(f"{'      ' if number else 'reach:'} {line}")
 
 
 def _reach(run: Run, facts: dict[str, Any], json: bool) -> tuple[dict[str, Any], list[str]]:
@@ -143,7 +145,7 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
     """Facts as lines, `name  value`; nested facts are indented, missing values are left out. Names are shown as in
     --json: one may be the name of a column or a label."""
-    facts = {name: value for name, value in facts.items() if value is not None and value != {}}
+    facts = {name: _numbered(value) for name, value in facts.items() if value is not None and value != {}}
     width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
     for name, value in facts.items():
         if isinstance(value, Mapping):
@@ -151,6 +153,13 @@ def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
             yield from _describe(value, margin + "  ")
         else:
             yield f"{margin}{name.ljust(width)}  {_value(value)}"
+
+
+def _numbered(value: Any) -> Any:
+    """A list of facts, such as the sessions of a run, as facts by number; any other value as it is."""
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+        return {str(number): entry for number, entry in enumerate(value, start=1)}
+    return value
 
 
 def _value(value: Any) -> str:
@@ -161,5 +170,7 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.10g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_value, value[:MOST_VALUES])) + (", …" if len(value) > MOST_VALUES else "")
+        between = "; " if any(isinstance(entry, list | tuple) for entry in value) else ", "
+        more = f"{between}…" if len(value) > MOST_VALUES else ""
+        return between.join(map(_value, value[:MOST_VALUES])) + more
     return one_line(str(value))

@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from unrolled.cli.output import TolerantStream
-from unrolled.cli.view import View, byte_count, clock, memorisation_line
+from unrolled.cli.view import View, byte_count, clock, is_untrained, memorisation_line, share_done
 from unrolled.escaping import escape_controls
+from unrolled.registry import UNTRAINED
 
 if TYPE_CHECKING:
     from unrolled.run import Report, Training
 
-FRAMES_A_SECOND = 2  # drawing costs the training's own processor time
+FRAMES_PER_SECOND = 2  # drawing costs the training's own processor time
 NARROW = 60  # columns; below it, only one panel is shown
 OTHER_LINES = 6  # lines of the view outside the panels
 MOST_LINES = 16  # of a panel
@@ -41,24 +42,27 @@ class LiveView(View):
         self._shown = time.monotonic()  # when the newest report came
         self._validation: Report | None = None  # the newest report with a validation
         self._stopping = False
+        self._first_work = ""  # the work before the first report
         self._live = Live(
             console=self.console,
             get_renderable=self.draw,
-            refresh_per_second=FRAMES_A_SECOND,
+            refresh_per_second=FRAMES_PER_SECOND,
             vertical_overflow="crop",
         )
 
     def begin(self, training: Training) -> None:
         self._training = training
+        untrained = UNTRAINED.get(training.settings.model or "")
+        self._first_work = f"Fitting the {untrained[0] if untrained else 'baseline'} …"
         self._live.start()
-        self._say()
+        self._print_lines()
 
     def show(self, report: Report) -> None:
         self.keep_sample(report)
         if report.validation is not None:
             self._validation = report
         self._report, self._shown = report, time.monotonic()
-        self._say()
+        self._print_lines()
         for remark in report.notes:
             self.console.print(Text(escape_controls(remark), style="yellow"))
 
@@ -72,8 +76,9 @@ class LiveView(View):
         """One frame."""
         report = self._report
         if report is None:
-            waiting = "Ending tidily …" if self._stopping else "Reading the data and measuring this machine …"
-            return Text(waiting, style="dim")
+            return Text("Ending tidily …" if self._stopping else self._first_work, style="dim")
+        if is_untrained(self._training):  # all is in the line of its validation
+            return Group()
         lines: list[RenderableType] = [self._draw_progress(report), self._draw_numbers(report)]
         if self.first is not None and self.latest is not None:
             lines.append(self._draw_samples(self.first, self.latest))
@@ -89,8 +94,9 @@ class LiveView(View):
         row = Table.grid(expand=True, padding=(0, 1))
         row.add_column(ratio=1)
         row.add_column(no_wrap=True)
-        bar = ProgressBar(total=1.0, completed=report.progress)
-        row.add_row(bar, Text(f"{report.progress:4.0%}  step {report.step:,} of {report.steps:,}{left}"))
+        done = share_done(report)
+        bar = ProgressBar(total=1.0, completed=done)
+        row.add_row(bar, Text(f"{done:4.0%}  step {report.step:,} of {report.steps:,}{left}"))
         return row
 
     def _draw_numbers(self, report: Report) -> Text:
@@ -125,7 +131,7 @@ class LiveView(View):
         row.add_row(*panels)
         return row
 
-    def _say(self) -> None:
+    def _print_lines(self) -> None:
         for line in self.new_lines(self._training):
             self.console.print(Text(escape_controls(line)))
 

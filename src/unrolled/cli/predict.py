@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, takes
+from unrolled.cli.options import Device, Json, Quiet, SkipEmpty, Threads, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import read_lines
 from unrolled.errors import DataError, OptionError
@@ -17,6 +17,7 @@ from unrolled.settings import PredictSettings
 
 if TYPE_CHECKING:
     from unrolled.run import GenerationConfig, InferenceInput, RowPrediction, Run
+    from unrolled.tasks.results import Estimate
 
 CONFIDENCE = {
     "classification": "probability", "multilabel": "probability", "tagging": "probability", "regression": "interval",
@@ -43,14 +44,17 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict for texts, audio, images or numbers: one line each, in the order of the input.
+    """Predict for texts, audio, images or numbers.
 
-    Columns are separated by tabs: for each output its label and the label's probability, then the text. Tags: the
-    tags of all words and the lowest of their probabilities. Numbers: the value and its 95% interval. Generated texts:
-    the text and the sum of its tokens' log-probabilities. A sound or a picture is given as a path, a folder of them,
-    or a table with a column of paths; numbers as a table, or as lines: 0.5 1.2 3. For a .conllu file, its own lines
-    are printed with the tags in their column. An empty cell or line gets an empty prediction. Waiting lines are
-    processed in one batch; a single line is processed at once, so a pipe is not held up.
+    Prints one line per input, in the order of the input. Columns are separated by tabs: for each output its label and
+    the label's probability, then the input. Tags: the tags of all words and the lowest of their probabilities.
+    Numbers: the value and its 95% interval. Generated texts: the text and the sum of its tokens' log-probabilities.
+    For a .conllu file, its own lines are printed with the tags in their column. An empty cell or line gets an empty
+    prediction.
+
+    Audio files and images are given as a path, a folder of them, or a table with a column of paths. Numbers are given
+    as a table, or as lines: 0.5 1.2 3. Waiting lines are processed in one batch. A single line is processed at once,
+    so a pipe is not held up.
 
     \b
     Examples:
@@ -79,12 +83,8 @@ def predict(
         _lines(model, source, text or []),
         top=settings.top, every=settings.every, generation=generation, show_attention=settings.show_attention,
     )  # fmt: skip
-    if not json:
-        note(
-            "\t".join(f"{name}\t{CONFIDENCE[output.kind]}" for name, output in model.outputs.items()) + "\ttext",
-            quiet,
-        )
-    for prediction in _in_order(predictions, skip_empty, json, quiet):
+    heading = "\t".join([*(f"{name}\t{CONFIDENCE[output.kind]}" for name, output in model.outputs.items()), "text"])
+    for prediction in _in_order(predictions, heading, skip_empty, json, quiet):
         if json:
             print_json(prediction.as_dict())
         elif prediction.empty or prediction.error:
@@ -140,10 +140,14 @@ def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | No
 
 
 def _in_order(
-    predictions: Iterable[RowPrediction], skip_empty: bool, json: bool, quiet: bool
+    predictions: Iterable[RowPrediction], heading: str, skip_empty: bool, json: bool, quiet: bool
 ) -> Iterator[RowPrediction]:
-    """All predictions in order. An input that could not be read gets a note with the reason, or an object in JSON.
-    Empty inputs are left out on request, and counted at the end. Raises DataError where nothing could be read."""
+    """All predictions in order. The heading is printed before the first, so not where the input is refused.
+
+    An input that could not be read gets a note with the reason, or an object in JSON. Empty inputs are left out on
+    request, and counted at the end. Raises DataError where nothing could be read.
+    """
+    quiet_heading = quiet or json
     bad = read = empty = 0
     held: list[RowPrediction] = []  # unreadable inputs before the first readable one
     for prediction in predictions:
@@ -151,7 +155,9 @@ def _in_order(
         read += not prediction.error and not prediction.empty
         if not (skip_empty and prediction.empty):
             held.append(prediction)
-        if json or read or not bad:
+        if held and (json or read or not bad):
+            note(heading, quiet_heading)
+            quiet_heading = True
             yield from _with_notes(held, json)
             held = []
     faults = [prediction.error for prediction in held if prediction.error]
@@ -180,37 +186,39 @@ def _with_notes(predictions: Iterable[RowPrediction], json: bool) -> Iterator[Ro
 
 
 def _line(prediction: RowPrediction, outputs: Iterable[str], top: int) -> str:
+    cells = [cell for name in outputs for cell in _cells(prediction, name, top)]
+    return "\t".join([*cells, _in_line(prediction.text)])
+
+
+def _cells(prediction: RowPrediction, name: str, top: int) -> tuple[str, str]:
+    """The cell of an output, and the one after it, see CONFIDENCE. top: number of labels."""
+    if name in prediction.values:
+        return _number_cells(prediction.values[name])
+    if name in prediction.texts:
+        generated = prediction.texts[name]
+        return _in_line(generated.text), f"{generated.score:.3f}"
+    if name in prediction.tags:
+        words = prediction.tags[name]
+        tags = ["|".join(_in_line(label) for label, _ in ranked[:top]) for ranked in words]
+        least = min((ranked[0][1] for ranked in words), default=1.0)
+        return " ".join(tags), f"{least:.3f}"
+    if name in prediction.sets:
+        labels = prediction.sets[name][: len(prediction.predicted_labels(name))]
+    else:
+        labels = prediction.labels[name][:top]
+    return ", ".join(_in_line(label) for label, _ in labels), ", ".join(f"{p:.3f}" for _, p in labels)
+
+
+def _number_cells(numbers: Sequence[Estimate]) -> tuple[str, str]:
+    """The numbers, one per step or a single one, and their intervals."""
     from unrolled.data.cells.written_numbers import write_number
 
-    cells = []
-    for name in outputs:
-        if name in prediction.values:
-            found = prediction.values[name]
-            scales = [one.high - one.low for one in found]
-            values, lows, highs = (
-                [write_number(getattr(one, end), scale) for one, scale in zip(found, scales, strict=True)]
-                for end in ("value", "low", "high")
-            )
-            intervals = ", ".join(f"{low} to {high}" for low, high in zip(lows, highs, strict=True))
-            cells.append(f"{' '.join(values)}\t{intervals}")
-        elif name in prediction.texts:
-            cells.append(f"{_in_line(prediction.texts[name].text)}\t{prediction.texts[name].score:.3f}")
-        elif name in prediction.tags:
-            words = prediction.tags[name]
-            least = min((ranked[0][1] for ranked in words), default=1.0)
-            cells.append(
-                f"{' '.join('|'.join(_in_line(label) for label, _ in ranked[:top]) for ranked in words)}\t{least:.3f}"
-            )
-        else:
-            kept = (
-                prediction.sets[name][: len(prediction.predicted_labels(name))]
-                if name in prediction.sets
-                else prediction.labels[name][:top]
-            )
-            cells.append(
-                "\t".join((", ".join(_in_line(label) for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept)))
-            )
-    return "\t".join([*cells, _in_line(prediction.text)])
+    values, intervals = [], []
+    for one in numbers:
+        value, low, high = (write_number(number, one.high - one.low) for number in (one.value, one.low, one.high))
+        values.append(value)
+        intervals.append(f"{low} to {high}")
+    return " ".join(values), ", ".join(intervals)
 
 
 def _in_line(text: str) -> str:

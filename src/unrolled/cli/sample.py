@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from unrolled.cli.bridge import Device, Json, Quiet, RunPath, Threads, takes
+from unrolled.cli.options import Device, Json, Quiet, RunPath, Threads, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.settings import SampleSettings
 

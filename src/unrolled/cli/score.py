@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, Threads, whole_number
+from unrolled.cli.options import Adapt, Device, Json, Quiet, Threads, whole_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.sample import print_replacements
 from unrolled.errors import DataError, OptionError
@@ -38,7 +38,7 @@ def score(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Print the surprise of each line: finds the unusual lines of a log.
+    """Print the surprise of each line, to find the unusual ones.
 
     Lines are scored as they arrive, in four columns separated by tabs: the line's number, nats per character, its
     rank (the share of validation lines with lower surprise: 0.99 is unusual), and the line.

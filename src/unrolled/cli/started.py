@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-MOST = 120.0  # seconds of a plausible start; an older process did other work before
+LONGEST_START = 120.0  # seconds; an older process did other work before
 
 
 def process_started() -> float:
@@ -17,4 +17,4 @@ def process_started() -> float:
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):
         return now
-    return now - age if 0 <= age <= MOST else now
+    return now - age if 0 <= age <= LONGEST_START else now

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from unrolled.cli.output import note, print_json
-from unrolled.cli.view import View, byte_count, clock, memorisation_line
+from unrolled.cli.view import View, byte_count, clock, is_untrained, memorisation_line, share_done
 
 if TYPE_CHECKING:  # torch is imported only when a command runs
     from unrolled.run import Report, Training
@@ -50,14 +50,15 @@ class LinesView(View):
 
     def begin(self, training: Training) -> None:
         self._training = training
-        self._say()
+        self._print_lines()
 
     def show(self, report: Report) -> None:
         self.keep_sample(report)
-        self._say()
+        self._print_lines()
         for remark in report.notes:
             note(remark)
-        note(report_line(report, self._training.terms.items))
+        if not is_untrained(self._training):  # else all is in the line of its validation
+            note(report_line(report, self._training.terms.items))
 
     def stopping(self) -> None:
         with suppress(OSError):  # a terminal that is gone
@@ -71,9 +72,9 @@ class LinesView(View):
                 (f"At first it {terms.first_heading}", self.first),
                 (f"Now it {terms.newest_heading}", self.latest),
             ):
-                note(f"{title} (step {report.step:,}):\n{indent((report.sample or '')[:PLAIN_SAMPLE])}")
+                note(f"{title} (step {report.step:,}):\n{excerpt(report.sample or '')}")
 
-    def _say(self) -> None:
+    def _print_lines(self) -> None:
         for line in self.new_lines(self._training):
             note(line)
 
@@ -116,7 +117,7 @@ def report_line(report: Report, items: str = "tokens") -> str:
     """A report in one line."""
     left = "" if report.seconds_left is None else f", {clock(report.seconds_left)} left"
     fields = [
-        f"step {report.step:,} of {report.steps:,} ({report.progress:.0%})",
+        f"step {report.step:,} of {report.steps:,} ({share_done(report):.0%})",
         f"{clock(report.seconds)} elapsed{left}",
     ]
     if report.step > 0:  # before the first update there is no training loss and no speed
@@ -131,6 +132,9 @@ def report_line(report: Report, items: str = "tokens") -> str:
     return "  ".join(fields)
 
 
-def indent(text: str) -> str:
-    """Each line two characters to the right."""
-    return "\n".join("  " + line for line in text.splitlines())
+def excerpt(sample: str) -> str:
+    """The beginning of a sample, indented: whole lines, as far as there are several."""
+    shown = sample[:PLAIN_SAMPLE]
+    if len(sample) > PLAIN_SAMPLE and "\n" in shown:
+        shown = shown.rpartition("\n")[0]
+    return "\n".join("  " + line for line in shown.splitlines())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_number
+from unrolled.cli.options import Json, Quiet, RunPath, any_number, takes, whole_number
 from unrolled.cli.output import OutputLost, note, print_json, say
 from unrolled.cli.terminal import open_view, start_facts
 from unrolled.cli.view import View
@@ -40,7 +40,7 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on a text, or on rows of a table, within a budget of minutes.
+    """Train on a text or a table, within a budget of minutes.
 
     Reads the data, plans, trains, shows samples or predictions during training, and keeps the best model in a run
     folder.
@@ -116,9 +116,7 @@ class Interrupts:
         if current_thread() is not main_thread():  # Python receives signals only there
             return self
         for number in STOPPING:
-            if (
-                signal.getsignal(number) is not signal.SIG_IGN
-            ):  # signals that nohup or the shell's & ignores stay ignored
+            if signal.getsignal(number) is not signal.SIG_IGN:  # what nohup or the shell's & ignores stays ignored
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -172,27 +170,24 @@ def train_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json:
         print_json({"kind": "folds", "table": folds.table()})
     else:
         say("\n".join(lines))
-    note(f"Saved to {folds.path}.", quiet or json)
+    note(f"Saved to {folds.path}. To list its runs: {command('runs', '--under', folds.path)}", quiet or json)
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
     summary, fold = training.summary, training.options.fold
     if json:
         facts = summary.as_dict() if summary is not None else {}
-        numbered = {} if fold is None else {"fold": fold}
-        print_json(
-            {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"summary": facts}
-        )
+        end: dict[str, object] = {"kind": "end", "stopped": training.stopped}
+        end |= {} if fold is None else {"fold": fold}
+        print_json(end | start_facts(training) | {"summary": facts})
     elif summary is not None:
         heading = [] if fold is None else [f"Fold {fold} of {training.options.folds}:"]
         say("\n".join([*heading, *summary.lines]))
     if training.stopped:
-        again = fold is not None
-        how = (
-            f"the same command again, with --out {shell_quote(training.folder.parent)}"
-            if again
-            else command("resume", training.folder)
-        )
-        note(f"Stopped. To resume: {how}")
+        if fold is None:
+            resume = command("resume", training.folder)
+        else:
+            resume = f"the same command again, with --out {shell_quote(training.folder.parent)}"
+        note(f"Stopped. To resume: {resume}")
         raise typer.Exit(STOPPED)
     note(f"Saved to {training.folder}. Next: {command(training.terms.next_command, training.folder)}", quiet or json)

@@ -49,20 +49,30 @@ class View(ABC):
         baseline = training.baseline
         lines = {"description": training.description, "plan": training.plan_line}
         if baseline is not None:
-            nats = "" if baseline.validation is None else f": {baseline.validation:.3f} {training.terms.unit}"
-            itself = training.settings.model in UNTRAINED  # the baseline is the requested model
-            lines["baseline"] = f"{'Validation' if itself else 'Baseline'}: {baseline.name}{nats}"
+            nats = "" if baseline.validation is None else f", {baseline.validation:.3f} {training.terms.unit}"
+            heading = "Validation" if is_untrained(training) else "Baseline"
+            lines["baseline"] = f"{heading}: {baseline.name}{nats}"
         new = [line for name, line in lines.items() if name not in self._printed]
         self._printed.update(lines)
         return new
+
+
+def is_untrained(training: Training) -> bool:
+    """Whether only an n-gram is counted or a linear model is fitted: then no updates are reported."""
+    return training.settings.model in UNTRAINED
+
+
+def share_done(report: Report) -> float:
+    """The share of the updates that are done: 1 after the last one, also where time ran out."""
+    return 1.0 if report.step == report.steps else report.progress
 
 
 def memorisation_line(report: Report) -> str | None:
     """How much of the sample is copied verbatim from the training text, where that was measured."""
     if report.copied_longest is None:
         return None
-    share = "" if report.copied_share is None else f", {report.copied_share:.1%} of its 50-character segments"
-    return f"copied verbatim: longest run {report.copied_longest}{share}"
+    share = "" if report.copied_share is None else f", {report.copied_share:.1%} of its 50-token segments"
+    return f"copied verbatim: longest run {report.copied_longest} tokens{share}"
 
 
 def clock(seconds: float) -> str:

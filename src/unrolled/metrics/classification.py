@@ -203,4 +203,4 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
     share, spread = right / rows, Z**2 / rows
     middle = (share + spread / 2) / (1 + spread)
     half = Z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # not beside it by rounding

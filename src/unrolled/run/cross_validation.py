@@ -139,10 +139,10 @@ class Folds:
         figure = self._figure(output)
         found, number = figures[figure], FORMATS[figure].split()[-1].format  # without the name of the metric
         others = [form.format(figures[name]["mean"]) for name, form in OTHER_FORMATS.items() if name in figures]
+        spread = f"from {number(found['least'])} to {number(found['greatest'])}"
         line = (
             f"{output}, {len(self.results)} folds: {FORMATS[figure].format(found['mean'])} on average "
-            f"(standard deviation {number(found['std'])}, from {number(found['least'])} to "
-            f"{number(found['greatest'])})"
+            f"(standard deviation {number(found['std'])}, {spread})"
         )
         return ", ".join([line, *others])
 

@@ -12,11 +12,18 @@ from typing import Any, ClassVar
 class Evaluation(ABC):
     """A run's scores on its own test split, or on other data. A subclass is final."""
 
-    columns: ClassVar[tuple[str, ...]] = ()  # of `wrong`; empty for a task that lists no errors
-    order: ClassVar[str] = ""  # how `wrong` is sorted: "the most confident" first
+    columns: ClassVar[tuple[str, ...]] = ()  # of `errors`; empty for a task that lists no errors
+    order: ClassVar[str] = ""  # how `errors` are sorted: "the most confident" first
 
     split: str  # "test", "validation", or the path of other data
     errors: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
+
+    def errors_line(self, path: str) -> str:
+        """The line that reports the file to which `errors` were written."""
+        if not self.errors:
+            return f"There are no wrong predictions; {path} has only a heading."
+        what = "1 wrong prediction is" if len(self.errors) == 1 else f"{len(self.errors):,} wrong predictions are"
+        return f"{what} in {path}, {self.order} first."
 
     @property
     @abstractmethod

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from unrolled.registry import UNTRAINED
+
 AS_GOOD = 0.002  # a simpler model is selected if it is worse by at most this many nats
 FEWEST_ITEMS = 50  # fewest validation items on which models and weights are selected
 
@@ -40,6 +42,7 @@ def compare_with_baseline(
 ) -> str:
     """Compare a model with a baseline's figure: better or worse only if the figure lies outside the interval."""
     low, high = interval
+    model = UNTRAINED.get(model, (model, ""))[0]
     if math.isnan(low) or math.isnan(high):
         return "Too little data to tell which is better."
     if low <= baseline <= high:

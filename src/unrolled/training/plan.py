@@ -88,7 +88,7 @@ class Plan(Settings):
         return (
             f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows"
             f"{twice} x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, "
-            f"{self.threads} threads"
+            f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
         )
 
 

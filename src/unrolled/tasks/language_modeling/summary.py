@@ -16,7 +16,7 @@ from unrolled.metrics.memorisation import find_copies
 from unrolled.metrics.surprise import Score, Unrolling, evaluate, score_lines
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.options import TrainSettings
+from unrolled.options import longer_minutes
 from unrolled.registry import COUNTED
 from unrolled.tasks.language_modeling.baseline import evaluate_ngram
 from unrolled.tasks.language_modeling.ensemble import score_members
@@ -146,7 +146,7 @@ def compare_with_ngram(model: tuple[float, float], ngram: float) -> int | None:
 def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
     """The command for three times the budget. path: of the text; steps: of the last plan."""
     settings, data = folder.settings, folder.facts["data"]
-    minutes = max(1, round(3 * settings.minutes)) if settings.minutes else None
+    minutes = longer_minutes(settings.minutes) if settings.minutes else None
     again = replace(settings, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
     return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())
 
@@ -223,11 +223,10 @@ def summarise_ngram(
     corpus: Corpus,
     ngram: NGram,
     baseline: Baseline,
-    path: str | Path,
-    settings: TrainSettings,
+    net: str,
     deadline: Deadline = UNLIMITED,
 ) -> LanguageModelingSummary:
-    """The summary of a counted n-gram, which has no baseline. path: of its text; settings: of the run."""
+    """The summary of a counted n-gram, which has no baseline. net: the command that trains a net on the same text."""
     uniform, whole = math.log(corpus.vocabulary.size), corpus.targets("test")
     test = score_test(corpus, ngram, None, deadline) if whole else None
     return LanguageModelingSummary(
@@ -244,7 +243,7 @@ def summarise_ngram(
         copied_longest=None,
         copied_of=0.0,
         test_begun=test is not None and test.tokens < whole,
-        advice=f"Next: see what a trained model adds: {command('train', path, *settings.net_options())}",
+        advice=f"Next: see what a trained model adds: {net}",
     )
 
 

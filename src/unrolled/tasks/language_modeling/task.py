@@ -26,7 +26,7 @@ from unrolled.data.tables.split_folders import check_mostly_readable, find_text_
 from unrolled.data.tables.split_names import complete_splits
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.sampling import decode_stream, sample
-from unrolled.errors import DataError, RunError
+from unrolled.errors import DataError, RunError, command
 from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.metrics.surprise import evaluate
 from unrolled.model.mixture import Mixture
@@ -156,7 +156,7 @@ class LanguageModeling(Task):
     @property
     def selection_note(self) -> str:
         if self.settings.model is None:
-            return "; then the best on validation is selected: this, the n-gram or their ensemble"
+            return "; then the best on validation is selected: this net, the n-gram or their ensemble"
         return "; at the end combined with the n-gram" if self.settings.is_ensemble else ""
 
     @property
@@ -294,9 +294,8 @@ class LanguageModeling(Task):
         if ngram is None:
             raise RunError(f"{run.path} has no counts: call `fit_without_net` first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
-        summary = summarise_ngram(
-            self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE)
-        )
+        net = command("train", path, *self.settings.net_options(longer=run.options.model is None))
+        summary = summarise_ngram(self.corpus, ngram, baseline, net, self._judged_by.share(JUDGED_SHARE))
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_TOKENS, self._judged_by)
         run.write_facts(selected=[COUNTED], ranks=ranks)
         return summary

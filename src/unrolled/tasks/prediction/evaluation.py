@@ -15,7 +15,7 @@ from unrolled.data.dataset.targets import LabelTargets, shown
 from unrolled.data.modalities.base import Ids
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
-from unrolled.metrics.regression import LabelSetScore
+from unrolled.metrics.regression import LabelSetScore, ValueScore
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.prediction.metrics import Score, metric_of
 
@@ -64,6 +64,11 @@ class PredictionEvaluation(Evaluation):
     scores: Mapping[str, Score]
     baselines: Mapping[str, tuple[str, float]] | None  # baselines of the summary, for the run's own test split
     unknown: Mapping[str, UnknownLabels]  # of outputs with labels that the run does not know
+
+    def errors_line(self, path: str) -> str:
+        if self.errors and all(isinstance(score, ValueScore) for score in self.scores.values()):
+            return f"{len(self.errors):,} rows are in {path}, the largest error first."
+        return super().errors_line(path)
 
     @property
     def lines(self) -> list[str]:

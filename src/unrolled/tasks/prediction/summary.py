@@ -44,7 +44,7 @@ class PredictionSummary:
     rows: int = 0  # scored rows of the split; fewer than all if time or memory was short
     rows_of_split: int = 0
     split_method: str = ""  # how the split was made
-    requested: Sequence[str] = ()  # options of the command that trains a net on the same data
+    net_options: Sequence[str] = ()  # of the command that trains a net on the same data
 
     @property
     def lines(self) -> list[str]:
@@ -72,7 +72,7 @@ class PredictionSummary:
         if self.trend is not None:
             lines.append(trend_line(self.trend, self.net))
             return lines
-        (what, how), again = UNTRAINED[self.model], command("train", self.data, *self.requested)
+        (what, how), again = UNTRAINED[self.model], command("train", self.data, *self.net_options)
         return [*lines, f"The {what} is {how}, not trained. Next: see what a net adds: {again}"]
 
     @property
@@ -254,15 +254,16 @@ def summarise_prediction(
 def summarise_single(
     examples: Examples,
     parts: Mapping[str, Member],
-    settings: TrainSettings,
+    net_options: Sequence[str],
     baseline: str,
     deadline: Deadline = UNLIMITED,
 ) -> tuple[PredictionSummary, Selected]:
-    """The summary of a single model, and its temperature for each output."""
+    """The summary of a single model, and its temperature for each output. net_options: of the command that trains a
+    net on the same data."""
     (name,) = parts
     fitted = fit_and_score(examples, parts, {name: [name]}, deadline)
     summary = _summary(examples, fitted, name, False, None, baseline)
-    summary = replace(summary, requested=settings.net_options())
+    summary = replace(summary, net_options=net_options)
     return summary, Selected([name], fitted.weights[name], fitted.reaches[name])
 
 

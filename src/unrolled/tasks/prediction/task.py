@@ -280,8 +280,7 @@ class Prediction(RowTask):
         return baseline
 
     def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        summary, selected = summarise_single(
-            self.examples, self._alone, self.settings, baseline.name, self._judged_by
-        )
+        net = self.settings.net_options(longer=run.options.model is None)
+        summary, selected = summarise_single(self.examples, self._alone, net, baseline.name, self._judged_by)
         run.write_facts(**selected.facts())
         return summary

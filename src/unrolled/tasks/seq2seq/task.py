@@ -154,8 +154,9 @@ class Seq2Seq(RowTask):
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
+        attention = attention_of(self.settings).replace("none", "no")
         summary = summarise_seq2seq(
-            self.name, f"{model} with {attention_of(self.settings)}", self._text_generator(record.model),
+            self.name, f"{model} with {attention} attention", self._text_generator(record.model),
             self.examples,
             deadline, trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
