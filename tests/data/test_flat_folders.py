@@ -3,6 +3,7 @@ rows."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,54 @@ def test_files_side_by_side_ask_for_labels(ending: str, said: str, task: str | N
     assert "a table of files and labels" in str(raised.value)
     assert "--tokenizer" not in str(raised.value)
     assert str(raised.value).count("\n") < 3
+
+
+UNREAD = {
+    "films": (("mp4", "avi"), b"\0\1\2", "videos", ""),
+    "recorded films": (("mp4",), b"\0\0\0\x18ftypisom\0", "videos", ""),
+    "PDFs": (("pdf",), b"%PDF-1.4\0\1", "documents", r"\s?Extract its text: pdftotext \S+/0\.pdf"),
+    "archives": (("zip",), b"PK\3\4\0\1\2", "archives", r"\s?Unpack it, and use its content: unzip \S+/0\.zip"),
+    "damaged archives": (("7z",), b"\0\1\2", "archives", r"\s?Unpack them, and use their content\."),
+    "volumes": (("nii.gz",), b"\0\1\2", "volumes", ""),
+}
+
+
+@pytest.mark.parametrize("task", [None, "classification", "language-modeling"])
+@pytest.mark.parametrize("case", UNREAD)
+def test_files_without_a_reader_are_never_offered_to_be_read_as_bytes(
+    case: str, task: str | None, tmp_path: Path
+) -> None:
+    endings, content, kind, advice = UNREAD[case]
+    for number in range(12):
+        (tmp_path / f"{number}.{endings[number % len(endings)]}").write_bytes(content)
+    if task is None:
+        (tmp_path / "README.txt").write_text("about these files " * 60)
+    with pytest.raises(DataError, match=rf"holds \d+ files.*(\n.*)?There is no reader for {kind}") as raised:
+        info_data(tmp_path, TrainOptions(task=task))
+    assert re.search(rf"(can be read|reader for {kind})\.{advice}$", str(raised.value))
+    assert "--tokenizer" not in str(raised.value) and str(raised.value).count("\n") < 3
+
+
+@pytest.mark.parametrize("tokenizer", ["auto", "byte"])
+def test_the_text_beside_them_is_read_where_it_is_asked_for(tokenizer: str, tmp_path: Path) -> None:
+    path = touch(tmp_path, *(f"{number}.mp4" for number in range(12)))
+    (path / "a.txt").write_text("some text " * 60)
+    options = TrainOptions(task="language-modeling", tokenizer=tokenizer)
+    assert "of text" in info_data(path, options)["description"]
+
+
+def test_drawings_that_are_text_are_a_text(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"{number}.svg").write_text(f"<svg><circle r='{number}'/></svg>" * 20)
+    assert "of text" in info_data(tmp_path)["description"]
+
+
+@pytest.mark.parametrize("content", [b"\0\1\2" * 9, b"\0\0\0\x18ftypisom\0", b"RIFF\0\0\0\0AVI \0"], ids=str)
+def test_a_film_alone_is_not_offered_to_be_read_as_bytes(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(DataError, match=r"is not text: .*\nThere is no reader for videos\.") as raised:
+        info_data(tmp_path / "a.mp4")
+    assert "--tokenizer" not in str(raised.value)
 
 
 def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from unrolled.data.files.look import list_files
 from unrolled.data.tables.open import check_no_tables, open_table
 from unrolled.data.tables.split_folders import find_splits, find_text_splits, labelled_files, unlabelled_note
 from unrolled.data.tables.split_names import split_names
-from unrolled.data.tables.text_folders import label_folders
+from unrolled.data.tables.text_folders import holds_labelled_texts
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.tasks.resolve import inspect_path, resolve
@@ -329,9 +329,9 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
 
 def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:
     fill(tmp_path, "AA", "AB", count=2)
-    assert label_folders(tmp_path)
+    assert holds_labelled_texts(tmp_path)
     (tmp_path / "AA" / "0.txt").write_text("a long text " * 30_000)
-    assert not label_folders(tmp_path)
+    assert not holds_labelled_texts(tmp_path)
 
 
 def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_path: Path) -> None:

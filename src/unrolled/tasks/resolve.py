@@ -14,11 +14,12 @@ from typing import NamedTuple
 from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
 from unrolled.data.files.look import list_files
 from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.flat_folders import check_not_flat
 from unrolled.data.tables.idx import find_idx
-from unrolled.data.tables.media_folders import check_not_flat, is_media_folder
+from unrolled.data.tables.media_folders import is_media_folder
 from unrolled.data.tables.open import check_no_tables, has_header, open_table
 from unrolled.data.tables.split_folders import find_splits
-from unrolled.data.tables.text_folders import label_folders
+from unrolled.data.tables.text_folders import holds_labelled_texts
 from unrolled.data.text.table_column import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import folder_name
@@ -197,7 +198,7 @@ def _look_at_rows(path: str | Path, options: TrainOptions) -> Source:
         return Source(text=True)
     folder = Path(path)
     labelled = options.task == "classification" or not folder.is_dir() or is_media_folder(path) or find_idx(folder)
-    if not labelled and find_splits(folder) is None and not label_folders(folder):
+    if not labelled and find_splits(folder) is None and not holds_labelled_texts(folder):
         return Source(text=True)  # documents: the folders are neither splits nor labels
     return Source(text=False, table=open_table(path, table_options(options)))
 

@@ -34,6 +34,7 @@ PACKED = "Unpack it, and use its content"
 ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
 PICTURE = "Put images into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
 SOUND = "Put audio files into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
+VIDEO = "There is no reader for videos."
 TABLE = "Save it as csv, jsonl or parquet."
 JSON = FileKind("JSON", (".json", ".jsonl", ".ndjson"), "Rename it so that it ends in .json or .jsonl.", text=True)
 
@@ -67,7 +68,13 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"fLaC", FileKind("an audio file (FLAC)", (".flac",), SOUND)),
         (rb"OggS", FileKind("an audio file (Ogg)", (".ogg", ".oga", ".opus"), SOUND)),
         (rb"ID3", FileKind("an audio file (MP3)", (".mp3",), SOUND)),
-        (rb".{4}ftyp", FileKind("a video or an audio file (MP4)", (".mp4", ".m4a", ".mov"), SOUND)),
+        (rb".{4}ftyp(heic|heix|mif1|avif)", FileKind("an image (HEIC or AVIF)", (".heic", ".heif", ".avif"),
+            "Convert it to JPEG or PNG.")),
+        (rb".{4}ftyp", FileKind("a video or an audio file (MP4)", (".mp4", ".m4v", ".m4a", ".mov", ".3gp"),
+            f"{VIDEO} To use its sound: ffmpeg -i FILE NEW.wav")),
+        (rb"RIFF.{4}AVI ", FileKind("a video (AVI)", (".avi",), VIDEO)),
+        (rb"\x1a\x45\xdf\xa3", FileKind("a video (Matroska or WebM)", (".mkv", ".webm"), VIDEO)),
+        (rb"\x00\x00\x01[\xba\xb3]", FileKind("a video (MPEG)", (".mpg", ".mpeg"), VIDEO)),
         (rb"PAR1", FileKind("a parquet file", (".parquet",), "Rename it so that it ends in .parquet.")),
         (rb"\x93NUMPY", FileKind("an npy array", (".npy",), "Rename it so that it ends in .npy.")),
         (rb"ARROW1", FileKind("an Arrow (Feather) file", (".arrow", ".feather"), TABLE)),

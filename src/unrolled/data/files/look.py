@@ -12,29 +12,22 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.data.files.encodings import conversion_advice, describe_binary, first_fault
 from unrolled.data.files.kinds import kind_of_file
+from unrolled.data.files.unsupported import conversion_of, count_endings, most_common_kind, unsupported_kind
 from unrolled.errors import DataError, nearest
 
 MOST_LOST = 3  # most links named in a message
-
-
 CHUNK = 1 << 22  # bytes read at once
-
-
 HEAD_BYTES = 1 << 16  # bytes at a file's beginning that decide whether it is text
-
-
 PLAIN = ("", ".txt", ".text")  # endings of plain text files
-
 
 SYSTEM_FILES = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """Lower-case names of files and folders, not hidden, that operating systems create in the user's folders."""
-
 
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, because it begins with UTF-16's mark
@@ -125,7 +118,7 @@ def open_text_file(path: Path, name: str, any_bytes: bool) -> TextFile:
         if kind is not None and not kind.text:
             raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.advice_for(path)}")
         if found == "binary":
-            raise DataError(f"{describe_binary(path)}\nTo train on its raw bytes: --tokenizer byte")
+            raise DataError(f"{describe_binary(path)}\n{_binary_advice(path)}")
         if found == "other text":
             raise DataError(_not_valid(path))
     elif found in ("other text", "binary"):
@@ -147,12 +140,28 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
             name = path.relative_to(folder).as_posix()
             files.append(TextFile(path, name, file_status(path).st_size, found))
     if not files:
-        others = f"{len(skipped):,} files, none of them UTF-8 text" if skipped else "no files"
-        raise DataError(
-            f"{folder} is a folder without text: it holds {others}. Give a text file or a folder with some;\n"
+        raise _no_text(folder, skipped)
+    return files, skipped
+
+
+def _binary_advice(path: Path) -> str:
+    kind = unsupported_kind(path)
+    return f"There is no reader for {kind}." if kind else "To train on its raw bytes: --tokenizer byte"
+
+
+def _no_text(folder: Path, skipped: Sequence[Path]) -> DataError:
+    """The error for a folder without text. skipped: its files."""
+    others = f"{len(skipped):,} files, none of them UTF-8 text" if skipped else "no files"
+    message = f"{folder} is a folder without text: it holds {others}"
+    if (kind := most_common_kind(skipped)) is not None:
+        advice = conversion_of(skipped, kind)
+        return DataError(f"{message} ({count_endings(skipped)}).\nThere is no reader for {kind}. {advice}".rstrip())
+    if any(detect_encoding(path) == "other text" for path in skipped):
+        return DataError(
+            f"{message}. Give a text file or a folder with some;\n"
             "texts in other encodings can be read with --tokenizer byte, or converted: iconv -t utf-8."
         )
-    return files, skipped
+    return DataError(f"{message}. Give a text file or a folder with some.")
 
 
 def list_files(folder: Path) -> list[Path]:

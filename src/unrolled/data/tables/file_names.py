@@ -11,27 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.cells.cell import IDS, Cell
+from unrolled.data.files.unsupported import UNSUPPORTED, conversion_of, most_common_kind
 from unrolled.data.modalities.table import FILE_MODALITIES
 from unrolled.data.tables.base import TableFile
 from unrolled.errors import DataError, shell_quote
 
 READ = {one.noun: one.endings for one in FILE_MODALITIES.values()}
-UNSUPPORTED = {
-    "videos": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
-    "documents": (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".epub", ".xls", ".xlsx", ".ods", ".ps"),
-    "arrays": (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".safetensors"),
-    "files of records": (".tfrec", ".tfrecord", ".tfrecords", ".bin", ".dat", ".raw", ".lmdb", ".feather", ".arrow"),
-    "archives": (".zip", ".gz", ".bz2", ".xz", ".tar", ".tgz", ".7z", ".rar"),
-    "audio files in AAC, MIDI and the like": (".m4a", ".aac", ".wma", ".amr", ".mid", ".midi", ".ape"),
-    "images in DICOM": (".dcm", ".dicom"),
-    "volumes": (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
-    "raw photographs": (".dng", ".cr2", ".nef", ".arw"),
-    "images in HEIC, SVG and the like": (".heic", ".heif", ".avif", ".svg", ".psd", ".jp2"),
-    "points and shapes": (".pcd", ".ply", ".stl", ".las", ".laz"),
-}  # fmt: skip
-"""Kinds of files that cannot be read, and their endings."""
 TEXTS = {"texts": (".txt", ".md", ".html", ".htm", ".xml", ".json", ".csv", ".tsv", ".jsonl", ".parquet", ".conllu")}
-UNREADABLE = tuple(ending for endings in UNSUPPORTED.values() for ending in endings)
 KINDS = {
     ending: kind for kinds in (READ, UNSUPPORTED, TEXTS) for kind, endings in kinds.items() for ending in endings
 }
@@ -197,17 +183,22 @@ def _named(endings: Counter[str], example: str) -> str:
     elif kind == "texts":
         cure = "Put the texts themselves into the column, or use a folder of them."
     else:
-        cure = no_reader(next(ending for ending in endings if KINDS[ending] == kind))
+        cure = no_reader(kind)
     return f"{start}.\n{cure}"
 
 
-def no_reader(ending: str) -> str:
-    """Say that files with this ending, in small letters, cannot be read; "" if they can, or may."""
-    kind = KINDS.get(ending)
-    if kind not in UNSUPPORTED:
-        return ""
-    readable = " and ".join(f"{noun} ({', '.join(endings[:3])}, …)" for noun, endings in READ.items())
+def no_reader(kind: str, others: str = "") -> str:
+    """Say that files of an unsupported kind cannot be read, and which can. others: more of these, besides media."""
+    readable = others + " and ".join(f"{noun} ({', '.join(endings[:3])}, …)" for noun, endings in READ.items())
     return f"There is no reader for {kind}; only {readable} can be read."
+
+
+def no_reader_for(files: Sequence[Path]) -> str:
+    """Say that most files of a folder cannot be read, with advice; "" if most are of no unsupported kind."""
+    kind = most_common_kind(files)
+    if kind is None:
+        return ""
+    return "\n".join(filter(None, [no_reader(kind, "texts, "), conversion_of(files, kind)]))
 
 
 def _with_ending(folder: Path, words: Sequence[str], least: float) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ from unrolled.data.tables.npy import NpyTable, label_file_names
 from unrolled.data.tables.npz import NpzTable
 from unrolled.data.tables.parquet import ParquetTable
 from unrolled.data.tables.split_names import SPLIT_WORDS
-from unrolled.data.tables.text_folders import ABOUT, FolderTable
+from unrolled.data.tables.text_folders import ABOUT, TextFolder
 from unrolled.errors import DataError, command, shell_quote
 
 FORMATS: dict[str, type[TableFile]] = {
@@ -129,7 +129,7 @@ def _open_folder(path: Path) -> TableFile:
         if idx := find_idx(path):
             table: TableFile = open_idx_folder(path, idx)
         else:
-            table = MediaFolder.open(path) if is_media_folder(path) else FolderTable.open(path)
+            table = MediaFolder.open(path) if is_media_folder(path) else TextFolder.open(path)
     except DataError as error:
         if lost and str(error).count("\n") < 2:
             raise DataError(f"{error}\n{lost}") from None

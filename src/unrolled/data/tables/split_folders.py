@@ -6,34 +6,24 @@ Above: the layout of torchvision's ImageFolder (train/cat/1.png, val/cat/2.png) 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from unrolled.data.files.look import list_files
+from unrolled.data.files.unsupported import count_endings
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.base import TableFile
-from unrolled.data.tables.file_names import no_reader
+from unrolled.data.tables.file_names import no_reader_for
 from unrolled.data.tables.split_names import complete_splits, split_names
 from unrolled.errors import DataError
 
 UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
 APART = re.compile("_.+_")  # folders that are not labels, such as _background_noise_ in Speech Commands
 IMAGE_FOLDERS = ("image", "images", "img", "imgs", "jpegimages")  # never names of labels
-ANNOTATION_FOLDERS = (
-    "label",
-    "labels",
-    "annotation",
-    "annotations",
-    "mask",
-    "masks",
-    "segmentation",
-    "segmentations",
-)
-MOST_ENDINGS = 3  # most file endings named in a message
-
+ANNOTATION_FOLDERS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation",
+                      "segmentations")  # fmt: skip
 OneTable = TypeVar("OneTable", bound=TableFile)
 
 
@@ -61,9 +51,7 @@ class FolderSplits:
 
     splits: Mapping[str, LabelledFiles]
     note: str  # how the folders were understood
-    inner: Mapping[str, str] = field(
-        default_factory=dict
-    )  # split -> the name of its folders, where they are below the label folders
+    inner: Mapping[str, str] = field(default_factory=dict)  # split -> its folders, if below the label folders
 
 
 def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
@@ -247,9 +235,8 @@ def check_mostly_readable(path: Path, taken: int, kind: str, others: Sequence[Pa
     """Raise DataError where more files of a folder cannot be read than can. kind: such as "images"."""
     if taken >= len(others):
         return
-    endings = Counter(file.suffix.lower() or "without ending" for file in others).most_common(MOST_ENDINGS)
-    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings)
-    if not taken and (unread := no_reader(endings[0][0])):
+    listed = count_endings(others)
+    if not taken and (unread := no_reader_for(others)):
         raise DataError(f"{path} holds {len(others):,} files ({listed}).\n{unread}")
     raise DataError(
         f"{path} holds {taken:,} {kind} and {len(others):,} files that cannot be read as such ({listed}).\n"
