@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from fuzzed_files import damage_data, make_arrays, make_folders, make_tables, make_texts
 from kills import in_fork
-from sealing import seal
+from run_checksums import seal
 
 SECONDS, BYTES = 20.0, 1 << 30  # limits of a case
 TINY = ["--steps", "3", "--hidden-size", "4", "--batch-size", "4", "--threads", "1", "--quiet"]

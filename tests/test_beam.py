@@ -148,20 +148,20 @@ def test_no_text_is_found_twice_and_none_is_longer_than_allowed(logits: Tensor, 
         assert one.ended or len(one.tokens) == length
 
 
-def test_an_ended_text_gives_up_its_place() -> None:
+def test_a_finished_text_frees_its_beam() -> None:
     probabilities = torch.tensor([[0.6, 0.4, 0.0], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]], dtype=torch.float64)
     (found,) = beam_search(Chain(probabilities.log()), torch.zeros(1, 1), 1, width=2, length=5, alpha=0.0)
     assert [one.tokens for one in found] == [(), (1,)], "0.6, then 0.4 × 0.9; nothing is followed beyond"
     assert [one.score for one in found] == pytest.approx(torch.tensor([0.6, 0.36]).log().tolist())
 
 
-def test_what_has_no_chance_is_not_written() -> None:
+def test_tokens_of_probability_zero_are_not_generated() -> None:
     never = torch.tensor([[-torch.inf, 0.0, -torch.inf], [0.0, -torch.inf, -torch.inf], [0.0, 0.0, 0.0]])
     (found,) = beam_search(Chain(never), torch.zeros(1, 1), 1, width=3, length=5)
     assert found == [Hypothesis((1,), 0.0, 0.0, True)]
 
 
-def test_a_longer_text_wins_where_length_is_made_up_for() -> None:
+def test_a_longer_text_wins_with_length_normalisation() -> None:
     probabilities = torch.tensor([[0.4, 0.6, 0.0], [0.4, 0.1, 0.5], [0.9, 0.05, 0.05]], dtype=torch.float64)
     assert length_penalty(1, 0.6) == 1.0
     texts = {}
@@ -171,7 +171,7 @@ def test_a_longer_text_wins_where_length_is_made_up_for() -> None:
     assert texts == {0.0: (), 2.0: (1, 2)}
 
 
-def test_no_rows_have_no_texts() -> None:
+def test_zero_rows_give_zero_texts() -> None:
     assert beam_search(Chain(torch.zeros(3, 3)), torch.zeros(0, 1), 0, width=2, length=3) == []
     assert greedy(Chain(torch.zeros(3, 3)), torch.zeros(0, 1), 0, length=3) == []
 
@@ -185,12 +185,12 @@ def test_no_rows_have_no_texts() -> None:
         ({"alpha": float("nan")}, "alpha is nan"),
     ],
 )
-def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:
+def test_invalid_arguments_are_refused(how: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         beam_search(Chain(torch.zeros(3, 3)), torch.zeros(1, 1), 1, **{"width": 2, "length": 3, **how})
 
 
-def test_a_damaged_model_says_so() -> None:
+def test_a_damaged_model_is_reported() -> None:
     damaged = Chain(torch.full((3, 3), float("nan")))
     for search in (lambda: greedy(damaged, torch.zeros(1, 1), 1, length=3),
                    lambda: beam_search(damaged, torch.zeros(1, 1), 1, width=2, length=3)):  # fmt: skip

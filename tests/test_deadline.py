@@ -10,7 +10,7 @@ import pytest
 from unrolled.deadline import UNLIMITED, Deadline, Stopped
 
 
-def test_it_passes_when_its_seconds_are_over_and_so_do_its_parts() -> None:
+def test_it_passes_after_its_seconds_and_so_do_its_shares() -> None:
     ticks = count()
     deadline = Deadline(10, now=lambda: next(ticks))  # made at 0, checked at 1, 2, …
     assert deadline.seconds_left == 9
@@ -29,7 +29,7 @@ def test_without_a_limit_it_never_passes() -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 100.0])
-def test_a_stop_is_seen_by_all_that_come_from_it(seconds: float | None) -> None:
+def test_a_stop_is_seen_by_all_derived_deadlines(seconds: float | None) -> None:
     asked: list[bool] = []
     deadline = Deadline(seconds, lambda: bool(asked))
     part = deadline.share(0.5).within(3)

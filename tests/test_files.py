@@ -38,7 +38,7 @@ def refuse(number: int) -> Any:
     return call
 
 
-def test_a_file_is_written_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_written_and_no_temporary_file_remains(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a", b"one")
     write_atomically(tmp_path / "a", b"")
     assert (tmp_path / "a").read_bytes() == b"" and names(tmp_path) == ["a"]
@@ -101,14 +101,14 @@ def test_a_kill_at_any_point_of_writing_leaves_the_old_or_the_new(tmp_path: Path
     assert int(done.stdout) == 6  # open, write, fsync, replace; the folder's open, fsync
 
 
-def test_sweep_takes_what_was_left_and_nothing_else(tmp_path: Path) -> None:
+def test_only_leftovers_are_removed(tmp_path: Path) -> None:
     for name in (".a.partial-12", "a", ".hidden", "b.partial-12"):
         (tmp_path / name).write_text("")
     assert remove_partial_files(tmp_path) == [tmp_path / ".a.partial-12"]
     assert names(tmp_path) == [".hidden", "a", "b.partial-12"]
 
 
-def test_json_comes_back_and_what_is_not_finite_is_null(tmp_path: Path) -> None:
+def test_json_is_read_back_and_values_that_are_not_finite_are_null(tmp_path: Path) -> None:
     write_json(tmp_path / "a", {"text": "ä\u2028", "list": [1, (2.5, math.inf)], "loss": math.nan})
     assert read_json(tmp_path / "a") == {"text": "ä\u2028", "list": [1, [2.5, None]], "loss": None}
     assert to_json({"a": None}) == '{"a": null}'
@@ -138,7 +138,7 @@ def test_json_that_is_missing_or_unreadable_is_refused(tmp_path: Path) -> None:
         read_json(tmp_path / "a")
 
 
-def test_lines_are_read_but_for_one_that_a_kill_tore(tmp_path: Path) -> None:
+def test_lines_are_read_except_a_torn_last_one(tmp_path: Path) -> None:
     assert read_json_lines(tmp_path / "log") == []
     for step in (1, 2):
         append_line(tmp_path / "log", to_json({"step": step, "text": "a\u2028b\r"}), sync=step == 2)
@@ -157,7 +157,7 @@ def test_a_damaged_line_is_refused(tmp_path: Path, line: str, said: str) -> None
 
 
 @pytest.mark.parametrize("torn", ["", "{", '{"step": 3, "text": "' + "x" * 200_000])
-def test_a_line_that_a_kill_tore_gives_way_to_the_next(torn: str, tmp_path: Path) -> None:
+def test_a_torn_line_is_replaced_by_the_next(torn: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     for before in ("", '{"step": 1}\n{"step": 2}\n'):
         path.write_text(before + torn)

@@ -46,5 +46,5 @@ def test_damaged_inputs_are_refused_or_read(name: str, tmp_path: Path) -> None:
         (99, 0.1, 1, "Traceback (most recent call last):", "a traceback, exit 99"),
     ],
 )
-def test_a_fault_is_seen(code: int, seconds: float, size: int, said: str, fault: str) -> None:
+def test_the_fuzzer_detects_a_planted_fault(code: int, seconds: float, size: int, said: str, fault: str) -> None:
     assert Outcome("run", 1, "nothing", "info run", code, seconds, size, said).fault == fault

@@ -61,7 +61,7 @@ def test_the_wheel_runs_in_an_empty_folder(tmp_path: Path) -> None:
     assert not list(empty.iterdir())
 
 
-def test_an_extra_is_installed_from_the_checkout_and_never_by_a_name_that_anybody_may_take() -> None:
+def test_extras_are_installed_from_the_checkout_not_by_a_public_name() -> None:
     assert install_extra("audio") == "pip install '.[audio]' in unrolled's checkout"
     texts = [path for folder in ("src", "docs") for path in (REPOSITORY / folder).rglob("*.*")]
     for path in [*texts, REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "Makefile"]:
@@ -84,7 +84,7 @@ def test_the_demo_is_set_up_without_tools() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_all_that_it_needs_is_installed_from_an_index(tmp_path: Path) -> None:
+def test_dependencies_are_installed_from_an_index(tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path), "safetensors")
     try:
         reached = subprocess.run(pip, capture_output=True, timeout=INDEX_SECONDS, check=False).returncode == 0

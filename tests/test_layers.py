@@ -73,7 +73,7 @@ def test_circles_imports_from_above_and_files_of_no_layer_are_refused(tmp_path: 
         assert said in out, out
 
 
-def test_names_of_the_run_room_are_imported_from_where_types_say_they_stand() -> None:
+def test_lazy_names_of_the_run_package_have_the_right_modules() -> None:
     tree = ast.parse(Path(run.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0]
     typed = {one.name: node.module for node in imports for one in node.names if one.asname}

@@ -36,7 +36,7 @@ class Size:
         ({"width": 3}, Size), ({"width": 9, "way": "ahead"}, Size),
     ],
 )  # fmt: skip
-def test_what_fits_comes_back(value: Any, kind: Any) -> None:
+def test_a_value_of_the_right_type_is_returned(value: Any, kind: Any) -> None:
     assert check(value, kind, "a.json") is value
 
 
@@ -62,7 +62,7 @@ def test_what_fits_comes_back(value: Any, kind: Any) -> None:
         ({"width": 1, "wat": 1}, Size, "'wat' is present, where no such name was expected"),
     ],
 )
-def test_what_does_not_fit_is_named(value: Any, kind: Any, said: str) -> None:
+def test_a_header_that_does_not_fit_is_reported(value: Any, kind: Any, said: str) -> None:
     with pytest.raises(RunError, match=rf"^a.json is damaged: .*{said}.* Use another run, or train again\.$"):
         check(value, kind, "a.json")
 
@@ -75,7 +75,7 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def test_settings_and_plans_come_back_as_they_were() -> None:
+def test_settings_and_plans_are_restored_from_json() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
     assert TrainOptions.from_json(TrainOptions(minutes=3, model="gru").to_json()).minutes == 3
     assert check(FACTS | {"format": 2}, Facts, "run.json")
@@ -87,12 +87,12 @@ def test_settings_and_plans_come_back_as_they_were() -> None:
     0),
      ("learning_rate", -1.0), ("precision", "float8"), ("twice", None), ("hiden_size", 3)],
 )  # fmt: skip
-def test_a_plan_that_cannot_be_is_refused(name: str, value: Any) -> None:
+def test_an_invalid_plan_is_refused(name: str, value: Any) -> None:
     with pytest.raises(RunError, match=rf"^plan.jsonl, line 1, is damaged: '{name}' is "):
         Plan.from_json(PLAN.to_json() | {name: value}, "plan.jsonl, line 1,")
 
 
-def test_an_update_past_all_sense_is_refused() -> None:
+def test_an_absurd_number_of_updates_is_refused() -> None:
     with pytest.raises(RunError, match=r"an update of 1,048,576 rows x 65,536 steps, and at most 16,777,216"):
         Plan.from_json(replace(PLAN, batch_size=1 << 20, window=1 << 16).to_json())
     assert Plan.from_json(replace(PLAN, batch_size=1 << 10, window=MOST_STEPS >> 10).to_json()).batch_size == 1 << 10

@@ -53,7 +53,7 @@ def test_a_tree_keeps_its_types() -> None:
 
 
 @given(st.integers(0, 6), st.data())
-def test_rows_taken_and_put_back_are_where_they_were(rows: int, data: st.DataObject) -> None:
+def test_rows_taken_and_put_back_are_unchanged(rows: int, data: st.DataObject) -> None:
     state = made(rows)
     chosen = torch.tensor(data.draw(st.lists(st.sampled_from(range(rows)), unique=True) if rows else st.just([])))
     chosen = chosen.to(torch.int64)
@@ -66,7 +66,7 @@ def test_rows_taken_and_put_back_are_where_they_were(rows: int, data: st.DataObj
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4))
-def test_joined_rows_come_apart_again(counts: list[int]) -> None:
+def test_joined_rows_are_separated_again(counts: list[int]) -> None:
     parts = [made(rows, seed) for seed, rows in enumerate(counts)]
     joined, start = states.join(parts), 0
     assert states.row_count(joined) == sum(counts)
@@ -103,7 +103,7 @@ def test_bytes_and_rows_are_counted() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
-def test_a_saved_state_is_read_back_whatever_its_rows(rows: int) -> None:
+def test_a_saved_state_is_restored_for_any_number_of_rows(rows: int) -> None:
     state = made(rows)
     loaded = states.load(states.save(state), like=made(2))
     assert same(loaded, state) and type(loaded[0]) is Outer
@@ -133,7 +133,7 @@ def test_a_state_that_is_not_finite_is_refused(value: float) -> None:
         states.rebuild(made(2), {**states.leaves(made(2)), "layer1": torch.full((2, 1), value)})
 
 
-def test_parts_with_unlike_numbers_of_rows_are_refused() -> None:
+def test_states_with_different_numbers_of_rows_are_refused() -> None:
     with pytest.raises(RunError, match="have 2, 3 rows; equal numbers were expected"):
         states.rebuild(made(2), {**states.leaves(made(2)), "layer1": torch.zeros(3, 1)})
 

@@ -41,7 +41,7 @@ def near(right: list[str], seed: int) -> list[str]:
     ]
 
 
-def test_figures_are_those_of_the_fields_own_programs() -> None:
+def test_scores_equal_sacrebleu_and_jiwer() -> None:
     right = texts(60, 0)
     written = near(right, 1)
     score = score_texts(written, [[text] for text in right])
@@ -59,7 +59,7 @@ def test_figures_are_those_of_the_fields_own_programs() -> None:
         assert low < value < high
 
 
-def test_several_right_texts_count_each() -> None:
+def test_several_reference_texts_count() -> None:
     first, second = texts(30, 0), texts(30, 1)
     written = [near(first, 2)[row] if row % 2 else second[row] for row in range(30)]
     score = score_texts(written, list(zip(first, second, strict=True)))
@@ -74,7 +74,7 @@ def test_several_right_texts_count_each() -> None:
     assert alone.bleu < uneven.bleu < score.bleu
 
 
-def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
+def test_scores_equal_sacrebleu_and_jiwer_to_the_digit() -> None:
     """Texts of any characters, also empty and short ones, with one reference or three."""
     generator = np.random.default_rng(0)
     letters = np.array(list("aab b,.é ß中\u0301\u00a0\n😀X1'\""))
@@ -93,7 +93,7 @@ def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
         ]
 
 
-def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
+def test_an_interval_is_that_of_resampled_rows() -> None:
     """Compared with whole corpora that are resampled row by row and scored from their texts."""
     right = texts(25, 3)
     written, generator = near(right, 4), np.random.default_rng(5)
@@ -129,7 +129,7 @@ def test_bleu_by_the_length_of_sources() -> None:
     ("written", "right", "wer", "exact"),
     [("", "a man", 1.0, 0.0), ("a man", "", 2.0, 0.0), ("", "", 0.0, 1.0), (" ", "", 0.0, 1.0)],
 )
-def test_texts_of_nothing_have_figures(written: str, right: str, wer: float, exact: float) -> None:
+def test_empty_texts_have_scores(written: str, right: str, wer: float, exact: float) -> None:
     score = score_texts([written], [[right]])
     assert (score.bleu, score.wer, score.exact) == (0.0, wer, exact)
     assert 0 <= score.chrf <= 100
@@ -155,7 +155,7 @@ def test_a_line_and_plain_names() -> None:
     assert sum(one["rows"] for one in plain["bleu_by_length"]) == 20
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(DataError, match="no texts to score"):
         score_texts([], [])
     with pytest.raises(DataError, match="2 texts and 1 references"):

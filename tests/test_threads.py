@@ -27,9 +27,7 @@ def test_never_more_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("said", "threads"), [("1", 1), ("2,4", 2), ("64", 3), ("0", 3), ("many", 3), ("", 3)])
-def test_omp_num_threads_is_kept_where_no_option_says_more(
-    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_omp_num_threads_is_kept_without_an_option(said: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.threads.processor_threads", lambda: 3)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert threads_for(None) == threads
@@ -37,7 +35,7 @@ def test_omp_num_threads_is_kept_where_no_option_says_more(
 
 
 @pytest.mark.parametrize(("few", "many", "chosen"), [(1.0, 0.6, 8), (1.0, 100.0, 4), (1.0, 1.0, 8)])
-def test_the_faster_are_taken(few: float, many: float, chosen: int) -> None:
+def test_the_faster_number_of_threads_is_used(few: float, many: float, chosen: int) -> None:
     asked: list[int] = []
 
     def seconds(number: int) -> Iterator[float]:
@@ -49,7 +47,7 @@ def test_the_faster_are_taken(few: float, many: float, chosen: int) -> None:
     assert asked.count(8) <= 3 or chosen == 8  # the slower numbers are not timed to the end
 
 
-def test_a_comparison_ends_with_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timing_threads_ends_with_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("unrolled.threads.time.perf_counter", lambda: now[0])
 
@@ -69,7 +67,7 @@ def test_one_thread_is_not_compared_with_none() -> None:
     assert faster_threads(1, lambda number: iter(())) == 1
 
 
-def test_torch_is_as_it_was_between_what_is_yielded_and_after_an_error() -> None:
+def test_torchs_threads_are_restored_between_yields_and_after_an_error() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -84,7 +82,7 @@ def test_torch_is_as_it_was_between_what_is_yielded_and_after_an_error() -> None
         torch.set_num_threads(before)
 
 
-def test_what_is_left_unfinished_is_closed() -> None:
+def test_an_unfinished_iterator_is_closed() -> None:
     closed = []
 
     def numbers() -> Iterator[int]:

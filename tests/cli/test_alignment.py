@@ -41,7 +41,9 @@ ASKED = {
 
 
 @pytest.mark.parametrize("case", ASKED)
-def test_what_is_empty_has_an_empty_answer_in_its_place(case: str, run: Path, tmp_path: Path, unroll: Unroll) -> None:
+def test_an_empty_input_has_an_empty_prediction_in_its_place(
+    case: str, run: Path, tmp_path: Path, unroll: Unroll
+) -> None:
     name, text = ASKED[case]
     (tmp_path / name).write_text(text)
     result = unroll("predict", run, tmp_path / name)
@@ -58,13 +60,13 @@ def test_what_is_empty_has_an_empty_answer_in_its_place(case: str, run: Path, tm
     assert "1 empty input was left out." in skipped.err
 
 
-def test_an_empty_text_has_an_empty_answer_from_python(run: Path) -> None:
+def test_an_empty_text_has_an_empty_prediction_from_python(run: Path) -> None:
     first, empty = unrolled.load(run).predict(["a fine film", ""])
     assert (first.best("label"), first.empty) == ("yes", False)
     assert (empty.best("label"), empty.empty) == ("", True)
 
 
-def test_evaluation_skips_what_is_empty_on_request(run: Path, tmp_path: Path, unroll: Unroll) -> None:
+def test_evaluation_skips_empty_cells_on_request(run: Path, tmp_path: Path, unroll: Unroll) -> None:
     path = tmp_path / "test.csv"
     path.write_text("text,label\na fine film,yes\n,no\na dull film,\na dull film,no\n")
     refused = unroll("evaluate", run, path)
@@ -105,7 +107,7 @@ def test_evaluation_needs_no_column_of_groups(tmp_path: Path, unroll: Unroll) ->
     assert unroll("evaluate", out).code == 0  # its own split is cut by groups as before
 
 
-def test_what_is_no_text_is_not_predicted_line_by_line(run: Path, tmp_path: Path, unroll: Unroll) -> None:
+def test_a_file_of_another_kind_is_not_predicted_line_by_line(run: Path, tmp_path: Path, unroll: Unroll) -> None:
     for content, words in ((b"PK\x03\x04" + bytes(99), "it is a zip archive"), (b"caf\xe9 film\n", "cp1252")):
         (tmp_path / "t.txt").write_bytes(content)
         result = unroll("predict", run, tmp_path / "t.txt")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import Unroll, check_refused, leaving_no_files, run_command
-from sealing import change_facts
+from run_checksums import change_facts
 
 SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
 SMALL = ("--hidden-size", "8", "--batch-size", "2", "--window", "16", "--threads", "1")
@@ -175,12 +175,12 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
-def test_what_is_wrong_is_said(files: Path, unroll: Unroll, line: str, words: tuple[str, ...]) -> None:
+def test_a_wrong_command_line_is_refused(files: Path, unroll: Unroll, line: str, words: tuple[str, ...]) -> None:
     with leaving_no_files(files):
         check_refused(unroll(*line.split()), *words)
 
 
-def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll) -> None:
+def test_a_long_value_is_shortened_in_the_message(files: Path, unroll: Unroll) -> None:
     result = unroll("train", "text.txt", "--model", 100_000 * "a")
     check_refused(result, "Unknown", "aaa…", "Known: ")
     assert len(result.err) < 1000

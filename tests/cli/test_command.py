@@ -25,7 +25,7 @@ def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> N
     assert "Examples:" in result.out and f"unroll {command}" in result.out
 
 
-def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) -> None:
+def test_without_arguments_the_commands_are_listed_in_ten_lines(unroll: Unroll) -> None:
     result = unroll()
     assert result.code == 0 and len(result.out.splitlines()) == 10
     for command in COMMANDS[:8]:
@@ -33,7 +33,7 @@ def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) 
 
 
 @pytest.mark.alone
-def test_help_is_quick_and_leaves_torch_alone() -> None:
+def test_help_is_quick_and_does_not_import_torch() -> None:
     program = (
         "import sys\nfrom unrolled.cli import main\ncode = main(['train', '--help'])\n"
         "heavy = {'torch', 'numpy'} & set(sys.modules)\nsys.exit(code or ', '.join(heavy) or 0)"
@@ -47,7 +47,7 @@ def test_help_is_quick_and_leaves_torch_alone() -> None:
     assert min(took) < 0.5
 
 
-def test_what_needs_no_model_leaves_torch_alone() -> None:
+def test_commands_without_a_model_do_not_import_torch() -> None:
     older = str(REPOSITORY / "tests" / "run" / "older")
     calls = [[], ["--version"], ["--help"], ["runs", "--under", older], ["runs", "--json", "--under", older]]
     calls += [[*command.split(), "--help"] for command in [*COMMANDS, "predict", "compare"]]
@@ -109,7 +109,7 @@ def test_the_list_of_commands_describes_each_in_whole_sentences(faked: Unroll) -
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 
-def test_quiet_leaves_the_answer_alone(faked: Unroll) -> None:
+def test_quiet_keeps_the_result(faked: Unroll) -> None:
     result = faked("train", "text", "--quiet")
     assert result.err == "" and result.out.startswith("Test part")
 
@@ -134,18 +134,18 @@ def test_resume_passes_the_new_budget_on(faked: Unroll) -> None:
     assert faked("resume", "runs/x", "--minutes", "3", "--steps", "4").code == 2
 
 
-def test_sample_writes_the_prompt_and_goes_on(faked: Unroll) -> None:
+def test_sample_continues_the_prompt(faked: Unroll) -> None:
     assert faked("sample", "--prompt", "Once ", "--seed", "4").out == "Once 04abc\n"
     assert faked("sample", "--count", "2", "--stop", "x").out == "00abc\n\n10abc\n"
 
 
-def test_sample_in_json_is_an_object_a_sample(faked: Unroll) -> None:
+def test_sample_prints_one_json_object_per_sample(faked: Unroll) -> None:
     lines = faked("sample", "--count", "2", "--json", "--prompt", "é").out.splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["00abc", "10abc"]
     assert json.loads(lines[0])["prompt"] == "é"
 
 
-def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
+def test_replaced_characters_are_reported_in_one_line(faked: Unroll) -> None:
     result = faked("sample", "--prompt", "é")
     assert (
         result.err
@@ -154,7 +154,7 @@ def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
     assert faked("sample", "--prompt", "é", "--quiet").err == ""
 
 
-def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
+def test_score_prints_one_line_per_line(faked: Unroll, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"\xef\xbb\xbfaa\r\n\nb\xffb\xc3\xa9\n")
     result = faked("score", "runs/fake", "log")
     lines = [line.split("\t") for line in result.out.split("\n")]
@@ -171,7 +171,7 @@ def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:
     assert lines[0] == {"line": 4, "nats": 4.0, "rank": None, "characters": 5.0, "text": "cccc"}
 
 
-def test_score_answers_standard_input_as_it_comes(tmp_path: Path) -> None:
+def test_score_reads_standard_input_as_it_comes(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, fake_run.__file__, "score", "runs/x", "-", "--quiet"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,

@@ -64,7 +64,7 @@ def test_the_demo_trains_two_minutes_on_pythons_own_text(faked: Unroll) -> None:
     assert commands[0].startswith("unroll sample runs/demo ")
 
 
-def test_the_text_is_written_once(tmp_path: Path) -> None:
+def test_the_demos_text_is_written_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "topics.txt"
     write_topics(path)
     before = path.stat()

@@ -60,7 +60,7 @@ def test_an_empty_path_is_refused_by_every_command(here: Path, unroll: Unroll, w
     assert [path.name for path in here.iterdir()] == ["text.txt"], "nothing is made"
 
 
-def test_what_is_empty_is_named_by_its_option(here: Path, unroll: Unroll) -> None:
+def test_an_empty_value_is_named_by_its_option(here: Path, unroll: Unroll) -> None:
     assert "--valid is named by a path" in unroll("train", "text.txt", "--valid", "", "--steps", "1").err
     assert "--init-from is named by a path" in unroll("train", "text.txt", "--init-from", "", "--steps", "1").err
 

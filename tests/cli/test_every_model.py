@@ -50,7 +50,7 @@ def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> None:
+def test_a_run_of_every_memory_works(name: str, days: Path, tmp_path: Path) -> None:
     run = trained(days, tmp_path / "run", model=name)
     assert len("".join(run.sample(prompt="Day 3", length=40, seed=1))) <= 40
     assert run.evaluate().as_dict()["nats"] < 6
@@ -58,5 +58,5 @@ def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", BPTT_STRATEGIES)
-def test_a_run_by_any_gradient_answers(name: str, days: Path, tmp_path: Path) -> None:
+def test_a_run_with_every_bptt_strategy_works(name: str, days: Path, tmp_path: Path) -> None:
     assert trained(days, tmp_path / "run", bptt=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6

@@ -108,7 +108,9 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_name_in_other_bytes_is_read_trained_on_and_predicted(form: str, tmp_path: Path, unroll: Unroll) -> None:
+def test_a_file_whose_name_is_not_utf8_is_described_trained_on_and_predicted(
+    form: str, tmp_path: Path, unroll: Unroll
+) -> None:
     path = FORMS[form](tmp_path)
     told = unroll("info", path)
     assert told.code == 0, told.err
@@ -123,7 +125,7 @@ def test_a_name_in_other_bytes_is_read_trained_on_and_predicted(form: str, tmp_p
     assert wrong.code == 0 or "--errors lists rows" in wrong.err, wrong.err
 
 
-def test_a_text_of_such_a_name_is_trained_on(tmp_path: Path, unroll: Unroll) -> None:
+def test_a_text_with_such_a_name_is_trained_on(tmp_path: Path, unroll: Unroll) -> None:
     path = tmp_path / f"{NAME}.txt"
     path.write_text("the cat sat on the mat. " * 60)
     assert unroll("info", path).code == 0
@@ -132,7 +134,7 @@ def test_a_text_of_such_a_name_is_trained_on(tmp_path: Path, unroll: Unroll) -> 
     assert unroll("evaluate", tmp_path / "run", path, "--quiet").code == 0
 
 
-def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_a_broken_audio_file_with_such_a_name_is_named(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     from unrolled.data.media.audio import read_audio
     from unrolled.errors import MediaError
@@ -144,7 +146,7 @@ def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> Non
     assert str(raised.value).startswith(str(path))
 
 
-def test_a_page_of_a_comparison_is_written_with_its_name_escaped_and_its_command_quoted(tmp_path: Path) -> None:
+def test_the_page_of_a_comparison_escapes_such_names(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / f"{NAME} it's.txt"
     path.write_text("the cat sat on the mat. " * 60)

@@ -25,7 +25,7 @@ IGNORING = ("sh", "-c", "trap '' HUP; exec \"$@\"", "sh")  # as nohup does
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def test_what_steers_a_terminal_is_escaped_and_nothing_else() -> None:
+def test_control_characters_are_escaped_and_nothing_else() -> None:
     assert escape_controls(f"{EVIL}\tone\ntwo") == f"{SHOWN}\tone\ntwo"
     assert one_line("one\ttwo\nthree") == r"one\ttwo\nthree"
     for kept in ("שלום עולם", "مرحبا\u200cبك", "e\u0301", "👩\u200d🔬", "\u200e", "a\\x1b"):
@@ -86,7 +86,7 @@ def run(*arguments: str, folder: Path, **streams: object) -> subprocess.Complete
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
 @pytest.mark.parametrize("command", ["sample", "train text", "train text --json", "--help", "--version", "info ."])
-def test_a_full_standard_output_is_a_line_and_an_exit_code(command: str, tmp_path: Path) -> None:
+def test_a_full_standard_output_is_one_line_and_an_exit_code(command: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with open("/dev/full", "w") as full:  # noqa: PTH123
         ended = run(*command.split(), folder=tmp_path, stdout=full)
@@ -99,14 +99,14 @@ def test_a_full_standard_output_is_a_line_and_an_exit_code(command: str, tmp_pat
         )
 
 
-def test_a_full_standard_error_costs_no_training(tmp_path: Path) -> None:
+def test_a_full_standard_error_does_not_stop_a_training(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         ended = run("train", "text", folder=tmp_path, stderr=full)
     assert ended.returncode == 0 and b"Test part" in ended.stdout
 
 
 @pytest.mark.parametrize("command", ["train -", "score -"])
-def test_a_closed_standard_input_is_a_line(command: str, tmp_path: Path) -> None:
+def test_a_closed_standard_input_is_one_line(command: str, tmp_path: Path) -> None:
     program = f"import sys; from unrolled.cli import main; sys.exit(main({command.split()!r}))"
     if command != "train -":
         program = (
@@ -120,7 +120,7 @@ def test_a_closed_standard_input_is_a_line(command: str, tmp_path: Path) -> None
     assert "tandard input is closed" in said and "Traceback" not in said
 
 
-def test_a_terminal_that_is_gone_ends_a_training_tidily(tmp_path: Path) -> None:
+def test_a_training_whose_terminal_is_gone_ends_tidily(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen([sys.executable, fake_run.__file__, "train", "slow"], stdin=theirs, stdout=theirs,
                           stderr=theirs, cwd=tmp_path, start_new_session=True,
@@ -154,13 +154,13 @@ LONG = ("info", "train", "predict", "score", "compare", "runs --under", "evaluat
 
 
 @pytest.mark.parametrize("command", LONG)
-def test_a_name_of_more_than_255_bytes_is_a_line(command: str, unroll: Unroll) -> None:
+def test_a_name_of_more_than_255_bytes_is_refused_in_one_line(command: str, unroll: Unroll) -> None:
     result = unroll(*command.split(), "x" * 300)
     assert result.code == 2
     assert "Traceback" not in result.err and 1 <= len(result.err.splitlines()) <= 3
 
 
-def test_a_folder_that_is_gone_is_a_line(tmp_path: Path) -> None:
+def test_a_deleted_working_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     program = f"import os, sys; from unrolled.cli import main; os.rmdir({str(gone)!r}); sys.exit(main(sys.argv[1:]))"

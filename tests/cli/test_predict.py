@@ -53,7 +53,7 @@ def run(trained: tuple[Path, CommandResult], here: Path) -> CommandResult:
     return trained[1]
 
 
-def test_training_tells_what_it_sees_and_what_is_left(run: CommandResult) -> None:
+def test_training_prints_its_data_its_baseline_and_its_run(run: CommandResult) -> None:
     assert "200 rows of csv: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in run.err
     assert "Baseline: linear on" in run.err
     assert "nats per prediction" in run.err
@@ -67,7 +67,7 @@ def test_training_tells_what_it_sees_and_what_is_left(run: CommandResult) -> Non
     assert "always 'yes' " in beside or "always 'no' " in beside
 
 
-def test_lines_are_answered_in_their_order(run: CommandResult, unroll: Unroll, here: Path) -> None:
+def test_predictions_have_the_order_of_the_lines(run: CommandResult, unroll: Unroll, here: Path) -> None:
     (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
     result = unroll("predict", "run", "new.txt")
     assert result.code == 0
@@ -79,7 +79,7 @@ def test_lines_are_answered_in_their_order(run: CommandResult, unroll: Unroll, h
     assert all(0.5 <= float(line[1]) <= 1 for line in lines if line[1])
 
 
-def test_a_text_a_column_or_a_pipe_is_answered_about(
+def test_predictions_for_texts_a_column_and_a_pipe(
     run: CommandResult, unroll: Unroll, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = unroll("predict", "run", "--text", "good", "--text", "bad", "--quiet", "--top", "2")
@@ -111,7 +111,7 @@ def test_a_table_without_the_column_is_refused_before_anything_is_printed(
         assert result.out == ""
 
 
-def test_an_answer_comes_before_the_next_line_does(run: CommandResult, here: Path) -> None:
+def test_a_prediction_is_printed_before_the_next_line_is_read(run: CommandResult, here: Path) -> None:
     code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
@@ -125,7 +125,7 @@ def test_an_answer_comes_before_the_next_line_does(run: CommandResult, here: Pat
     child.stdout.close()
 
 
-def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll) -> None:
+def test_the_newest_run_is_used_where_none_is_named(here: Path, unroll: Unroll) -> None:
     assert unroll("train", "films.csv", *SMALL).code == 0
     (here / "new.txt").write_text("good\n")
     assert unroll("predict", "new.txt", "--quiet").out.startswith("yes")
@@ -136,7 +136,7 @@ def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll)
 
 
 @pytest.mark.slow
-def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Unroll) -> None:
+def test_a_causal_run_predicts_at_every_step(here: Path, unroll: Unroll) -> None:
     requested = ("--model", "gru", "--direction", "causal", "--pool", "last", "--out", "ahead")
     assert unroll("train", "films.csv", *SMALL, *requested).code == 0
     result = unroll("predict", "ahead", "--text", "a good film", "--every", "--quiet")
@@ -144,7 +144,7 @@ def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Un
     assert result.out.splitlines()[-1].startswith("yes")
 
 
-def test_scores_and_mistakes_are_told(run: CommandResult, unroll: Unroll, here: Path) -> None:
+def test_evaluate_prints_scores_and_writes_errors(run: CommandResult, unroll: Unroll, here: Path) -> None:
     result = unroll("evaluate", "run", "--errors", "wrong.csv")
     assert result.code == 0
     assert result.out.startswith("label, test: ")
@@ -173,7 +173,7 @@ def test_scores_and_mistakes_are_told(run: CommandResult, unroll: Unroll, here: 
     assert "the run was trained on this table" in known.out
 
 
-def test_info_tells_of_a_table_and_of_its_run(run: CommandResult, unroll: Unroll) -> None:
+def test_info_describes_a_table_and_its_run(run: CommandResult, unroll: Unroll) -> None:
     result = unroll("info", "films.csv", "--steps", "10")
     assert result.code == 0
     assert "200 rows of csv" in result.out
@@ -182,7 +182,7 @@ def test_info_tells_of_a_table_and_of_its_run(run: CommandResult, unroll: Unroll
     assert json.loads(unroll("info", "films.csv", "--json").out)["rows"] == {"label": {"no": 100, "yes": 100}}
 
 
-def test_json_tells_the_same_to_a_program(here: Path, unroll: Unroll) -> None:
+def test_train_prints_one_json_object_per_line(here: Path, unroll: Unroll) -> None:
     result = unroll("train", "films.csv", *SMALL, "--model", "linear", "--json")
     assert result.code == 2
     result = unroll("train", "films.csv", "--model", "linear", "--json")
@@ -255,7 +255,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "words"), BAD, ids=[command for command, _ in BAD])
-def test_what_is_wrong_is_answered_in_words(
+def test_a_wrong_command_is_refused(
     command: str, words: tuple[str, ...], bad: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bad)
@@ -263,14 +263,14 @@ def test_what_is_wrong_is_answered_in_words(
         check_refused(unroll(*command.split()), *words, notes=("…", "\ttext"))
 
 
-def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_a_text(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text,label\nthis is one text\n" * 30)))
     assert unroll("train", "-", "--steps", "1", "--hidden-size", "8", "--threads", "1", "--out", "piped").code == 0
     assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language-modeling"
 
 
 @pytest.mark.slow
-def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
+def test_folds_are_printed_as_one_table(here: Path, unroll: Unroll) -> None:
     result = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds")
     assert result.code == 0, result.err
     assert "Fold 2 of 2" in result.err
@@ -280,7 +280,7 @@ def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
     assert json.loads(again.out)["table"]["label"]["accuracy"]["mean"] > 0.9
 
 
-def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
+def test_tags_are_written_into_their_column(here: Path, unroll: Unroll) -> None:
     row = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\tkept"
     sentence = "\n".join([row.format(1, "the", "DET"), row.format(2, "cat", "NOUN"), "", ""])
     (here / "t.conllu").write_text((sentence + sentence.replace("cat", "dog")) * 30)
@@ -308,7 +308,7 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     assert "bad.conllu, line 1" in refused.err
 
 
-def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unroll: Unroll) -> None:
+def test_folders_of_texts_are_labels_unless_a_text_is_requested(here: Path, unroll: Unroll) -> None:
     for number, (text, label) in enumerate(ROWS[:60]):
         path = here / "mail" / label / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)

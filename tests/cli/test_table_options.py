@@ -50,7 +50,7 @@ GIVEN = {
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_path: Path, unroll: Unroll) -> None:
+def test_advice_for_a_cell_that_a_run_cannot_read_fits_the_run(command: str, tmp_path: Path, unroll: Unroll) -> None:
     table, run = commas(tmp_path / "t.csv", 2), tmp_path / "run"
     table.write_text(table.read_text().replace(",", "."))
     assert unroll("train", table, "--out", run, *LINEAR).code == 0
@@ -73,7 +73,7 @@ def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_
     assert "--task" not in result.err
 
 
-def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unroll: Unroll) -> None:
+def test_a_run_with_decimal_commas_reads_lines_with_them(tmp_path: Path, unroll: Unroll) -> None:
     run = tmp_path / "run"
     assert unroll("train", commas(tmp_path / "t.csv", 2), "--decimal", ",", "--out", run, *LINEAR).code == 0
     result = unroll("predict", run, "--text", "2,5")
@@ -85,7 +85,7 @@ def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unrol
         assert result.code == 2 and "in the run's training data" in result.err
 
 
-def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:
+def test_decimal_commas_apply_to_csv_only(tmp_path: Path, unroll: Unroll) -> None:
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))
     result = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
@@ -110,7 +110,7 @@ def test_a_table_none_of_whose_labels_are_known_is_not_evaluated(tmp_path: Path,
     assert result.out == ""
 
 
-def test_parts_by_time_are_kept_by_the_run(tmp_path: Path, unroll: Unroll) -> None:
+def test_a_split_by_time_is_stored_in_the_run(tmp_path: Path, unroll: Unroll) -> None:
     rows = [f"{np.datetime64('2020-01-01') + n},{n % 7},{n % 7 + n // 90 * 100}" for n in range(100)]
     table, run = tmp_path / "t.csv", tmp_path / "run"
     table.write_text("\n".join(["date,day,sales", *rows]) + "\n")

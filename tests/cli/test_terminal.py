@@ -42,7 +42,7 @@ FIRST = fake_run.report(0, sample="qqq\x1b[31mz", validation=4.2, best=4.2)
 LATER = fake_run.report(3, sample="to be", validation=1.45, best=1.45, copied_longest=31, copied_share=0.125)
 
 
-def test_the_live_view_shows_what_it_wrote_at_first_beside_what_it_writes_now() -> None:
+def test_the_live_view_shows_the_first_and_the_latest_sample() -> None:
     drawn = frame(120, FIRST, LATER, fake_run.report(4))
     beside = next(line for line in drawn.splitlines() if "qqq" in line)
     assert r"qqq\x1b[31mz" in beside and "to be" in beside
@@ -80,7 +80,7 @@ def test_before_the_first_report_and_while_ending() -> None:
     assert "Ending tidily" in frame(80, FIRST, stopping=True)
 
 
-def test_a_terminal_gets_the_live_view_and_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_terminal_gets_the_live_view_and_is_restored(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {"TERM": "xterm", "PATH": os.environ["PATH"], "COLUMNS": "100", "LINES": "30"}
     with subprocess.Popen(
@@ -102,7 +102,7 @@ def test_a_terminal_gets_the_live_view_and_is_left_as_it_was(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {}])
-def test_plain_lines_where_nothing_can_be_drawn(plain: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_lines_where_there_is_no_terminal(plain: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return bool(plain)

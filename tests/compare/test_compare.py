@@ -46,7 +46,7 @@ def text(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("lag", [1, 3, 20])
-def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> None:
+def test_the_target_of_a_task_is_lag_steps_before(task: str, lag: int) -> None:
     batch = Diagnostic(task, lag, 64, seed=0).batch(5)
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     assert (batch.lengths == inputs.shape[1]).all() and batch.fresh.all()
@@ -70,7 +70,7 @@ def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> No
 
 
 @pytest.mark.slow
-def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not(tmp_path: Path) -> None:
+def test_truncation_shorter_than_the_lag_fails_and_full_bptt_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
         models="gru",
         bptt="full,truncated:k1=4",
@@ -113,7 +113,7 @@ def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
+def test_a_comparison_on_a_text_is_stored_and_shown_on_a_page(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
     settings = CompareSettings(models="lstm,ngram", steps=20, seeds=2, hidden_size=16, out=str(out))
     comparison = Comparison(text, settings)
@@ -149,7 +149,7 @@ def test_a_text_too_small_for_an_interval_is_compared_again_with_the_same_figure
     assert again.write_page("unroll compare") is not None
 
 
-def test_a_torn_line_of_results_costs_no_more_than_that_result(text: Path, tmp_path: Path) -> None:
+def test_a_torn_line_of_results_loses_that_result_only(text: Path, tmp_path: Path) -> None:
     settings = CompareSettings(**SMALL | {"models": "ngram"}, out=str(tmp_path / "c"))
     whole = Comparison(text, settings)
     list(whole)
@@ -179,7 +179,7 @@ def test_a_torn_line_of_results_costs_no_more_than_that_result(text: Path, tmp_p
             Comparison(text, settings)
 
 
-def test_what_failed_is_tried_again(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_trainings_are_tried_again(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = CompareSettings(**SMALL | {"models": "gru", "lag": "2"}, out=str(tmp_path / "c"))
 
     def fail(*_: object) -> Iterator[dict[str, Any]]:
@@ -205,7 +205,7 @@ def test_a_killed_ngram_of_a_comparison_is_counted_again(text: Path, tmp_path: P
     assert comparison.rows()[0]["nats"] < 2 and "failed" not in comparison.rows()[0]
 
 
-def test_how_long_it_takes_in_all_is_said_beforehand(text: Path, tmp_path: Path) -> None:
+def test_the_total_time_is_estimated_beforehand(text: Path, tmp_path: Path) -> None:
     def seconds(line: str) -> float:
         (number, unit) = re.search(r"about ([\d.]+) (s|min|h) in all", line).groups()  # type: ignore[union-attr]
         return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
@@ -223,7 +223,7 @@ def test_how_long_it_takes_in_all_is_said_beforehand(text: Path, tmp_path: Path)
     assert len(lines) == 1 and lines[0].startswith("1 of 2: lstm at lag 1, seed 0; about ")
 
 
-def test_a_folder_of_many_trainings_is_no_link(text: Path, tmp_path: Path) -> None:
+def test_a_folder_of_several_trainings_must_not_be_a_link(text: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "out").symlink_to("mine")
     with pytest.raises(RunError, match=r"out is a link, .*\n--out .*/mine$"):
@@ -236,7 +236,7 @@ def test_a_folder_of_many_trainings_is_no_link(text: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: Path, tmp_path: Path) -> None:
+def test_an_interrupted_comparison_keeps_what_was_done(number: signal.Signals, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
     arguments = ["--models", "lstm,gru", "--steps", "3000", "--hidden-size", "32", "--seeds", "1", "--threads", "1"]
     command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())", "compare"]
@@ -261,7 +261,7 @@ def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_pat
     assert fileio.read_json(tmp_path / "run" / "run.json")["status"] == "stopped"
 
 
-def test_as_many_parameters_within_three_percent() -> None:
+def test_sizes_are_fitted_to_a_number_of_parameters_within_three_percent() -> None:
     task = TextSize(65, 100_000, 1000.0)
     for model in ("lstm", "gru", "transformer", "mingru", "lstm/attention:span=8"):
         size, depth = fit_size(model, 300_000, None, task)
@@ -276,7 +276,7 @@ def row(model: str, *nats: float) -> dict[str, object]:
             "seeds": list(range(len(nats)))}  # fmt: skip
 
 
-def test_the_sentence_says_no_more_than_the_seeds_do() -> None:
+def test_the_sentences_follow_from_the_seeds() -> None:
     rows = [row("lstm", 1.50, 1.51, 1.52), row("gru", 1.60, 1.61, 1.62), row("rnn", 1.50, 1.55, 1.51)]
     said = " ".join(sentences(rows))
     assert "Best on validation: lstm, 1.510" in said
@@ -288,7 +288,7 @@ def test_the_sentence_says_no_more_than_the_seeds_do() -> None:
     assert sentences([*rows, failed])[-1] == "slstm failed: not finite"
 
 
-def test_lists_keep_the_options_of_their_parts() -> None:
+def test_lists_keep_the_options_of_their_entries() -> None:
     assert parse_list("--models", "lstm, attention:span=64,heads=2,gru") == [
         "lstm",
         "attention:span=64,heads=2",
@@ -318,7 +318,7 @@ def test_lists_keep_the_options_of_their_parts() -> None:
         ({"minutes": 1.0, "steps": 5}, "both --minutes and --steps"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_anything_is_made(
+def test_an_impossible_comparison_is_refused_before_anything_is_written(
     options: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     base = {"models": "lstm", "out": str(tmp_path / "c")}
@@ -327,14 +327,14 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_made(
     assert not (tmp_path / "c").exists()
 
 
-def test_a_lag_is_of_tasks_and_a_misspelt_task_is_offered(text: Path) -> None:
+def test_lag_applies_to_tasks_and_a_misspelt_task_is_corrected(text: Path) -> None:
     with pytest.raises(OptionError, match="--lag applies to diagnostic tasks"):
         Comparison(text, CompareSettings(lag="10"))
     with pytest.raises(Exception, match="Did you mean 'recall'"):
         Comparison("recal", CompareSettings())
 
 
-def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
+def test_a_comparison_made_before_an_option_existed_is_resumed(tmp_path: Path) -> None:
     wanted = comparison_facts("copy", CompareSettings())
     del wanted["options"]["no_header"]
     fileio.write_json(tmp_path / "compare.json", wanted)
@@ -354,9 +354,7 @@ def write_letters(folder: Path, names: tuple[str, ...]) -> Path:
 
 
 @pytest.mark.parametrize("names", [("ann", "bob"), ("train/ann", "train/bob", "test/ann", "test/bob")])
-def test_folders_that_a_training_learns_labels_of_are_no_text_in_silence(
-    names: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_folder_of_labelled_files_is_refused_with_advice(names: tuple[str, ...], tmp_path: Path) -> None:
     folder = write_letters(tmp_path / "letters", names)
     wanted = SMALL | {"models": "ngram"}
     with pytest.raises(DataError) as refused:
@@ -374,13 +372,13 @@ def test_folders_that_a_training_learns_labels_of_are_no_text_in_silence(
     assert comparison.rows()[0]["nats"] < 1
 
 
-def test_a_folder_of_documents_is_a_text_without_being_asked(tmp_path: Path) -> None:
+def test_a_folder_of_documents_is_a_text(tmp_path: Path) -> None:
     folder = write_letters(tmp_path / "letters", ("ann",))
     assert "24" not in Comparison(folder, CompareSettings(**SMALL, out=str(tmp_path / "c"))).description
     assert "12" in Comparison(folder, CompareSettings(**SMALL, out=str(tmp_path / "c"))).description
 
 
-def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
+def test_data_without_text_is_not_offered_as_a_text(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.zeros(4))
     with pytest.raises(DataError) as refused:
         Comparison(tmp_path / "a.npz", CompareSettings(**SMALL, out=str(tmp_path / "c")))
@@ -388,6 +386,6 @@ def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"task": "language-modeling"}, {"documents": "line"}, {"no_header": True}])
-def test_how_a_text_is_read_is_asked_of_no_task(options: dict[str, Any], tmp_path: Path) -> None:
+def test_options_for_texts_are_refused_for_tasks(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"applies to texts, and copy is a task\. Leave it out\."):
         Comparison("copy", CompareSettings(**SMALL | options, out=str(tmp_path / "c")))

@@ -52,7 +52,7 @@ def table(tmp_path: Path, header: str, row: Callable[[int], str]) -> Path:
 
 
 @pytest.mark.parametrize("case", [*WRITTEN, *SPANS])
-def test_a_text_is_never_trained_to_write_amounts(case: str, tmp_path: Path) -> None:
+def test_amounts_are_never_learnt_as_generated_texts(case: str, tmp_path: Path) -> None:
     cell, words = WRITTEN.get(case) or (SPANS[case], "Write the number alone")
     path = table(tmp_path, "text,y", lambda n: f"some words {n}x,{cell(n)}")
     with pytest.raises(DataError, match=rf"t\.csv, row 2: 'y' is .*\n.*{words}") as raised:
@@ -84,7 +84,7 @@ def test_texts_with_numbers_in_them_are_read_as_texts(case: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("case", ["addresses", "products", "counted things", "things of many kinds"])
-def test_texts_with_numbers_in_them_are_written(case: str, tmp_path: Path) -> None:
+def test_texts_with_numbers_in_them_are_generated(case: str, tmp_path: Path) -> None:
     path = table(tmp_path, "text,answer", lambda n: f"some words and more of them {n}x,{TEXTS[case](n)}")
     assert read_examples(path, DatasetOptions()).targets["answer"].output.kind == "seq2seq"
 
@@ -122,7 +122,7 @@ def test_dots_alone_make_no_number(tmp_path: Path) -> None:
         read_examples(path, DatasetOptions())
 
 
-def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
+def test_the_column_at_fault_is_named(tmp_path: Path) -> None:
     path = table(tmp_path, "a,b b,c,y", lambda n: f"{n},{'NaN' if n == 40 else n / 4},{n % 3},{n * 1.5}")
     with pytest.raises(
         DataError, match=r"t\.csv, row 40, column 'b b': 'NaN' where numbers were expected\."
@@ -137,7 +137,7 @@ def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
         read_examples(path, DatasetOptions())
 
 
-def test_long_cells_are_looked_at_in_no_time() -> None:
+def test_long_cells_are_checked_quickly() -> None:
     for cell in ("1 " * 30_000, "1," * 30_000, "9" * 59 + "x", "1 234" * 11):
         assert not is_nearly_number(cell)
         unit_of(cell)

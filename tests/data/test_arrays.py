@@ -152,7 +152,7 @@ NPZ: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", NPZ)
-def test_what_is_wrong_with_an_npz_is_said(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_npz_is_refused(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, words = NPZ[case]
     if case == "more than is read":
         monkeypatch.setattr("unrolled.data.tables.npz.MOST_BYTES", 2_000_000_000)
@@ -212,9 +212,7 @@ def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monke
             assert [label for _, label in cells] == [*range(7)]
 
 
-def test_a_file_that_shrinks_while_it_is_read_ends_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.tables.array_blocks.BLOCK", 1 << 14)
     wide = np.zeros((1000, 64))
     np.save(tmp_path / "x.npy", wide)
@@ -236,7 +234,7 @@ def test_a_file_that_shrinks_while_it_is_read_ends_in_a_sentence(
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_no_more_is_held_than_a_block(packed: bool, tmp_path: Path) -> None:
+def test_only_one_block_is_held_in_memory(packed: bool, tmp_path: Path) -> None:
     count = 400 if packed else 100
     path = tmp_path / "x.npy"
     if packed:
@@ -265,7 +263,7 @@ def test_no_more_is_held_than_a_block(packed: bool, tmp_path: Path) -> None:
         ("inputs.npy", "y.npy"),
     ],
 )
-def test_the_labels_of_an_npy_stand_beside_it(inputs: str, labels: str, tmp_path: Path) -> None:
+def test_the_labels_of_an_npy_are_in_a_file_next_to_it(inputs: str, labels: str, tmp_path: Path) -> None:
     np.save(tmp_path / inputs, GREY)
     np.save(tmp_path / labels, np.array(["a", "b", "a", "c"]))
     table = open_table(tmp_path / inputs)
@@ -278,13 +276,13 @@ def test_the_labels_of_an_npy_stand_beside_it(inputs: str, labels: str, tmp_path
     assert open_table(tmp_path / inputs).fingerprint() != before
 
 
-def test_a_word_is_found_whole_and_the_likeliest_name_comes_first() -> None:
+def test_words_in_array_names_decide_their_meaning() -> None:
     assert label_file_names("X.npy") == ["LABELS.npy", "labels.npy", "TARGETS.npy", "targets.npy", "Y.npy", "y.npy"]
     assert label_file_names("extra.npy") == []
     assert label_file_names("train_images.npy")[0] == "train_labels.npy"
 
 
-def test_an_npy_of_two_axes_alone_is_columns_by_number(tmp_path: Path) -> None:
+def test_an_npy_of_two_axes_is_columns_by_number(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", WIDE)
     table = open_table(tmp_path / "a.npy")
     assert table.columns == ("1", "2", "3")
@@ -329,7 +327,7 @@ NPY: dict[str, tuple[dict[str, bytes], str]] = {
 
 
 @pytest.mark.parametrize("case", NPY)
-def test_what_is_wrong_with_an_npy_is_said(case: str, tmp_path: Path) -> None:
+def test_a_wrong_npy_is_refused(case: str, tmp_path: Path) -> None:
     files, words = NPY[case]
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -469,7 +467,7 @@ IDX: dict[str, tuple[dict[str, bytes], str]] = {
 
 
 @pytest.mark.parametrize("case", IDX)
-def test_what_is_wrong_with_an_idx_is_said(case: str, tmp_path: Path) -> None:
+def test_a_wrong_idx_file_is_refused(case: str, tmp_path: Path) -> None:
     files, words = IDX[case]
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -516,7 +514,7 @@ def test_half_a_character_in_an_array_is_named_with_its_row(tmp_path: Path) -> N
         list(open_table(tmp_path / "a.npz").rows(["x", "y"]))
 
 
-def test_a_damaged_archive_is_told_of_in_few_words(tmp_path: Path) -> None:
+def test_a_damaged_archive_has_a_short_message(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     name = "x" * 5_000
     np.savez(path, **{name: np.zeros((4, 2)), "y": np.arange(4)})  # type: ignore[arg-type]
@@ -526,9 +524,7 @@ def test_a_damaged_archive_is_told_of_in_few_words(tmp_path: Path) -> None:
     assert len(str(fault.value)) < 400 + len(str(path))
 
 
-def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_target_with_more_numbers_than_steps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.dataset.read_rows.MOST_TAGS", 8)
     path = tmp_path / "a.npz"
     generator = np.random.default_rng(0)
@@ -537,7 +533,7 @@ def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
         read_examples(path, DatasetOptions())
 
 
-def test_arrays_that_could_each_be_meant_are_refused_by_name(tmp_path: Path) -> None:
+def test_several_arrays_that_could_be_the_input_are_refused(tmp_path: Path) -> None:
     x, y = np.arange(40 * 6, dtype=np.float32).reshape(40, 6), np.arange(40) % 2
     whole: dict[str, Any] = {"x_train": x, "y_train": y, "x_test": x[:10] + 0.5, "y_test": y[:10]}
     np.savez(tmp_path / "good.npz", **whole)

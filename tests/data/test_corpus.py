@@ -46,7 +46,7 @@ def covered(corpus: Corpus) -> np.ndarray:
     test=st.sampled_from([0.0, 0.1, 0.5]),
     seed=st.integers(0, 5),
 )
-def test_parts_are_disjoint_and_cover_the_text(lengths: list[int], valid: float, test: float, seed: int) -> None:
+def test_splits_are_disjoint_and_cover_the_text(lengths: list[int], valid: float, test: float, seed: int) -> None:
     total = sum(lengths)
     starts = np.cumsum([0, *lengths[:-1]])
     layout = plan_splits(starts, total, valid, test, seed)
@@ -166,7 +166,7 @@ def test_the_same_bytes_give_the_same_corpus_however_they_are_chunked(
         assert whole.vocabulary.to_json() == cut.vocabulary.to_json()
 
 
-def test_the_table_comes_from_the_training_part(tmp_path: Path) -> None:
+def test_the_vocabulary_comes_from_the_training_split(tmp_path: Path) -> None:
     text = prose(10_000)
     corpus = read_corpus(write(tmp_path / "a.txt", text[:9000] + text[9000:].replace("a", "ä")))
     assert isinstance(corpus.vocabulary, CharacterVocabulary)
@@ -176,7 +176,7 @@ def test_the_table_comes_from_the_training_part(tmp_path: Path) -> None:
     assert corpus.vocabulary.decode(corpus.tokens[start:stop]) == text[9000:]
 
 
-def test_a_given_table_is_used(tmp_path: Path) -> None:
+def test_a_given_vocabulary_is_used(tmp_path: Path) -> None:
     table = CharacterVocabulary("abc x", "x")
     corpus = read_corpus(write(tmp_path / "a.txt", "ABBA\n"), vocabulary=table, valid=0, test=0)
     assert corpus.vocabulary is table
@@ -211,7 +211,7 @@ def test_a_fingerprint_made_while_reading_is_the_same(tmp_path: Path) -> None:
     assert "2 files without text left out" in corpus.description
 
 
-def test_what_was_understood_is_said_in_a_line(tmp_path: Path) -> None:
+def test_the_description_is_one_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "abc\n" * 1000)
     assert read_corpus(path).description == "4,000 characters of text, 4 different; read as one stream"
     assert read_corpus(path, "line", "byte").description == (
@@ -225,7 +225,7 @@ def test_many_characters_are_read_as_bytes(tmp_path: Path) -> None:
     assert read_corpus(path, tokenizer="char").tokens.dtype == np.uint16
 
 
-def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_segments_are_the_training_text_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = read_corpus(write(tmp_path / "a.txt", prose()), "line")
     text = np.concatenate([corpus.tokens[start:stop] for start, stop in corpus.splits["training"].tolist()])
     whole = list(corpus.training_chunks(len(text), overlap=0))
@@ -242,7 +242,7 @@ def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypa
     assert np.array_equal(np.concatenate(some), np.concatenate(cut[:: -(-len(text) // (len(text) // 4))]))
 
 
-def test_what_is_mapped_from_a_file_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mapped_tokens_are_released_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.vocabulary.store.HELD", 1000)
     store = TokenStore(np.dtype(np.uint16))
     for start in range(0, 200_000, 1000):
@@ -263,7 +263,7 @@ def mapped_bytes() -> int:
 
 
 @pytest.mark.parametrize("documents", ["file", "line"])
-def test_validation_lines_are_whole_lines_of_the_validation_part(tmp_path: Path, documents: str) -> None:
+def test_validation_lines_are_whole_lines_of_the_validation_split(tmp_path: Path, documents: str) -> None:
     text = "\n".join(f"{number} {'x' * (number % 7)}" for number in range(4000))
     corpus = read_corpus(write(tmp_path / "a.txt", text), documents)
     lines = list(corpus.validation_lines())
@@ -280,7 +280,7 @@ def test_validation_lines_are_whole_lines_of_the_validation_part(tmp_path: Path,
         ("ab" * 500, {"valid": "missing.txt"}, "missing.txt: no such file"),
     ],
 )
-def test_text_that_will_not_do_is_refused(tmp_path: Path, text: str, options: dict[str, str], words: str) -> None:
+def test_unusable_text_is_refused(tmp_path: Path, text: str, options: dict[str, str], words: str) -> None:
     with pytest.raises(DataError, match=words):
         read_corpus(write(tmp_path / "a.txt", text), **options)  # type: ignore[arg-type]
 
@@ -294,7 +294,7 @@ def test_text_that_will_not_do_is_refused(tmp_path: Path, text: str, options: di
         ({"test": "nan"}, "--test takes a share .*; got nan"),
     ],
 )
-def test_options_that_there_are_not_are_refused(tmp_path: Path, options: dict[str, str], words: str) -> None:
+def test_invalid_options_are_refused(tmp_path: Path, options: dict[str, str], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         read_corpus(write(tmp_path / "a.txt", prose()), **options)  # type: ignore[arg-type]
 

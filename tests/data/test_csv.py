@@ -130,7 +130,7 @@ def test_the_first_line_may_name_the_delimiter(tmp_path: Path, delimiter: str, m
 
 
 @EVERY
-def test_what_cures_a_short_row_is_said_of_it_alone(tmp_path: Path, delimiter: str) -> None:
+def test_advice_for_a_short_row_is_given_for_it_only(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(DataError, match=r"row 11: 1 cell, where .*\nAdd the missing cells: ") as raised:
         rows(write(tmp_path, lines(delimiter, "a text alone")), "text")
     assert "double quotes" not in str(raised.value)
@@ -173,7 +173,7 @@ def test_a_header_that_looks_like_data_is_said(tmp_path: Path, case: str) -> Non
     assert open_table(tmp_path / "t.csv", TableOptions(header=False)).note == ""
 
 
-def test_what_is_said_of_a_header_stands_in_the_description(tmp_path: Path) -> None:
+def test_notes_about_the_header_are_in_the_description(tmp_path: Path) -> None:
     path = write(tmp_path, "".join(f"number {n},{('pos', 'neg')[n % 2]}\n" for n in range(60)))
     found = info_data(path)["description"]
     assert "the first row is taken as names (number 0, pos); --no-header if it is data" in found
@@ -181,7 +181,7 @@ def test_what_is_said_of_a_header_stands_in_the_description(tmp_path: Path) -> N
     assert "--no-header if it is data" in info_data(path)["description"]
 
 
-def test_columns_without_names_may_stand_beside_those_that_are_used(tmp_path: Path) -> None:
+def test_unused_columns_may_have_no_names(tmp_path: Path) -> None:
     path = write(tmp_path, "v1,v2,,,\n" + "".join(f"{'ab'[n % 2]},text {n},,x,\n" for n in range(20)))
     table = open_table(path)
     assert (table.columns, table.unnamed) == (("v1", "v2"), 3)
@@ -202,7 +202,7 @@ def test_a_column_of_row_numbers_without_a_name_is_passed_over(tmp_path: Path) -
     assert text_column(open_table(write(tmp_path, ",body\n0,one\n1,two\n"))) == "body"
 
 
-def test_names_are_those_of_columns_without_what_stands_around_them(tmp_path: Path) -> None:
+def test_blanks_around_column_names_are_removed(tmp_path: Path) -> None:
     assert open_table(write(tmp_path, "\ufeff text \u00a0, label\na,b\n")).columns == ("text", "label")
     with pytest.raises(DataError, match=r"row 1: .*'text' is there more than once.*\n.*--no-header"):
         open_table(write(tmp_path, "text, text\na,b\n"))

@@ -63,11 +63,11 @@ NONE = [
 
 
 @pytest.mark.parametrize("cell", NONE)
-def test_what_is_no_date_is_none(cell: str) -> None:
+def test_other_text_is_no_date(cell: str) -> None:
     assert read_date(cell) is None
 
 
-def test_one_way_of_writing_serves_a_column() -> None:
+def test_a_column_has_one_notation_of_dates() -> None:
     reader = date_reader(["01/02/2020", "13/02/2020"])
     assert reader is not None
     assert reader("01/02/2020") == moment(2020, 2, 1), "the day stands first, as another cell shows"
@@ -123,7 +123,7 @@ ODD: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_one_odd_row_does_not_end_the_order_of_time(case: str, tmp_path: Path) -> None:
+def test_one_odd_row_keeps_the_split_by_time(case: str, tmp_path: Path) -> None:
     found = read_examples(table(tmp_path, ODD[case](rising(120))), DatasetOptions())
     assert found.split_method == "the last rows by 'date'"
     assert "the last rows by 'date' (1 without a date, or out of order); to draw" in found.description
@@ -143,7 +143,7 @@ UNORDERED: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", UNORDERED)
-def test_rows_in_no_order_are_drawn(case: str, tmp_path: Path) -> None:
+def test_rows_in_no_order_are_split_at_random(case: str, tmp_path: Path) -> None:
     assert (
         read_examples(table(tmp_path, UNORDERED[case](rising(120))), DatasetOptions()).split_method
         == "drawn at random"
@@ -196,7 +196,7 @@ NO_DAYS = {
 
 
 @pytest.mark.parametrize("case", [*DAYS, *NO_DAYS])
-def test_days_without_a_year_are_dates_and_what_looks_like_them_is_none(case: str) -> None:
+def test_days_without_a_year_are_dates_and_similar_cells_are_not(case: str) -> None:
     forms = DAYS.get(case) or NO_DAYS[case]
     cells = [forms[day % len(forms)].format(day) for day in range(4 if "th" in case else 10, 20)]
     if case in ("scores", "amounts"):
@@ -224,7 +224,7 @@ DIGITS: dict[str, tuple[str, Callable[[int], str], bool]] = {
 
 
 @pytest.mark.parametrize("case", DIGITS)
-def test_dates_in_digits_are_neither_read_nor_answered_as_numbers(case: str, tmp_path: Path) -> None:
+def test_dates_in_digits_are_neither_inputs_nor_outputs(case: str, tmp_path: Path) -> None:
     name, cell, dated = DIGITS[case]
     assert holds_dates([cell(n) for n in range(60)], name) == dated
     path = tmp_path / "t.csv"
@@ -251,13 +251,13 @@ def test_stamps_of_minutes_order_the_rows_also_where_they_are_numbers(tmp_path: 
     assert found.columns.inputs == ("a",) and found.columns.time == "x"
 
 
-def test_numbers_that_are_dates_are_learnt_as_numbers_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_dates_in_digits_are_numbers_on_request(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text,date\n" + "".join(f"some words {n},{1900 + n}\n" for n in range(60)))
     assert read_examples(path, DatasetOptions(task="regression")).targets["date"].output.kind == "regression"
 
 
-def test_rows_in_the_order_of_years_are_cut_by_these(tmp_path: Path) -> None:
+def test_rows_in_order_of_years_are_split_by_time(tmp_path: Path) -> None:
     years = [str(1960 + n // 2) for n in range(120)]
     for name, some, time in (
         ("year", years, "year"), ("Year", years[::-1], "Year"), ("year", years[::2] + years[1::2], None),

@@ -21,7 +21,7 @@ def rows(delimiter: str, count: int = 60) -> list[str]:
 
 
 @pytest.mark.parametrize(("delimiter", "said"), [(",", "a comma"), (";", "a semicolon"), ("|", "a bar")])
-def test_a_tsv_without_tabs_is_cut_by_what_parts_its_cells(delimiter: str, said: str, tmp_path: Path) -> None:
+def test_a_tsv_without_tabs_is_read_with_its_real_delimiter(delimiter: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("\n".join([delimiter.join(("text", "size", "label")), *rows(delimiter)]))
     table = open_table(path)
@@ -34,7 +34,7 @@ def test_a_tsv_without_tabs_is_cut_by_what_parts_its_cells(delimiter: str, said:
     )
 
 
-def test_a_tsv_with_tabs_or_of_one_column_is_what_it_was(tmp_path: Path) -> None:
+def test_a_tsv_with_tabs_or_one_column_stays_a_tsv(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("text,x\tlabel,x\n" + "one, two\ta,b\n" * 20)
     assert open_table(path).columns == ("text,x", "label,x")
@@ -45,7 +45,7 @@ def test_a_tsv_with_tabs_or_of_one_column_is_what_it_was(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
-def test_a_delimiter_that_is_named_and_parts_no_cells_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_given_delimiter_that_separates_no_cells_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("\n".join(["sep=;", "text,size,label", *rows(",")]))
     with pytest.raises(DataError, match=r"first line says sep=;, but .* by a comma\.\nWrite sep=, there, or"):
@@ -102,7 +102,7 @@ def test_the_real_texts_look_like_no_table(shakespeare: Path) -> None:
         ),
     ],
 )
-def test_a_first_line_that_is_cut_otherwise_is_told_as_what_it_is(first: str, words: str, tmp_path: Path) -> None:
+def test_a_first_line_with_another_delimiter_is_reported(first: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "my t.csv"
     path.write_text("\n".join([first, *(["text;size;label"] if first[0] == "#" else []), *rows(";")]))
     with pytest.raises(DataError, match=words) as raised:

@@ -19,7 +19,7 @@ ROWS = 20
 
 
 @pytest.mark.parametrize("cell", [LOST, -LOST, 2**63 + 1, 2**64 - 1, str(LOST), f" +{LOST}.0 ", f"-{2**63 + 1}"])
-def test_what_a_float_does_not_hold_is_known(cell: int | str) -> None:
+def test_numbers_that_a_float_rounds_are_detected(cell: int | str) -> None:
     assert is_rounded(cell)
 
 
@@ -27,7 +27,7 @@ def test_what_a_float_does_not_hold_is_known(cell: int | str) -> None:
     2**53, 2**53 + 2, 2**63, 10**22, 1_700_000_000 * 10**9, str(2**63), "9007199254740993.5", "9.007199254740993e15",
     "0.12345678901234567890", 10**400, "9" * 1000, True, 1e300, "1234567890123456", "word", f"{LOST} b", None,
 ])  # fmt: skip
-def test_what_a_float_holds_is_no_fault(cell: object) -> None:
+def test_numbers_that_a_float_holds_are_accepted(cell: object) -> None:
     assert not is_rounded(cell)
 
 
@@ -55,7 +55,7 @@ FORMS = pytest.mark.parametrize("form", [".csv", ".json", ".jsonl", ".parquet", 
 
 @FORMS
 @pytest.mark.parametrize("first", [2**53 + 1, 2**63 + 1])
-def test_answers_past_2_53_are_refused_with_the_row(form: str, first: int, tmp_path: Path) -> None:
+def test_targets_past_2_53_are_refused_with_the_row(form: str, first: int, tmp_path: Path) -> None:
     numbers = [first + 2 * n for n in range(ROWS)]
     path = write(tmp_path / f"t{form}", numbers, [f"text of {n}" for n in range(ROWS)])
     row = 2 if form == ".csv" else 1
@@ -88,7 +88,7 @@ def test_arrays_past_2_53_are_refused_with_the_row(dtype: type, tmp_path: Path) 
     assert float(np.ravel(of(tmp_path / "t.npz").items[4])[1]) == LOST + 1
 
 
-def test_lists_and_several_columns_are_looked_at(tmp_path: Path) -> None:
+def test_lists_and_several_columns_are_checked(tmp_path: Path) -> None:
     rows = [{"x": [n, LOST if n == 3 else 1], "y": n % 2} for n in range(ROWS)]
     (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=rf"row 4: {LOST}, which"):

@@ -39,12 +39,12 @@ INPUTS: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", INPUTS)
-def test_numbers_are_read_together_and_ids_are_not(case: str, tmp_path: Path) -> None:
+def test_numbers_are_one_input_and_ids_are_none(case: str, tmp_path: Path) -> None:
     header, row, inputs = INPUTS[case]
     assert choose_columns(open_table(table(tmp_path / "t.csv", header, row))).inputs == inputs
 
 
-def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
+def test_unused_columns_are_reported_and_an_option_wins(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
     said = "; not read: id; to read others: --input"
     assert said in read_examples(path, DatasetOptions()).description
@@ -53,13 +53,13 @@ def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
     assert said not in given.description
 
 
-def test_an_id_beside_numbers_is_no_answer(tmp_path: Path) -> None:
+def test_an_id_next_to_numbers_is_no_output(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "id,area,rooms,price", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
     columns = choose_columns(open_table(path))
     assert (columns.inputs, columns.outputs) == (("area", "rooms"), ("price",))
 
 
-def test_columns_of_numbers_beside_words_are_named_together_in_the_advice(tmp_path: Path) -> None:
+def test_columns_of_numbers_next_to_words_are_named_together(tmp_path: Path) -> None:
     path = table(tmp_path / "iris.csv", "length,petal width,species", lambda n: f"{n / 7},{n % 5},s{n % 3}")
     with pytest.raises(DataError, match="which is the input is not clear") as told:
         choose_columns(open_table(path))
@@ -79,7 +79,7 @@ ADVISED: dict[str, tuple[str, Callable[[int], str], str]] = {
 
 
 @pytest.mark.parametrize("case", ADVISED)
-def test_what_is_advised_of_numbers_works_when_typed(case: str, tmp_path: Path) -> None:
+def test_advice_about_numbers_works_when_typed(case: str, tmp_path: Path) -> None:
     header, row, advised = ADVISED[case]
     path = table(tmp_path / "t.csv", header, row)
     with pytest.raises(DataError, match="Name it: --input COLUMN --output COLUMN") as told:
@@ -90,7 +90,7 @@ def test_what_is_advised_of_numbers_works_when_typed(case: str, tmp_path: Path) 
     assert (columns.inputs, columns.outputs) == (tuple(inputs.split(",")), (outputs,))
 
 
-def test_numbers_beside_an_answer_that_was_named_are_advised_alone(tmp_path: Path) -> None:
+def test_advice_with_a_named_output_lists_only_numbers(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "area,street,rooms,price", lambda n: f"{n / 7},w{n % 3},{n % 5},{n / 3}")
     with pytest.raises(DataError, match=r"Name it: --input COLUMN\..*\n.*together: --input area,rooms$"):
         choose_columns(open_table(path), None, "price")
@@ -107,7 +107,7 @@ BARE: dict[str, tuple[str, str, Callable[[int], str], str]] = {
 
 
 @pytest.mark.parametrize("case", BARE)
-def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, tmp_path: Path) -> None:
+def test_a_first_row_that_may_be_data_is_reported_with_options_that_work(case: str, tmp_path: Path) -> None:
     name, header, row, advised = BARE[case]
     path = table(tmp_path / name, header, row)
     with pytest.raises(DataError, match=r"is not clear \(the first row is taken as names .* --no-header if") as told:
@@ -126,13 +126,13 @@ def test_a_header_of_names_is_not_said_to_be_data(tmp_path: Path) -> None:
     assert "--no-header" not in str(told.value)
 
 
-def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
+def test_ids_alone_are_not_read_as_amounts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "userId,movieId,rating", lambda n: f"{n % 9},{n % 7},{n % 5 / 2}")
     with pytest.raises(DataError, match="which is the input is not clear"):
         read_examples(path, DatasetOptions(output="rating"))
 
 
-def test_a_label_in_stem_of_its_text_is_asked_about(tmp_path: Path) -> None:
+def test_a_label_in_front_of_its_text_is_refused_with_options(tmp_path: Path) -> None:
     path = table(tmp_path / "sms.tsv", "", lambda n: f"{('ham', 'spam')[n % 2]}\tsee you at {n}")
     with pytest.raises(
         DataError, match=r"'ham' holds few different cells, such as 'spam', and .* --no-header if it is data"
@@ -152,7 +152,7 @@ def test_a_label_in_stem_of_its_text_is_asked_about(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delimiter", ["::", "~", "\x1f"])
-def test_a_delimiter_that_parts_no_cells_is_named(delimiter: str, tmp_path: Path) -> None:
+def test_a_delimiter_that_separates_no_cells_is_named(delimiter: str, tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "", lambda n: delimiter.join((str(n), "a text", "5")))
     with pytest.raises(DataError, match=r"each row has the same number of.*\n.*sed 's/.*/\\t/g' .* > t\.tsv"):
         open_table(path)

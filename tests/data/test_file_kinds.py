@@ -104,7 +104,7 @@ def test_a_text_that_looks_like_a_table_or_a_page_is_a_text_and_says_so(tmp_path
 
 
 @pytest.mark.parametrize("name", ["t.ipynb", "t.geojson"])
-def test_a_notebook_is_told_of_as_json(tmp_path: Path, name: str) -> None:
+def test_a_notebook_is_reported_as_json(tmp_path: Path, name: str) -> None:
     cells = ",".join('{"cell_type": "code", "source": ["1 + 1"]}' for _ in range(40))
     (tmp_path / name).write_text(f'{{\n "cells": [{cells}]\n}}\n')
     assert "it looks like JSON but is read as text" in info_data(tmp_path / name)["description"]
@@ -120,7 +120,7 @@ def test_a_csv_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "content", [CSV, b"a text, and no more", b"[id],text\n1,b\n", b"{a},b\n", b"", b"<x>,y\n", b"%,b\n"]
 )
-def test_plain_text_is_no_other_kind(tmp_path: Path, content: bytes) -> None:
+def test_plain_text_is_of_no_other_format(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t").write_bytes(content)
     assert kind_of_file(tmp_path / "t") is None
 
@@ -191,7 +191,7 @@ def test_the_advice_fits_the_encoding(tmp_path: Path, case: str) -> None:
     assert str(raised.value).count("\n") < 3
 
 
-def test_a_line_far_on_is_named_with_its_cure(tmp_path: Path) -> None:
+def test_a_faulty_line_far_on_is_named_with_advice(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"text,label\n" + "schön,a\n".encode() * 20_000 + b"sch\xf6n,a\n")
     with pytest.raises(DataError, match=r"line 20,002: not valid UTF-8\.\n1 byte is invalid, and the rest is UTF-8"):
         list(open_table(tmp_path / "t.csv").rows(["text"]))
@@ -225,7 +225,7 @@ def packed(name: str) -> bytes:
     ],
 )
 @pytest.mark.parametrize("name", ["gz.txt", "-it's mine.csv", "t"])
-def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: str, tmp_path: Path) -> None:
+def test_the_command_to_unpack_a_file_can_be_typed(name: str, how: str, tool: str, left: str, tmp_path: Path) -> None:
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not here")
     content = packed(how)  # once, because a zip contains the time
@@ -264,7 +264,7 @@ def test_advice_names_the_right_tool_and_the_file(
     assert second.split(": ", 1)[1] == advice.replace("FILE", shlex.quote(str(tmp_path / name)))
 
 
-def test_a_text_about_archives_is_none(tmp_path: Path) -> None:
+def test_a_text_about_archives_is_a_text(tmp_path: Path) -> None:
     for begins in ("BZh is how one begins. ", "7z and Rar! are others. ", "%PDF is another. ", "PK. "):
         (tmp_path / "t.txt").write_text(begins * 50)
         assert kind_of_file(tmp_path / "t.txt") is None

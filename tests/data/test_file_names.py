@@ -95,7 +95,7 @@ def test_names_of_files_that_nothing_reads_are_refused(case: str, tmp_path: Path
     assert detect_input(table, choose_columns(table), "text") == TextInput()
 
 
-def test_ids_are_found_in_the_folders_beside_and_their_ending_is_asked_for(tmp_path: Path) -> None:
+def test_ids_of_files_in_folders_next_to_the_table_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "dog3.jpg").touch()
     table = open_table(written(tmp_path, "id", lambda row: f"dog{row}"))
@@ -105,7 +105,7 @@ def test_ids_are_found_in_the_folders_beside_and_their_ending_is_asked_for(tmp_p
         detect_input(table, choose_columns(table, "id", "label"), None)
 
 
-def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
+def test_texts_and_numbers_are_not_taken_for_file_names(tmp_path: Path) -> None:
     for column, name, kind in (
         ("text", lambda row: f"see a file of {row}.mp4 and more", TextInput()),
         ("name", lambda row: f"Smith{row}", TextInput()),
@@ -136,7 +136,7 @@ def test_the_films_of_fights_are_refused(real_data: Path) -> None:
         detect_input(table, choose_columns(table), None)
 
 
-def test_pictures_beside_a_table_are_not_what_its_numbers_name(tmp_path: Path) -> None:
+def test_numbers_do_not_name_images_next_to_the_table(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "6.png").touch()
     for column, name, kind in (
@@ -152,7 +152,7 @@ def test_pictures_beside_a_table_are_not_what_its_numbers_name(tmp_path: Path) -
         detect_input(table, choose_columns(table), None)
 
 
-def test_an_address_of_a_picture_is_told_as_it_stands(tmp_path: Path) -> None:
+def test_the_url_of_an_image_is_reported_unchanged(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no file 'https://x\.org/0\.png'\. Nothing is downloaded"):
         info_data(written(tmp_path, "image", lambda row: f"https://x.org/{row}.png"))
 
@@ -165,7 +165,7 @@ def test_an_address_of_a_picture_is_told_as_it_stands(tmp_path: Path) -> None:
         ("film", lambda row: f"{row // 5}.mp4"),
     ],
 )
-def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path: Path) -> None:
+def test_file_names_are_no_outputs(column: str, name: Callable[[int], str], tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join([f"text,{column}", *(f"some words {row},{name(row)}" for row in range(60))]))
     with pytest.raises(
@@ -177,7 +177,7 @@ def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path:
         assert "60 rows of csv" in info_data(path, TrainOptions(task=option))["description"]
 
 
-def test_answers_that_look_like_files_now_and_then_are_texts(tmp_path: Path) -> None:
+def test_outputs_that_rarely_look_like_file_names_are_texts(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     targets = ("see a.png", "node.js", "and/or 2", "a.mp3")
     path.write_text("\n".join(["text,answer", *(f"some words {row},{targets[row % 4]} {row}" for row in range(60))]))
@@ -198,7 +198,7 @@ IDS: dict[str, tuple[str, Callable[[int], str]]] = {
 
 
 @pytest.mark.parametrize("case", IDS)
-def test_ids_are_not_read_as_characters_or_numbers(case: str, tmp_path: Path) -> None:
+def test_ids_are_neither_characters_nor_numbers(case: str, tmp_path: Path) -> None:
     column, name = IDS[case]
     table = open_table(written(tmp_path, column, name, 40))
     with pytest.raises(DataError, match=f"'{column}' holds ids, such as '{name(0)}'") as raised:
@@ -208,7 +208,7 @@ def test_ids_are_not_read_as_characters_or_numbers(case: str, tmp_path: Path) ->
     assert detect_input(table, choose_columns(table), "text") == TextInput()
 
 
-def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> None:
+def test_a_column_called_id_that_recurs_or_has_words_is_read(tmp_path: Path) -> None:
     for column, name in (
         ("id", lambda row: f"kind{row % 3}"),
         ("id", lambda row: f"some words {row}"),
@@ -245,5 +245,5 @@ def test_lists_of_names_of_files_are_refused(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "cell", ["see notes.txt and more.txt", ["one", "two.png"], [], "a.png b", "(see a.png here)"]
 )
-def test_words_beside_names_of_files_are_no_list_of_these(cell: object) -> None:
+def test_words_next_to_file_names_are_no_list_of_files(cell: object) -> None:
     assert names_in(cell) == []  # type: ignore[arg-type]

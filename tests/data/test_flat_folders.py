@@ -23,7 +23,9 @@ def touch(folder: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize("task", [None, "classification"])
 @pytest.mark.parametrize(("ending", "said"), [("wav", "audio files"), ("png", "images")])
-def test_files_side_by_side_ask_for_labels(ending: str, said: str, task: str | None, tmp_path: Path) -> None:
+def test_files_in_one_folder_are_refused_for_lack_of_labels(
+    ending: str, said: str, task: str | None, tmp_path: Path
+) -> None:
     path = touch(tmp_path, *(f"{number % 10}_jackson_{number}.{ending}" for number in range(48)), "README.txt")
     with pytest.raises(
         DataError, match=rf"holds 48 {said} without labels, such as 0_jackson_0\.{ending}\."
@@ -83,13 +85,13 @@ def test_a_film_alone_is_not_offered_to_be_read_as_bytes(content: bytes, tmp_pat
     assert "--tokenizer" not in str(raised.value)
 
 
-def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_text_in_such_a_folder_is_read_on_request(tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number}.png" for number in range(48)))
     (path / "a.txt").write_text("some text " * 60)
     assert "of text" in info_data(path, TrainOptions(task="language-modeling"))["description"]
 
 
-def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
+def test_texts_with_a_few_images_are_a_text(tmp_path: Path) -> None:
     path = touch(tmp_path, "cover.png", "map.png", "back.png")
     for chapter in range(4):
         (path / f"{chapter}.txt").write_text(f"chapter {chapter} " * 60)
@@ -99,7 +101,7 @@ def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", [None, "classification"])
 @pytest.mark.parametrize("form", ["{split}/{what}/{number}", "{what}/{split}/{number}", "{what}/{number}"])
 @pytest.mark.parametrize(("about", "ending"), [("labels", "txt"), ("masks", "png"), ("Annotations", "xml")])
-def test_pictures_with_files_about_each_are_refused(
+def test_images_with_an_annotation_file_each_are_refused(
     about: str, ending: str, form: str, task: str | None, tmp_path: Path
 ) -> None:
     for split in ("train", "val"):

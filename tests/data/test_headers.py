@@ -44,7 +44,7 @@ ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_what_does_not_fit_is_named(case: str, tmp_path: Path) -> None:
+def test_a_header_that_does_not_fit_is_reported(case: str, tmp_path: Path) -> None:
     header, row, words = ODD[case]
     with pytest.raises(DataError, match=words) as told:
         open_table(write(tmp_path / "t.csv", header, row))
@@ -62,7 +62,7 @@ FINE: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", FINE)
-def test_what_fits_is_left_alone(case: str, tmp_path: Path) -> None:
+def test_a_header_that_fits_is_accepted(case: str, tmp_path: Path) -> None:
     header, row, names = FINE[case]
     assert open_table(write(tmp_path / "t.csv", header, row)).columns == names
 
@@ -100,7 +100,7 @@ NUMBERED: dict[str, tuple[Callable[[int], str], str]] = {
 
 
 @pytest.mark.parametrize("case", NUMBERED)
-def test_the_same_is_advised_with_and_without_the_option(case: str, tmp_path: Path) -> None:
+def test_advice_is_the_same_with_and_without_the_option(case: str, tmp_path: Path) -> None:
     row, advised = NUMBERED[case]
     path = write(tmp_path / "t.csv", row(0), lambda n: row(n + 1))
     for options, said in (

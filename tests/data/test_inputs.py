@@ -76,7 +76,7 @@ SPELLED: dict[str, tuple[str, list[str], Modality]] = {
 
 
 @pytest.mark.parametrize("case", SPELLED)
-def test_a_csv_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> None:
+def test_the_input_type_of_a_csv_is_detected(case: str, tmp_path: Path) -> None:
     header, rows, expected = SPELLED[case]
     assert found(write_csv(tmp_path / "t.csv", header, rows)) == expected
 
@@ -93,7 +93,7 @@ LISTED: dict[str, tuple[list[Any], Modality]] = {
 
 
 @pytest.mark.parametrize("case", LISTED)
-def test_a_jsonl_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> None:
+def test_the_input_type_of_a_jsonl_is_detected(case: str, tmp_path: Path) -> None:
     cells, expected = LISTED[case]
     rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
     if case == "an empty list among others":
@@ -113,13 +113,13 @@ STACKED: dict[str, tuple[np.ndarray[Any, Any], Modality]] = {
 
 
 @pytest.mark.parametrize("case", STACKED)
-def test_arrays_are_seen_as_what_they_are(case: str, tmp_path: Path) -> None:
+def test_the_input_type_of_arrays_is_detected(case: str, tmp_path: Path) -> None:
     stack, expected = STACKED[case]
     np.savez(tmp_path / "t.npz", x=stack, y=np.arange(3))
     assert found(tmp_path / "t.npz") == expected
 
 
-def test_paths_are_what_they_name_by_their_ending(tmp_path: Path) -> None:
+def test_the_input_type_of_paths_follows_from_their_endings(tmp_path: Path) -> None:
     pillow = pytest.importorskip("PIL.Image")
     pytest.importorskip("soundfile")
     for number in range(3):
@@ -131,7 +131,7 @@ def test_paths_are_what_they_name_by_their_ending(tmp_path: Path) -> None:
     assert found(pictures) == ImageInput(6, 8, grey=True)
 
 
-def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
+def test_a_requested_input_type_overrules_detection(tmp_path: Path) -> None:
     numbers = write_csv(tmp_path / "t.csv", "x,label", ["1,a", "2,b"])
     assert found(numbers, "text") == TextInput()
     np.savez(tmp_path / "t.npz", x=np.zeros((3, 6, 5), np.uint8), y=np.arange(3))
@@ -141,7 +141,7 @@ def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
     assert found(tmp_path / "f.npz", "image") == ImageInput(6, 5, grey=True)
 
 
-def test_the_kind_is_kept_whole() -> None:
+def test_the_input_type_is_restored_from_json() -> None:
     for kind in (TextInput(), VectorInput(3, series=True), AudioInput(RATE), ImageInput(4, 5, grey=True)):
         assert modality_from_json(json.loads(json.dumps(kind.to_json()))) == kind
 
@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_row_that_is_wrong_is_named(case: str, tmp_path: Path) -> None:
+def test_a_wrong_row_is_named(case: str, tmp_path: Path) -> None:
     cells, options, words = REFUSED[case]
     cells = [cells[0], cells[1], *[cells[0]] * 18]
     rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
@@ -192,7 +192,7 @@ def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         examples(tmp_path / "t.npz", input="a,b", output="y")
 
 
-def test_arrays_that_are_no_pictures_are_refused() -> None:
+def test_arrays_that_are_no_images_are_refused() -> None:
     taken = ImageInput(2, 2, grey=True)
     assert taken.read_item((np.full((2, 2), 7.0),), "t, row 1").dtype == np.uint8
     with pytest.raises(DataError, match=r"t, row 1: an image of shape \(3, 2, 1\); \(2, 2, 1\) was expected"):
@@ -221,7 +221,7 @@ def write_steps(path: Path, tags: str, ids: str | None = None, values: str | Non
     return write_csv(path, "id,x,label", rows if values is None else [*rows, values])
 
 
-def test_an_answer_that_never_changes_is_one_and_one_that_does_is_tags(tmp_path: Path) -> None:
+def test_an_output_that_is_constant_in_a_sequence_is_a_label_else_tags(tmp_path: Path) -> None:
     fixed = examples(write_steps(tmp_path / "fixed.csv", "aaabbb"), sequence="id")
     assert fixed.targets["label"].output == LabelOutput(("a", "b"))
     assert len(fixed.numbers) == 20
@@ -231,7 +231,7 @@ def test_an_answer_that_never_changes_is_one_and_one_that_does_is_tags(tmp_path:
     assert tagged.targets["label"].of(np.array([0, 1])).tolist() == [0, 0, 1, 0, 1, 1]
 
 
-def test_what_changes_in_one_of_several_tables_is_tags_in_all(tmp_path: Path) -> None:
+def test_an_output_that_changes_in_one_table_is_tags_in_all(tmp_path: Path) -> None:
     train = write_steps(tmp_path / "train.csv", "aaabbb")
     valid = write_steps(tmp_path / "valid.csv", "aababb")
     found = examples(train, sequence="id", valid=str(valid), test="none")
@@ -240,7 +240,7 @@ def test_what_changes_in_one_of_several_tables_is_tags_in_all(tmp_path: Path) ->
     assert found.targets["label"].of(found.splits["training"][:1]).tolist() == [0, 0, 0]
 
 
-def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
+def test_wrong_sequences_are_refused(tmp_path: Path) -> None:
     again = write_steps(tmp_path / "again.csv", "aaabbb", values="s3,1,a")
     with pytest.raises(DataError, match=r"again\.csv, row 62: 'id' s3 begins again here.*\n?.*sort the table"):
         examples(again, sequence="id")
@@ -259,7 +259,7 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
 # scaling
 
 
-def test_numbers_are_scaled_by_the_training_part_alone(tmp_path: Path) -> None:
+def test_numbers_are_scaled_by_the_training_split_alone(tmp_path: Path) -> None:
     generator = GENERATOR(0)
     rows = [f"{5 + 3 * generator.normal()},{1e-9 * generator.normal()},7,{'ab'[n % 2]}" for n in range(100)]
     others = [f"{1000 * n},{n},{n},{'ab'[n % 2]}" for n in range(20)]
@@ -276,7 +276,7 @@ def test_numbers_are_scaled_by_the_training_part_alone(tmp_path: Path) -> None:
     assert far[2] == 3 - 7
 
 
-def test_all_of_a_picture_is_scaled_as_one() -> None:
+def test_an_image_is_scaled_as_a_whole() -> None:
     pictures = [np.full((2, 2, 1), level, np.uint8) for level in (0, 255)]
     pictures[1][0] = 0
     features = ImageInput(2, 2, grey=True).learn_featurizer(pictures, StepOptions())
@@ -304,7 +304,7 @@ def item_of(kind: Modality) -> Any:
 
 
 @pytest.mark.parametrize("name", NUMERIC_FEATURIZERS)
-def test_features_are_kept_whole(name: str) -> None:
+def test_a_featurizer_is_restored_from_json(name: str) -> None:
     kind, patches = NUMERIC_FEATURIZERS[name]
     features = kind.learn_featurizer([item_of(kind)], StepOptions(stem="patches" if patches else "auto"))
     assert features.kind == name
@@ -345,7 +345,7 @@ def test_damaged_features_are_refused(case: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["audio", "rows", "patches"])
-def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
+def test_augmentation_depends_on_the_generator_alone(name: str) -> None:
     kind, patches = NUMERIC_FEATURIZERS[name]
     item = item_of(kind)
     features = kind.learn_featurizer([item], StepOptions(stem="patches" if patches else "auto"))
@@ -362,7 +362,7 @@ def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
     assert np.array_equal(item, item_of(kind)), "nor is the item changed"
 
 
-def test_vectors_are_never_varied() -> None:
+def test_vectors_are_never_augmented() -> None:
     features = VectorInput(3).learn_featurizer([item_of(VectorInput(3))], StepOptions())
     assert not features.augments
     assert np.array_equal(
@@ -389,7 +389,7 @@ def write_pitches(folder: Path, count: int, bad: int, missing: int = 0) -> Path:
     return write_csv(folder / "t.csv", "sound,label", rows)
 
 
-def test_few_sounds_that_cannot_be_read_are_left_out_counted_and_said(
+def test_a_few_unreadable_audio_files_are_left_out_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("soundfile")
@@ -405,7 +405,7 @@ def test_few_sounds_that_cannot_be_read_are_left_out_counted_and_said(
     assert found.numbers[0] == 5
 
 
-def test_many_sounds_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+def test_many_unreadable_audio_files_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 40, 5)
     told = r"t\.csv: 5 of 40 cannot be read:\n(.*row \d.*wav.*\n){3}and 2 more\.\nUp to 10% would be left out\."
@@ -413,7 +413,7 @@ def test_many_sounds_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         examples(path)
 
 
-def test_arrays_beyond_their_budget_are_made_anew() -> None:
+def test_arrays_beyond_their_budget_are_made_again() -> None:
     made: list[int] = []
 
     def again(number: int) -> Callable[[], np.ndarray[Any, Any]]:
@@ -434,7 +434,7 @@ def test_arrays_beyond_their_budget_are_made_anew() -> None:
     assert made == [3, 2, 3]
 
 
-def test_sounds_beyond_the_budget_are_the_same_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_beyond_the_budget_gives_the_same_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 20, 0)
     kept = examples(path)
@@ -456,7 +456,7 @@ def same(one: RowBatch, other: RowBatch) -> bool:
 
 
 @pytest.mark.parametrize("augmented", [False, True])
-def test_a_batch_hangs_on_its_seed_and_number_alone(augmented: bool, tmp_path: Path) -> None:
+def test_a_batch_depends_on_seed_and_number_alone(augmented: bool, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     whole = examples(write_pitches(tmp_path, 40, 0))
     batches = ExampleBatches(whole, "training", 5, 3, augmented)
@@ -476,7 +476,7 @@ def test_a_batch_hangs_on_its_seed_and_number_alone(augmented: bool, tmp_path: P
      "0x1", "9" * 60_000, 1, 2.5, 10**400, math.nan, math.inf, True, None, [1], np.zeros(2)],
     ids=lambda cell: str(cell)[:12],
 )  # fmt: skip
-def test_cells_are_numbers_at_once_where_each_is_one(cell: Any) -> None:
+def test_columns_of_numbers_are_converted_at_once(cell: Any) -> None:
     found, expected = all_numbers(["7", cell, 0.5]), is_number(cell)
     assert (found is not None) == expected
     if found is not None:

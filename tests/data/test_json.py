@@ -39,7 +39,7 @@ def write(tmp_path: Path, text: str, name: str = "t.json") -> Path:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", ["t.json", "t.jsonl", "T.JSON"])
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
-def test_json_is_a_table_however_it_is_spelled(
+def test_json_is_a_table_in_every_notation(
     tmp_path: Path, spelling: str, name: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "BLOCK", block)
@@ -65,14 +65,14 @@ def test_a_name_that_comes_late_is_a_column(tmp_path: Path, name: str, array: bo
     assert info_data(path, TrainOptions(skip_empty=True))["left_out"] == 60
 
 
-def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
+def test_a_rewritten_file_has_its_new_names(tmp_path: Path) -> None:
     path = write(tmp_path, '{"a": 1}\n')
     assert open_table(path).columns == ("a",)
     os.utime(write(tmp_path, '{"b": 1}\n'), (1, 1))
     assert open_table(path).columns == ("b",)
 
 
-def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_json_is_a_text_on_request(tmp_path: Path) -> None:
     path = write(tmp_path, SPELLINGS["lines"])
     assert "characters of text" in info_data(path, TrainOptions(task="language-modeling"))["description"]
 
@@ -95,7 +95,7 @@ BAD: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_json_that_is_no_table_is_named_with_its_row(tmp_path: Path, case: str) -> None:
+def test_json_that_is_no_table_is_refused_with_its_row(tmp_path: Path, case: str) -> None:
     text, words = BAD[case]
     path = write(tmp_path, text)
     with pytest.raises(DataError, match=words) as raised:
@@ -134,7 +134,7 @@ WHOLE: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", WHOLE)
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_table_within_one_object_is_told_with_what_to_write(case: str, indent: int | None, tmp_path: Path) -> None:
+def test_a_table_within_one_object_is_refused_with_advice(case: str, indent: int | None, tmp_path: Path) -> None:
     value, words = WHOLE[case]
     with pytest.raises(DataError, match=words) as raised:
         open_table(write(tmp_path, json.dumps(value, indent=indent)))
@@ -192,7 +192,7 @@ def test_numbers_are_texts_and_lists_of_words_are_tokens(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("texts", [True, False])
-def test_a_list_among_answers_is_refused_with_the_row(texts: bool, tmp_path: Path) -> None:
+def test_a_list_among_targets_is_refused_with_the_row(texts: bool, tmp_path: Path) -> None:
     rows = [{"text": f"text {n}", "answer": f"words {n if texts else n % 2}"} for n in range(60)]
     rows[12]["answer"] = ["words 0"]  # type: ignore[assignment]
     path = tmp_path / "t.jsonl"
@@ -216,7 +216,7 @@ NESTED = [
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
-def test_objects_in_columns_that_are_not_used_are_no_fault(name: str, tmp_path: Path) -> None:
+def test_objects_in_unused_columns_are_accepted(name: str, tmp_path: Path) -> None:
     rows = [*NESTED, {"text": "the last day", "mood": "a", "late": {"a": 1}}]
     path = tmp_path / name
     path.write_text(json.dumps(rows) if name == "t.json" else "\n".join(map(json.dumps, rows)))
@@ -225,7 +225,7 @@ def test_objects_in_columns_that_are_not_used_are_no_fault(name: str, tmp_path: 
 
 
 @pytest.mark.parametrize("used", ["user", "tags"])
-def test_objects_in_columns_that_are_used_are_to_be_flattened(used: str, tmp_path: Path) -> None:
+def test_objects_in_used_columns_are_refused_with_advice(used: str, tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(NESTED))
     for options in (DatasetOptions(input=used, output="mood"), DatasetOptions(input="text", output=used)):

@@ -15,7 +15,7 @@ FASTTEXT = [f"__label__{'ab'[n % 2]} how to cook rice {n}" for n in range(30)]
 
 
 @pytest.mark.parametrize(("lines", "words"), [(CONLL, "CoNLL-2003 .*--sequence"), (FASTTEXT, "fastText .*a csv")])
-def test_texts_with_labels_say_what_they_look_like(lines: list[str], words: str, tmp_path: Path) -> None:
+def test_texts_that_look_labelled_have_a_note(lines: list[str], words: str, tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     path.write_text("\n".join(lines) + "\n")
     assert re.search(f"looks like .*{words}", read_documents(path).note)

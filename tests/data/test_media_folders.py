@@ -22,7 +22,7 @@ def fill(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_a_folder_of_sounds_is_a_table_with_the_parts_of_its_names(tmp_path: Path) -> None:
+def test_a_folder_of_audio_is_a_table_with_the_fields_of_its_names(tmp_path: Path) -> None:
     fill(
         tmp_path,
         "7/7_jackson_2.wav",
@@ -58,7 +58,7 @@ def test_a_folder_of_sounds_is_a_table_with_the_parts_of_its_names(tmp_path: Pat
         (("a/x.png", "b/y.jpg"), ("image", "label")),
     ],
 )
-def test_names_are_parted_where_all_have_as_many(
+def test_names_are_split_where_all_have_as_many_fields(
     names: tuple[str, ...], columns: tuple[str, ...], tmp_path: Path
 ) -> None:
     table = open_table(fill(tmp_path, *names))
@@ -66,7 +66,7 @@ def test_names_are_parted_where_all_have_as_many(
     assert all(len(row.cells) == len(columns) for row in table.rows(columns))
 
 
-def test_paths_are_whole_and_an_empty_part_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_complete_and_an_empty_field_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, "d/a/_1.png", "d/b/y_2.png")
     monkeypatch.chdir(tmp_path)
     rows = list(open_table("d").rows(["part1", "image"]))
@@ -93,7 +93,7 @@ def test_one_label_is_no_table(tmp_path: Path) -> None:
         open_table(tmp_path)
 
 
-def test_what_stands_around_the_label_folders_is_named(tmp_path: Path) -> None:
+def test_files_next_to_the_label_folders_are_named(tmp_path: Path) -> None:
     fill(tmp_path / "one", "a/1.wav", "a/2.wav")
     fill(tmp_path / "deep", "data/a/1.wav", "data/b/2.wav")
     fill(tmp_path / "deeper", "data/in/a/1.wav", "data/in/b/2.wav")
@@ -111,7 +111,7 @@ def test_what_stands_around_the_label_folders_is_named(tmp_path: Path) -> None:
         assert str(raised.value).count("\n") < 3
 
 
-def test_what_is_no_folder_of_media(tmp_path: Path) -> None:
+def test_other_folders_are_no_media_folders(tmp_path: Path) -> None:
     assert not is_media_folder(tmp_path)
     assert not is_media_folder(tmp_path / "absent")
     assert not is_media_folder(fill(tmp_path / "flat", "1.wav", "2.wav"))
@@ -131,9 +131,7 @@ def test_the_spoken_digits_are_a_table(real_data: Path) -> None:
     assert {speaker for *_, speaker in rows} == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
 
 
-def test_a_file_that_cannot_be_read_is_named_once(
-    unroll: Unroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_is_named_once(unroll: Unroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for row in range(24):
         path = tmp_path / "pics" / "ab"[row % 2] / f"{row}.png"

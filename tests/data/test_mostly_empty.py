@@ -22,7 +22,7 @@ def sentences(path: Path, every: int = 5) -> Path:
     return path
 
 
-def test_a_group_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_path: Path) -> None:
+def test_a_group_in_the_first_row_only_is_to_be_filled_down(tmp_path: Path) -> None:
     path = sentences(tmp_path / "ner.csv")
     with pytest.raises(DataError, match="row 3: 'Sentence #' is empty, as in 480 of 600 rows") as refused:
         read_examples(path, DatasetOptions(input="Word", output="Tag", group="Sentence #"))
@@ -30,7 +30,7 @@ def test_a_group_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_pat
     assert "--skip-empty" not in str(refused.value)
 
 
-def test_a_sequence_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_path: Path) -> None:
+def test_a_sequence_in_the_first_row_only_is_to_be_filled_down(tmp_path: Path) -> None:
     path = sentences(tmp_path / "ner.csv")
     for skip_empty in (False, True):
         options = DatasetOptions(input="Word", output="Tag", sequence="Sentence #", skip_empty=skip_empty)
@@ -38,14 +38,14 @@ def test_a_sequence_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_
             read_examples(path, options)
 
 
-def test_where_most_rows_are_left_out_it_is_said_first(tmp_path: Path) -> None:
+def test_most_rows_left_out_are_reported_first(tmp_path: Path) -> None:
     options = DatasetOptions(input="Word", output="Tag", group="Sentence #", skip_empty=True)
     said = read_examples(sentences(tmp_path / "ner.csv"), options).description
     assert said.startswith("WARNING, 480 of 600 rows left out, each with an empty cell; 120 rows of csv")
     assert said.count("left out") == 1
 
 
-def test_where_few_rows_are_left_out_it_is_said_last(tmp_path: Path) -> None:
+def test_few_rows_left_out_are_reported_last(tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
     path.write_text(
         "text,label\n" + "".join(f"word {row % 9},{'' if row % 10 == 0 else 'ab'[row % 2]}\n" for row in range(100))
@@ -56,7 +56,7 @@ def test_where_few_rows_are_left_out_it_is_said_last(tmp_path: Path) -> None:
     assert said.startswith("90 rows of csv") and "; 10 rows with an empty cell left out" in said
 
 
-def test_an_answer_that_is_mostly_empty_is_no_reason_to_skip(tmp_path: Path) -> None:
+def test_a_mostly_empty_output_is_no_reason_to_skip_rows(tmp_path: Path) -> None:
     for cell in ("", " ", "nan"):
         path = tmp_path / "rare.csv"
         rows = (f"{row},{row % 7 / 2 if row % 4 == 0 else cell}" for row in range(100))

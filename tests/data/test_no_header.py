@@ -25,7 +25,7 @@ def write(path: Path, rows: Sequence[tuple[str, ...]]) -> Path:
     return path
 
 
-def test_columns_without_a_header_are_called_by_their_numbers(tmp_path: Path) -> None:
+def test_columns_without_a_header_are_numbered(tmp_path: Path) -> None:
     table = open_table(write(tmp_path / "t.csv", [("a", "1"), ("b", "2")]), BARE)
     assert table.columns == ("1", "2")
     assert [(row.number, row.cells) for row in table.rows(["2", "1"])] == [(1, ("1", "a")), (2, ("2", "b"))]
@@ -61,12 +61,12 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["t.txt", "t.jsonl"])
-def test_what_has_no_header_by_its_form_refuses_the_option(name: str, tmp_path: Path) -> None:
+def test_formats_without_headers_refuse_the_option(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('{"text": "a"}\n' * 300)
     with pytest.raises(OptionError, match=r"--no-header applies to csv and tsv files; by its name .* is neither"):
         info_data(tmp_path / name, TrainOptions(no_header=True))
 
 
-def test_a_table_that_is_read_as_it_stands_has_no_header_to_leave_out(tmp_path: Path) -> None:
+def test_a_table_read_as_plain_text_refuses_the_option(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="which has no use for --no-header"):
         info_data(write(tmp_path / "t.csv", ROWS), TrainOptions(no_header=True, task="language-modeling"))

@@ -30,7 +30,7 @@ def drawn_anew(k: int) -> list[int]:
     return [int(row) for row in rows[turn * BATCH :][:BATCH]]
 
 
-def test_batches_are_a_function_of_seed_and_number_alone() -> None:
+def test_batches_depend_on_seed_and_number_alone() -> None:
     order = RowOrder(ROWS, BATCH, SEED, by_length)
     assert order.batches_per_epoch == 334
     wanted = [drawn_anew(k) for k in range(3 * 334)]

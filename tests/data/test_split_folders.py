@@ -79,7 +79,7 @@ def test_folders_above_label_folders_are_the_splits(write: Callable[..., Path], 
 
 
 @pytest.mark.parametrize(("there", "cut"), [("test", "validation"), ("valid", "test")])
-def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_path: Path) -> None:
+def test_a_missing_split_is_taken_from_train(there: str, cut: str, tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", f"{there}/pos", f"{there}/neg", count=10)
     examples = read_examples(tmp_path, DatasetOptions())
     other = "validation" if there == "valid" else "test"
@@ -89,7 +89,7 @@ def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_pat
     assert said in examples.description
 
 
-def test_train_alone_is_cut_and_its_labels_are_below_it(tmp_path: Path) -> None:
+def test_train_alone_is_split_and_its_labels_are_below_it(tmp_path: Path) -> None:
     examples = read_examples(fill(tmp_path, "train/pos", "train/neg", count=10), DatasetOptions())
     assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
     assert names_of(examples) == ("neg", "pos")
@@ -121,7 +121,7 @@ def test_aclimdb_has_two_labels_and_its_unlabelled_texts_are_left_out(tmp_path: 
     assert "as one text: --task language-modeling" in examples.description
 
 
-def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
+def test_given_splits_win_and_folds_are_refused(tmp_path: Path) -> None:
     folder = fill(tmp_path / "d", "train/pos", "train/neg", "test/pos", "test/neg", count=10)
     other = fill(tmp_path / "other", "pos", "neg", count=4)
     assert counted(read_examples(folder, DatasetOptions(test=str(other)))) == {
@@ -138,7 +138,7 @@ def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
         read_examples(folder, DatasetOptions(fold=(1, 3)))
 
 
-def test_of_rows_that_are_measured_the_test_split_is_read_alone(tmp_path: Path) -> None:
+def test_evaluation_reads_the_test_split_only(tmp_path: Path) -> None:
     folder = fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
     options: dict[str, Any] = {"valid": "none", "test": "none"}
     examples = read_examples(folder, DatasetOptions(**options), measured=True)
@@ -180,7 +180,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_leaves_it_open_is_refused(case: str, tmp_path: Path) -> None:
+def test_ambiguous_split_folders_are_refused(case: str, tmp_path: Path) -> None:
     names, words = BAD[case]
     with pytest.raises(DataError, match=words) as raised:
         find_splits(fill(tmp_path, *names))
@@ -219,7 +219,7 @@ def test_folders_of_files_that_nothing_reads_are_named_as_such(ending: str, kind
         open_table(tmp_path)
 
 
-def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> None:
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     elsewhere = fill(tmp_path / "elsewhere", "x", count=2)
     folder = fill(tmp_path / "d", "pos", count=1)
     (folder / "neg").symlink_to(elsewhere / "x")
@@ -342,7 +342,7 @@ def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_p
     assert "the splits are the folders train, test (override: --valid --test)" in task.description
 
 
-def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
+def test_a_split_that_is_not_read_is_reported(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{split}/{label}" for split in ("train", "val", "test") for label in ("pos", "neg")), count=10)
     said = read_examples(tmp_path, DatasetOptions(test=0.2)).description
     assert f"{tmp_path / 'test'} is not read, because --test is given" in said
@@ -361,7 +361,7 @@ def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
         ({"task": "classification", "input_type": "text"}, False),
     ],
 )
-def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
+def test_tables_for_each_label_are_characters_only_on_request(
     options: dict[str, Any], refused: bool, tmp_path: Path
 ) -> None:
     for name in ("walk", "run"):
@@ -372,7 +372,7 @@ def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
         inspect_path(tmp_path, TrainOptions(**options))
 
 
-def test_what_systems_leave_in_folders_is_no_file_of_it(tmp_path: Path) -> None:
+def test_files_that_systems_leave_in_folders_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, "pos", "neg", "__MACOSX/pos", "pos/@eaDir", ".git", "pos/.ipynb_checkpoints", count=2)
     for name in ("Thumbs.db", "pos/Thumbs.db", "neg/desktop.ini", ".DS_Store", "neg/.DS_Store"):
         (tmp_path / name).write_text("left here")
@@ -394,16 +394,14 @@ def test_what_systems_leave_in_folders_is_no_file_of_it(tmp_path: Path) -> None:
         ("_a_ _b_", "_a_ _b_", "_a_, _b_ are labels like the others"),
     ],
 )
-def test_folders_set_apart_by_their_names_are_no_labels_in_silence(
-    names: str, labels: str, said: str, tmp_path: Path
-) -> None:
+def test_folders_set_apart_by_their_names_are_reported(names: str, labels: str, said: str, tmp_path: Path) -> None:
     fill(tmp_path, *names.split(), count=2)
     found = labelled_files(tmp_path, list_files(tmp_path))
     assert sorted(found.labels) == labels.split()
     assert said in unlabelled_note(found) and bool(said) == bool(unlabelled_note(found))
 
 
-def test_a_file_beside_the_folders_of_labels_is_said_to_be_left_out(tmp_path: Path) -> None:
+def test_a_file_next_to_the_label_folders_is_reported_as_left_out(tmp_path: Path) -> None:
     for label in "ab":
         (tmp_path / label).mkdir()
         for number in range(5):

@@ -50,7 +50,7 @@ SPELLINGS: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_table_is_read_the_same_however_it_is_spelled(spelling: str, tmp_path: Path) -> None:
+def test_a_table_is_read_the_same_in_every_notation(spelling: str, tmp_path: Path) -> None:
     name, content = SPELLINGS[spelling]
     (tmp_path / name).write_bytes(content)
     assert is_table(tmp_path / name)
@@ -63,7 +63,7 @@ def test_line_ends_of_every_kind_are_one_table(tmp_path: Path) -> None:
         assert cells(tmp_path / "t.csv") == [("one", "a"), ("two", "b")]
 
 
-def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parquet_file_is_read_like_its_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     polars = pytest.importorskip("polars")
     columns = {
         "text": [text for text, _ in ROWS],
@@ -76,7 +76,7 @@ def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytes
     assert [row.number for row in open_table(tmp_path / "t.parquet").rows(["label"])] == [1, 2, 3, 4, 5]
 
 
-def test_what_polars_says_of_a_damaged_file_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_polars_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     polars = pytest.importorskip("polars")
     path = tmp_path / "t.parquet"
     polars.DataFrame({"text": [f"word {n}" for n in range(500)], "label": ["a", "b"] * 250}).write_parquet(path)
@@ -142,7 +142,7 @@ def test_rows_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
     assert [row.number for row in open_table(tmp_path / "t.jsonl").rows(["text"])] == [1, 3]
 
 
-def test_what_is_missing_is_none(tmp_path: Path) -> None:
+def test_a_missing_cell_is_none(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('text,label\na,\n"",1\n')
     assert cells(tmp_path / "t.csv") == [("a", None), (None, "1")]
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": null}\n{"label": 0}\n{"text": "", "label": false}\n')
@@ -196,7 +196,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_said_with_its_row(case: str, tmp_path: Path) -> None:
+def test_a_wrong_row_is_named_with_its_number(case: str, tmp_path: Path) -> None:
     name, content, words = BAD[case]
     if content:
         (tmp_path / name).write_bytes(content)

@@ -87,7 +87,7 @@ def test_a_folder_is_read_in_the_order_of_names_without_hidden_and_other_files(t
     assert "old.txt" in [file.name for file in read_documents(tmp_path, any_bytes=True).files]
 
 
-def test_what_is_added_to_a_file_later_is_not_read(tmp_path: Path) -> None:
+def test_text_added_to_a_file_later_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     path.write_text("first\n")
     found = read_documents(path)
@@ -95,7 +95,7 @@ def test_what_is_added_to_a_file_later_is_not_read(tmp_path: Path) -> None:
     assert [chunk.text for chunk in found.chunks() if chunk.text] == ["first\n"]
 
 
-def test_invalid_utf_8_is_read_as_bytes_where_asked(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_read_as_bytes_on_request(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"na\xefve \x00")
     assert documents_of(tmp_path / "a.txt", any_bytes=True)[0].encode("utf-8", "surrogateescape") == b"na\xefve \x00"
 
@@ -162,14 +162,14 @@ def test_a_device_is_refused_as_one() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "a.txt").chmod(0)
     with pytest.raises(DataError, match="cannot be read: permission denied"):
         read_documents(tmp_path / "a.txt")
 
 
-def test_no_permission_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("a")
 
     def refuse(*_: object, **__: object) -> None:
@@ -197,7 +197,7 @@ def test_a_fingerprint_changes_with_bytes_and_names(tmp_path: Path) -> None:
     assert len(marks) == 3
 
 
-def test_standard_input_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_stored_completely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.files.fingerprints.CHUNK", 4)
     assert keep_standard_input(tmp_path / "kept.txt", io.BytesIO(b"ten bytes!")) == 10
     assert (tmp_path / "kept.txt").read_bytes() == b"ten bytes!"

@@ -59,7 +59,7 @@ def test_cells_are_documents_and_empty_ones_are_left_out(
     assert documents(path, "text") == [*TEXTS, "one\ntwo\nthree"]
 
 
-def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> None:
+def test_a_table_gives_the_corpus_of_a_file_with_one_text_per_line(tmp_path: Path) -> None:
     lines = [text.replace("\n", " ") for text in TEXTS]
     (tmp_path / "t.txt").write_text("\n".join(lines))
     table = write_jsonl(tmp_path / "t.jsonl", [{"text": line} for line in lines])
@@ -89,7 +89,7 @@ def test_a_table_of_one_column_of_text_is_known(
 
 
 @pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
-def test_one_column_of_names_of_files_is_text_only_where_that_is_asked(tmp_path: Path, cells: list[str]) -> None:
+def test_one_column_of_file_names_is_text_only_on_request(tmp_path: Path, cells: list[str]) -> None:
     path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):
         inspect_path(path, TrainOptions())
@@ -103,7 +103,7 @@ def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
         text_column(open_table(path))
 
 
-def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_a_cell_that_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "t.jsonl", [{"text": "a"}] * 99 + [{"text": None}, {"text": 7}])
     with pytest.raises(DataError, match=r"t\.jsonl, row 101: 'text' is 7, not text"):
         documents(path, "text")
@@ -112,7 +112,7 @@ def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
         documents(path, "text")
 
 
-def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(messages: Path, tmp_path: Path) -> None:
+def test_one_column_of_text_trains_a_language_model_that_reads_tables(messages: Path, tmp_path: Path) -> None:
     training = Training(messages, out=str(tmp_path / "run"), steps=2, hidden_size=8, batch_size=4, threads=1)
     for _ in training:
         pass
@@ -131,7 +131,7 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     assert more.task.fingerprints == training.task.fingerprints
 
 
-def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> None:
+def test_one_of_several_columns_is_selected_by_its_name(tmp_path: Path) -> None:
     rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
     assert info_data(path, TrainOptions(task="language-modeling", input="text"))["documents"] == len(TEXTS)
@@ -153,7 +153,7 @@ def test_options_that_do_not_fit_are_refused(messages: Path, options: dict[str, 
         info_data(messages, TrainOptions(**options))
 
 
-def test_rows_are_of_tables_and_one_column_is_named(tmp_path: Path) -> None:
+def test_rows_applies_to_tables_and_one_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a text\n" * 99)
     with pytest.raises(OptionError, match=r"--documents row applies to tables; by its name .*t\.txt is not one"):
         info_data(tmp_path / "t.txt", TrainOptions(documents="row"))

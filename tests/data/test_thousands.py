@@ -28,18 +28,20 @@ def german(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("input_column", "output_column"), [("size", "price"), ("price", "size")])
-def test_points_between_thousands_are_asked_about(input_column: str, output_column: str, tmp_path: Path) -> None:
+def test_points_that_may_separate_thousands_are_refused(
+    input_column: str, output_column: str, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=r"'size' holds numbers such as 1\.096(.*\n)+.*\(1096\): --decimal ,\n.*\."):
         read_examples(german(tmp_path / "t.csv"), DatasetOptions(input=input_column, output=output_column))
 
 
 @pytest.mark.parametrize(("decimal", "greatest"), [(",", max(SIZES)), (".", 959)])
-def test_the_option_settles_what_they_are(decimal: str, greatest: float, tmp_path: Path) -> None:
+def test_the_option_decides_what_points_are(decimal: str, greatest: float, tmp_path: Path) -> None:
     options = DatasetOptions(input="price", output="size", table_options=TableOptions(decimal=decimal))
     assert read_examples(german(tmp_path / "t.csv"), options).targets["size"].facts()["greatest"] == [greatest]
 
 
-def test_they_are_read_as_text_where_that_was_asked_for(tmp_path: Path) -> None:
+def test_such_cells_are_text_on_request(tmp_path: Path) -> None:
     examples = read_examples(
         german(tmp_path / "t.csv"), DatasetOptions(input="size", output="price", input_type="text")
     )
@@ -51,11 +53,11 @@ def test_they_are_read_as_text_where_that_was_asked_for(tmp_path: Path) -> None:
     ["1.234", "2.5", "3.210", "4.321", "5.432", "6.543", "7"], ["1.234"] * 4 + ["7"], ["1234", "345"] * 9,
     ["1.234"] * 9 + ["5", "1234"], ["1.234"] * 9 + ["5", "0.125"], [1.234] * 9 + [5], ["1.234"] * 9 + ["kg"],
 ], ids=str)  # fmt: skip
-def test_points_before_decimals_are_no_fault(cells: list[str]) -> None:
+def test_decimal_points_are_accepted(cells: list[str]) -> None:
     assert ambiguous_thousands(cells) is None
 
 
-def test_points_that_may_part_thousands_are_known() -> None:
+def test_points_that_may_separate_thousands_are_detected() -> None:
     assert ambiguous_thousands(["345", "-1.234", "12.345", "123.456", "1.000", "2.000", "7"]) == "-1.234"
 
 
@@ -68,7 +70,7 @@ def spanish(path: Path) -> Path:
     return path
 
 
-def test_a_comma_behind_a_first_0_parts_no_thousands(tmp_path: Path) -> None:
+def test_a_comma_after_a_leading_0_is_decimal(tmp_path: Path) -> None:
     for decimal in (None, "."):
         with pytest.raises(DataError, match=r"row 2: '0,642' where .*\nThe comma is the decimal mark; .*: --d"):
             read_examples(spanish(tmp_path / "t.csv"), DatasetOptions(table_options=TableOptions(decimal=decimal)))
@@ -81,7 +83,7 @@ WRITTEN = [("0,642", ".", None), ("00,642", ".", None), ("1,642", ".", "1642"), 
 
 
 @pytest.mark.parametrize(("cell", "decimal", "plain"), WRITTEN)
-def test_what_stands_between_thousands_is_left_out(cell: str, decimal: str, plain: str | None) -> None:
+def test_marks_between_thousands_are_removed(cell: str, decimal: str, plain: str | None) -> None:
     assert plain_number(cell, decimal) == plain
 
 
@@ -110,7 +112,7 @@ def test_a_column_with_one_decimal_mark_is_read(odd: tuple[str, ...], tmp_path: 
     assert len(read_examples(with_cells(tmp_path / "t.csv", *odd), COMMAS).items) == 40 + len(odd)
 
 
-def test_both_marks_in_a_column_of_words_are_no_fault(tmp_path: Path) -> None:
+def test_both_marks_in_a_column_of_words_are_accepted(tmp_path: Path) -> None:
     words = [f"version {n}" for n in range(40)]
     words[7], words[9] = "1,5", "3.14"
     (tmp_path / "t.csv").write_text("a;y\n" + "".join(f"{cell};{row}\n" for row, cell in enumerate(words)))
@@ -208,5 +210,5 @@ CURES = {
 
 
 @pytest.mark.parametrize("cell", CURES)
-def test_each_of_these_is_told_its_own_cure(cell: str) -> None:
+def test_each_of_these_has_its_own_advice(cell: str) -> None:
     assert re.search(CURES[cell], cure(cell))

@@ -40,13 +40,13 @@ NO_TIMES = {
 
 
 @pytest.mark.parametrize("case", TIMES)
-def test_columns_of_times_are_known(case: str) -> None:
+def test_columns_of_times_are_detected(case: str) -> None:
     assert all(map(is_time, TIMES[case]))
     assert holds_times(TIMES[case])
 
 
 @pytest.mark.parametrize("case", NO_TIMES)
-def test_what_looks_alike_is_no_time(case: str) -> None:
+def test_similar_cells_are_no_times(case: str) -> None:
     assert not holds_times(NO_TIMES[case])
 
 
@@ -63,7 +63,7 @@ def read(tmp_path: Path, header: str, rows: list[str], **options: str) -> Exampl
 DURATIONS = [f"{40 + n}:{n * 7 % 60:02}" if n % 3 else f"{1 + n // 30}:{n:02}:{n * 11 % 60:02}" for n in range(60)]
 
 
-def test_times_are_not_written_character_by_character(tmp_path: Path) -> None:
+def test_times_are_not_generated_as_characters(tmp_path: Path) -> None:
     rows = [f"runner {n},{time}" for n, time in enumerate(DURATIONS)]
     with pytest.raises(DataError, match=r"'finish' holds times, such as 1:00:00, .*\n.*--output seconds") as raised:
         read(tmp_path, "text,finish", rows)
@@ -82,6 +82,6 @@ def test_characters_of_times_are_not_read(tmp_path: Path, sorted_last: bool) -> 
 
 
 @pytest.mark.parametrize("case", ["scores", "verses among words", "ratios"])
-def test_scores_and_verses_are_read_as_they_stand(tmp_path: Path, case: str) -> None:
+def test_scores_and_verses_are_read_as_text(tmp_path: Path, case: str) -> None:
     rows = [f"{cell},{'ab'[n % 2]}" for n, cell in enumerate(NO_TIMES[case] * 20)]
     assert read(tmp_path, "what,label", rows).columns.inputs == ("what",)

@@ -23,7 +23,7 @@ ABOVE = {
 @pytest.mark.parametrize("titles", ABOVE)
 @pytest.mark.parametrize("read", [None, "text"])
 @pytest.mark.parametrize("column", [None, "Text"])
-def test_a_title_above_the_header_is_to_be_taken_out(
+def test_a_title_above_the_header_is_refused_with_advice(
     titles: str, read: str | None, column: str | None, tmp_path: Path
 ) -> None:
     above, row = ABOVE[titles]

@@ -77,7 +77,7 @@ class Counted:
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 5, 10, 50, 1000])
 @pytest.mark.parametrize("keep", ["graphs", "states"])
-def test_it_reads_as_often_as_the_formula_says(slots: int, keep: str) -> None:
+def test_the_number_of_forward_steps_is_that_of_the_formula(slots: int, keep: str) -> None:
     steps = 100
     segment_loss = Counted()
     Checkpointed(slots=slots, keep=keep)(segment_loss, torch.zeros(1, 1, dtype=torch.float64), steps)
@@ -141,7 +141,7 @@ def test_a_budget_of_bytes_is_kept() -> None:
     assert 200_000 < budgets["800KB"] < 800_000, "more bytes are used where there are more"
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(OptionError, match="exactly one of slots and bytes"):
         Checkpointed()
     with pytest.raises(OptionError, match="exactly one of slots and bytes"):

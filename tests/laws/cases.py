@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from normed import NormedConvolution
+from batch_norm_encoder import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled.arguments import Count, checked

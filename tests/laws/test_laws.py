@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from batch_norm_encoder import NormedConvolution
 from broken import (
     BROKEN_ENCODERS,
     BROKEN_MAKERS,
@@ -22,8 +23,8 @@ from broken import (
     RunsIntoPadding,
     SteppedRNN,
 )
-from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
-from broken_writers import BROKEN_ENCODER_DECODERS, SmallEncoderDecoder
+from broken_bptt import BROKEN_GRADIENTS, BeginsWithAClearedGradient
+from broken_encoder_decoders import BROKEN_ENCODER_DECODERS, SmallEncoderDecoder
 from cases import (
     CROSS_ATTENTION_CASES,
     ENCODER_CASES,
@@ -35,7 +36,6 @@ from cases import (
     MODEL_CASES,
     bags,
 )
-from normed import NormedConvolution
 from trainings import BROKEN_TRAININGS, TRAINING_CASES
 
 from unrolled import laws, memory
@@ -122,7 +122,7 @@ def test_every_encoder_keeps_every_law(law: Law, name: str, numbers: Numbers) ->
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", CROSS_ATTENTION_CASES)
 @pytest.mark.parametrize("law", CROSS_ATTENTION_LAWS, ids=lambda law: law.__name__)
-def test_every_reader_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+def test_every_cross_attention_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
     assert laws.broken(law, lambda: laws.make_for_laws(CROSS_ATTENTION_CASES[name], *numbers)) is None
 
 
@@ -145,7 +145,7 @@ def test_every_encoder_decoder_keeps_every_law(law: Law, name: str, numbers: Num
 @pytest.mark.parametrize("numbers", in_numbers("float32"))
 @pytest.mark.parametrize("name", GRADIENT_MEMORIES)
 @pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
-def test_every_gradient_keeps_every_law_over_every_memory(
+def test_every_bptt_strategy_keeps_every_law_over_every_memory(
     law: GradientLaw, strategy: BPTTStrategy, name: str, numbers: Numbers
 ) -> None:
     named = wraps(law)(partial(law, strategy))
@@ -172,9 +172,9 @@ def test_every_pool_has_a_row() -> None:
     assert {type(pool(8, 8)) for pool in POOLS.values()} <= held, "a pool has no line in tests/laws/cases.py"
 
 
-def test_every_gradient_has_a_row() -> None:
+def test_every_bptt_strategy_has_a_row() -> None:
     kinds = {type(strategy) for strategy in GRADIENT_CASES.values()}
-    assert kinds == set(BPTT_STRATEGIES.values()), "a gradient in GRADIENTS has no line in tests/laws/cases.py"
+    assert kinds == set(BPTT_STRATEGIES.values()), "a strategy in BPTT_STRATEGIES has no line in tests/laws/cases.py"
 
 
 def test_every_encoder_has_a_row() -> None:
@@ -183,17 +183,19 @@ def test_every_encoder_has_a_row() -> None:
     assert held - {NormedConvolution} == kinds - {encoders.Encoder}, "an encoder has no line in tests/laws/cases.py"
 
 
-def test_every_reader_has_a_row() -> None:
+def test_every_cross_attention_has_a_row() -> None:
     held = {
         type(cross_attention)
         for make in ENCODER_DECODER_CASES.values()
         for cross_attention in cross_attentions_of(make())
     }
-    assert held == set(CROSS_ATTENTIONS.values()), "a reader in READERS has no line in tests/laws/cases.py"
+    assert held == set(CROSS_ATTENTIONS.values()), (
+        "a cross-attention in CROSS_ATTENTIONS has no line in tests/laws/cases.py"
+    )
     assert CROSS_ATTENTIONS.keys() == CROSS_ATTENTION_CASES.keys()
 
 
-def test_every_law_of_a_part_catches_a_planted_fault() -> None:
+def test_every_law_catches_a_planted_fault() -> None:
     components = [
         *BROKEN_MEMORIES,
         *BROKEN_MAKERS,
@@ -225,7 +227,7 @@ def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN_MAKERS, ids=lambda fault: fault.__name__)
-def test_a_planted_fault_of_what_makes_a_part_is_caught_by_the_law_it_names(fault: Any) -> None:
+def test_a_planted_fault_of_a_constructor_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(fault)
     (sentence,) = laws.check(fault)
@@ -241,13 +243,13 @@ def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any)
 
 
 @pytest.mark.parametrize("fault", BROKEN_READERS, ids=lambda fault: fault.__name__)
-def test_a_planted_fault_of_a_reader_is_caught_by_the_law_it_names(fault: Any) -> None:
+def test_a_planted_fault_of_a_cross_attention_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(laws.make_for_laws(fault))
 
 
 @pytest.mark.parametrize("fault", BROKEN_ENCODER_DECODERS, ids=lambda fault: fault.__name__)
-def test_a_planted_fault_of_a_encoder_decoder_is_caught_by_the_law_it_names(fault: Any) -> None:
+def test_a_planted_fault_of_an_encoder_decoder_is_caught_by_the_law_it_names(fault: Any) -> None:
     torch.manual_seed(0)
     sound, broken = FixedSources(SmallEncoderDecoder(), bags()).double(), FixedSources(fault(), bags()).double()
     fault.breaks(sound)
@@ -267,23 +269,23 @@ def test_a_planted_fault_of_a_model_is_caught() -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN_GRADIENTS, ids=lambda fault: fault.__name__)
-def test_a_planted_fault_of_a_gradient_is_caught_by_the_law_it_names(fault: Any) -> None:
+def test_a_planted_fault_of_a_bptt_strategy_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(fault(), laws.make_for_laws(LSTM))
 
 
-def test_a_gradient_that_overwrites_is_caught() -> None:
+def test_a_bptt_strategy_that_overwrites_gradients_is_caught() -> None:
     lstm = laws.make_for_laws(LSTM)
     with pytest.raises(LawError, match="after two calls"):
         BeginsWithAClearedGradient.breaks(BeginsWithAClearedGradient(lstm), lstm)
 
 
 @pytest.mark.parametrize("make", [SteppedRNN, *MEMORIES.values()], ids=lambda make: make.__name__)
-def test_check_has_nothing_to_say_of_a_sound_memory(make: Callable[[int, int], Memory]) -> None:
+def test_check_finds_nothing_in_a_sound_memory(make: Callable[[int, int], Memory]) -> None:
     assert laws.check(make) == []
 
 
-def test_check_says_in_words_what_is_broken() -> None:
+def test_check_describes_what_is_broken() -> None:
     sentences = laws.check(RunsIntoPadding)
     assert any(re.match(r"padding changes nothing: outputs past a row's length are not zero", s) for s in sentences)
     assert len(sentences) < len(MEMORY_LAWS), "one fault does not break every law"
@@ -318,14 +320,14 @@ def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:
     [3, "lstm", None, dict, list, lambda inputs, size: {}],
     ids=["number", "text", "None", "dict", "list", "lambda"],
 )
-def test_check_refuses_what_makes_no_memory(no_memory: Any) -> None:
+def test_check_refuses_what_is_no_memory_class(no_memory: Any) -> None:
     with pytest.raises(OptionError, match=r"^check(:| takes) "):
         laws.check(no_memory)
     with pytest.raises(OptionError, match="takes a gradient"):
         laws.check_gradient(no_memory)
 
 
-def test_check_gradient_says_in_words_what_is_broken() -> None:
+def test_check_gradient_describes_what_is_broken() -> None:
     assert laws.check_gradient(GRADIENT_CASES["truncated:k1=2,k2=5"]) == []
     said_exact = next(fault for fault in BROKEN_GRADIENTS if fault.__name__ == "SaysItIsExact")
     assert [s.partition(":")[0] for s in laws.check_gradient(said_exact())] == [
@@ -333,7 +335,7 @@ def test_check_gradient_says_in_words_what_is_broken() -> None:
     ]
 
 
-def test_an_excuse_needs_to_be_seen() -> None:
+def test_an_excuse_is_checked() -> None:
     class Anticipates(LooksAhead):
         excuses: ClassVar[dict[str, str]] = {
             "no_output_depends_on_a_later_input": "it reads one step ahead",

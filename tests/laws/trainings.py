@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from normed import NormedConvolution
+from batch_norm_encoder import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled import laws

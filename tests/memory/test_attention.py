@@ -35,7 +35,7 @@ def test_it_is_softmax_over_the_last_steps(span: int | None) -> None:
         torch.testing.assert_close(outputs[0, t], attention.output(torch.cat(heads)))
 
 
-def test_a_million_steps_on_it_answers_as_at_the_start() -> None:
+def test_after_a_million_steps_it_works_as_at_the_start() -> None:
     """Only differences of positions matter; in float32 too, where a million radians are off by 0.03."""
     attention = an_attention(span=5)
     xs = torch.randn(2, 12, 6)
@@ -72,7 +72,7 @@ def test_states_that_have_grown_differently_are_joined() -> None:
     torch.testing.assert_close(attention.unroll(xs[1:, 7:], back)[0], expected)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(OptionError, match="span of 0"):
         Attention(4, 8, span=0)
     with pytest.raises(OptionError, match="the number of heads must divide the size"):
@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 @pytest.mark.parametrize("places", [SHORT, SHORT + 1])
-def test_what_is_written_out_in_bfloat16_is_what_the_fused_kernel_gives(places: int) -> None:
+def test_bfloat16_attention_equals_the_fused_kernel(places: int) -> None:
     """Few keys are multiplied plainly under autocast, more are not; both are within bfloat16's precision of
     float32."""
     torch.manual_seed(0)

@@ -177,7 +177,7 @@ def test_under_bfloat16_autocast_outputs_are_near_and_states_float32(name: str, 
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_gradients_do_not_hang_on_train_or_eval(name: str) -> None:
+def test_gradients_do_not_depend_on_train_or_eval(name: str) -> None:
     memory = MEMORIES[name](INPUTS, SIZE)
     xs, found = torch.randn(2, 3, INPUTS), []
     for memory_in_mode in (memory.train(), memory.eval()):
@@ -186,7 +186,7 @@ def test_gradients_do_not_hang_on_train_or_eval(name: str) -> None:
     assert all(map(torch.equal, *found))
 
 
-def test_reset_rows_starts_the_fresh_ones_anew() -> None:
+def test_reset_rows_starts_fresh_rows_again() -> None:
     memory = build_stack("lstm", INPUTS, SIZE, depth=2)
     state = states.map_leaves(torch.randn_like, memory.start(3))
     after = states.leaves(reset_rows(memory, state, torch.tensor([False, True, False])))

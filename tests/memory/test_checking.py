@@ -38,14 +38,14 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_does_not_fit_is_refused_by_what_was_expected_and_what_came(what: str) -> None:
+def test_an_argument_that_does_not_fit_is_refused_with_what_was_expected(what: str) -> None:
     call, words = WRONG[what]
     with pytest.raises(TensorError, match=words) as refused:
         call(LSTM(10, 20))
     assert isinstance(refused.value, InputError) and str(refused.value).count("\n") <= 2
 
 
-def test_a_step_that_was_right_once_is_no_pass_for_the_next() -> None:
+def test_every_step_is_checked_again() -> None:
     memory = LSTM(10, 20)
     _, state = memory.step(XS[:, 0], memory.start(3))
     for wrong in (memory.start(1), LSTM(10, 20).double().start(3)):
@@ -55,14 +55,14 @@ def test_a_step_that_was_right_once_is_no_pass_for_the_next() -> None:
     memory.step(XS[:2, 1], memory.start(2))
 
 
-def test_a_step_knows_the_state_of_another_kind_that_is_as_large() -> None:
+def test_a_state_of_another_memory_of_the_same_size_is_refused() -> None:
     memory = GRU(10, 20)
     memory.step(XS[:, 0], memory.start(3))
     with pytest.raises(TensorError, match="must be a GRUState of 1 but is a RNNState of 1"):
         memory.step(XS[:, 0], RNN(10, 20).start(3))  # type: ignore[arg-type]
 
 
-def test_a_convolution_that_keeps_nothing_takes_no_places_of_another() -> None:
+def test_a_convolution_of_width_1_refuses_the_state_of_another() -> None:
     memory, other = Convolution(10, 20, width=1), Convolution(10, 20)
     for verb, xs in ((memory.step, XS[:, 0]), (memory.unroll, XS)):
         with pytest.raises(TensorError, match=r"inputs must be .* \(3, 0, 10\) .* but is .* \(3, 3, 10\)"):
@@ -92,14 +92,14 @@ NOT_MADE: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("what", NOT_MADE)
-def test_what_cannot_be_made_is_refused_by_what_was_expected_and_what_came(what: str) -> None:
+def test_a_wrong_constructor_argument_is_refused_with_what_was_expected(what: str) -> None:
     make, words = NOT_MADE[what]
     with pytest.raises(OptionError, match=words) as refused:
         make()
     assert str(refused.value).count("\n") <= 2
 
 
-def test_a_part_of_ones_own_is_made_of_what_it_declares_without_a_line_of_its_own() -> None:
+def test_a_users_own_component_is_checked_by_its_declarations() -> None:
     class Own(GRU):
         def __init__(self, input_size: int, size: int, keep: float = 0.5) -> None:
             super().__init__(input_size, size)
@@ -110,7 +110,7 @@ def test_a_part_of_ones_own_is_made_of_what_it_declares_without_a_line_of_its_ow
             Own(*given)
 
 
-def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:
+def test_a_moved_memory_is_checked_by_its_current_weights() -> None:
     memory = build_stack("lstm/attention", 10, 20)
     memory.unroll(XS, memory.start(3))
     twin = copy.deepcopy(memory).double()
@@ -121,13 +121,13 @@ def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:
     memory.unroll(XS.double(), memory.start(3))
 
 
-def test_a_layer_that_gives_other_numbers_than_it_says_is_caught_above() -> None:
+def test_a_layer_with_a_wrong_output_size_is_caught() -> None:
     stack = Stack([NoMemory(10, 10, torch.nn.Linear(10, 9)), LSTM(10, 20)])
     with pytest.raises(TensorError, match=r"LSTM\.unroll takes a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"):
         stack.unroll(XS, stack.start(3))
 
 
-def test_what_autocast_made_narrower_is_read() -> None:
+def test_inputs_narrowed_by_autocast_are_accepted() -> None:
     memory = ColumnConvolution(5, 2, 3)
     with torch.autocast("cpu", torch.bfloat16):
         memory.unroll(XS.bfloat16(), memory.start(3))
@@ -135,7 +135,7 @@ def test_what_autocast_made_narrower_is_read() -> None:
         memory.unroll(XS.bfloat16(), memory.start(3))
 
 
-def test_what_is_only_planned_is_checked_too() -> None:
+def test_fake_tensors_are_checked_too() -> None:
     with torch.device("meta"):
         memory = NoMemory(10, 20)
         lengths = torch.tensor([7, 1, 3])
@@ -155,7 +155,7 @@ def test_a_checked_step_compiles() -> None:
     torch.testing.assert_close(compiled(XS[:, 0]), expected)
 
 
-def test_a_memory_of_ones_own_is_checked_without_a_line_of_its_own() -> None:
+def test_a_users_own_memory_is_checked_automatically() -> None:
     class Own(GRU):
         def step(self, x: Tensor, state: Any) -> Any:
             return super().step(x, state)
@@ -174,12 +174,12 @@ def test_a_state_starts_with_a_whole_number_of_rows(name: str, rows: Any) -> Non
 
 
 @pytest.mark.parametrize("rows", [10**15, 2**62, 2**70])
-def test_a_state_that_there_is_no_room_for_is_refused(rows: int) -> None:
+def test_a_state_too_large_for_memory_is_refused(rows: int) -> None:
     with pytest.raises(TensorError, match=f"LSTM.start: a state of {rows:,} rows cannot be made"):
         LSTM(4, 4).start(rows)
 
 
-def test_a_fault_of_ones_own_is_not_taken_for_a_lack_of_memory() -> None:
+def test_an_error_of_a_users_memory_is_not_reported_as_lack_of_memory() -> None:
     class Own(GRU):
         def __init__(self, input_size: int, size: int) -> None:
             super().__init__(input_size, size)

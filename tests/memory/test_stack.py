@@ -11,7 +11,7 @@ from unrolled.memory import GRU, LSTM, RNN, Dropout, DropoutState, Residual, Sta
 from unrolled.seeds import make_generator
 
 
-def test_a_stack_reads_what_the_layer_below_gives() -> None:
+def test_a_layer_of_a_stack_reads_the_layer_below() -> None:
     below, above = RNN(3, 4).double(), LSTM(4, 5).double()
     stack, xs = Stack([below, above]), torch.randn(2, 6, 3, dtype=torch.float64)
     outputs, after = stack.unroll(xs, stack.start(2))
@@ -44,7 +44,7 @@ def test_dropout_drops_nothing_until_masks_are_drawn() -> None:
         assert torch.equal(outputs, memory.unroll(xs, memory.start(2))[0])
 
 
-def test_masks_drop_their_share_row_by_row_and_scale_the_rest() -> None:
+def test_masks_drop_their_share_per_row_and_scale_the_rest() -> None:
     dropout = Dropout(GRU(3, 400), 0.25)
     state = draw_masks(dropout.start(50), make_generator(0, "dropout", 1))
     assert isinstance(state, DropoutState)
@@ -77,7 +77,7 @@ def test_a_state_without_masks_comes_back_as_it_is() -> None:
     assert all(map(torch.equal, states.leaves(drawn).values(), states.leaves(start).values()))
 
 
-def test_what_does_not_fit_is_refused_with_what_would() -> None:
+def test_layers_that_do_not_fit_are_refused_with_what_would() -> None:
     with pytest.raises(OptionError, match=r"of input_size 5 is above a memory of size 4; make its input_size 4"):
         Stack([RNN(3, 4), RNN(5, 4)])
     with pytest.raises(OptionError, match="0 memories was requested; it needs at least 1"):

@@ -13,7 +13,7 @@ from unrolled.model.encoders.self_attention import SelfAttention
 from unrolled.seeds import make_generator
 
 
-def test_each_way_is_a_memory_from_its_own_end() -> None:
+def test_each_direction_is_a_memory_from_its_own_end() -> None:
     ahead, back = RNN(3, 4).double(), LSTM(3, 5).double()
     xs, lengths = torch.randn(2, 6, 3, dtype=torch.float64), torch.tensor([6, 4])
     features, _ = Bidirectional([(ahead, back)]).encode(xs, lengths)
@@ -25,7 +25,7 @@ def test_each_way_is_a_memory_from_its_own_end() -> None:
         torch.testing.assert_close(features[row, :length, 4:], backward[0].flip(0))
 
 
-def test_a_layer_reads_both_ways_of_the_one_below_and_adds_to_it() -> None:
+def test_a_layer_reads_both_directions_of_the_one_below_and_is_residual() -> None:
     deep = build_bidirectional("gru", 3, 8, depth=2).double()
     below = Bidirectional([deep._layers()[0]])
     above = Bidirectional([deep._layers()[1]])
@@ -35,7 +35,7 @@ def test_a_layer_reads_both_ways_of_the_one_below_and_adds_to_it() -> None:
     torch.testing.assert_close(deep.encode(xs, lengths).features, expected)
 
 
-def test_it_drops_by_the_masks_of_its_state_alone() -> None:
+def test_dropout_uses_the_masks_of_its_state_alone() -> None:
     encoder, xs = build_bidirectional("gru", 3, 40, dropout=0.5), torch.randn(2, 5, 3)
     assert bool((encoder.encode(xs).features != 0).all())
     masked = draw_masks(encoder.start(2), make_generator(0, "dropout", 1))
@@ -44,7 +44,7 @@ def test_it_drops_by_the_masks_of_its_state_alone() -> None:
     assert torch.equal(dropped, dropped[:, :1].expand_as(dropped)), "the same at each step"
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(OptionError, match="size 7 was requested; the size must be even"):
         build_bidirectional("lstm", 3, 7)
     with pytest.raises(OptionError, match="build_bidirectional: depth is a whole number of at least 1; got 0"):
@@ -55,7 +55,7 @@ def test_what_cannot_be_is_refused() -> None:
         Bidirectional([(RNN(3, 4), RNN(4, 4))])
 
 
-def test_all_at_once_is_softmax_over_the_whole_row() -> None:
+def test_self_attention_is_softmax_over_the_whole_row() -> None:
     """A block written out: norms, rotated queries and keys, head by head, and the feed-forward layer."""
     torch.manual_seed(0)
     encoder = SelfAttentionEncoder(8, 8, heads=2).double()
@@ -75,7 +75,7 @@ def test_all_at_once_is_softmax_over_the_whole_row() -> None:
     torch.testing.assert_close(encoder.encode(xs).features, expected)
 
 
-def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
+def test_dropout_of_self_attention_uses_the_masks_of_its_state_alone() -> None:
     encoder, xs = SelfAttentionEncoder(8, 8, dropout=0.5), torch.randn(2, 5, 8)
     masked = draw_masks(encoder.start(2), make_generator(0, "dropout", 1))
     once, again, whole = (encoder.encode(xs, state=state).features for state in (masked, masked, None))
@@ -83,7 +83,7 @@ def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
     assert not torch.allclose(once, whole)
 
 
-def test_all_at_once_refuses_what_cannot_be() -> None:
+def test_self_attention_refuses_invalid_arguments() -> None:
     with pytest.raises(OptionError, match="SelfAttentionEncoder: depth is a whole number of at least 1; got 0"):
         SelfAttentionEncoder(8, 8, depth=0)
     with pytest.raises(OptionError, match=r"dropout is 1\.0"):

@@ -37,7 +37,7 @@ def test_it_is_an_embedding_a_memory_and_an_output_layer() -> None:
     assert model.output.weight.std().item() == pytest.approx(0.02, abs=0.005) and not model.output.bias.any()
 
 
-def test_a_loss_counts_what_rows_hold_and_no_padding() -> None:
+def test_a_loss_counts_no_padding() -> None:
     logits = torch.randn(3, 4, 7, requires_grad=True)
     targets = torch.randint(0, 7, (3, 4))
     lengths = torch.tensor([4, 0, 2])
@@ -90,7 +90,7 @@ def test_a_window_of_whole_rows_is_one_call_of_the_kernel(
     assert len(calls) == 3, "two stretches: both rows, then one"
 
 
-def test_weights_carry_names_that_say_where_they_are() -> None:
+def test_weights_are_named_by_their_component() -> None:
     model = LanguageModel(10, 6, build_stack("lstm", 6, 6, depth=2, dropout=0.1))
     assert list(dict(model.named_parameters()))[:2] == [
         "embedding.weight",

@@ -52,7 +52,7 @@ def test_nats_are_those_of_the_distributions() -> None:
     assert torch.allclose(VALUE.nats(VALUE.to_predictions(outputs), numbers), of_values)
 
 
-def test_a_value_is_never_said_surer_than_it_may_be() -> None:
+def test_the_standard_deviation_has_a_lower_limit() -> None:
     said = VALUE.to_predictions(torch.tensor([[5.0, -1e4], [5.0, 1e4], [5.0, 0.25]]))
     assert said[:, 0].tolist() == [5, 5, 5], "and its mean is as it is"
     assert said[:2, 1].tolist() == pytest.approx([-MAX_LOG_STD, MAX_LOG_STD])
@@ -85,7 +85,7 @@ def test_a_loss_ignores_missing_targets(kind: str) -> None:
     assert float(family.loss(outputs.detach(), none, NOBODY.double())) == 0
 
 
-def test_readings_differ_by_what_each_would_pay_for_the_other_on_average() -> None:
+def test_two_passes_differ_by_their_jeffreys_divergence() -> None:
     first, second = normal(9, 4), normal(9, 4, seed=1)
 
     def jeffreys(make: Callable[[Tensor], Distribution]) -> Tensor:
@@ -102,12 +102,12 @@ def test_readings_differ_by_what_each_would_pay_for_the_other_on_average() -> No
     assert torch.allclose(VALUE.divergence(first, second), jeffreys(values))
 
 
-def test_what_is_known_is_told_from_what_is_not() -> None:
+def test_missing_targets_are_told_apart() -> None:
     assert is_known(torch.tensor([0, -1, 3, -100])).tolist() == [True, False, True, False]
     assert is_known(torch.tensor([[1.0, 2.0], [math.nan, 2.0]])).tolist() == [True, False]
 
 
-def test_labels_count_as_they_are_weighed() -> None:
+def test_labels_count_by_their_weights() -> None:
     outputs, labels = normal(8, 2), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
     weights = balanced_weights([6, 2])
     assert weights == pytest.approx([8 / 12, 2])
@@ -116,7 +116,7 @@ def test_labels_count_as_they_are_weighed() -> None:
     assert torch.allclose(loss, nats[:6].sum() * weights[0] + nats[6:].sum() * weights[1])
 
 
-def test_the_way_back_of_a_value_is_weighed_by_its_std_and_its_loss_is_nats() -> None:
+def test_the_gradient_of_a_number_is_weighted_by_its_std_and_its_loss_is_nats() -> None:
     outputs, numbers = normal(7, 4), 2 * normal(7, 2, seed=1)
     grown = [outputs.clone().requires_grad_(True) for _ in range(2)]
     loss = VALUE.loss(grown[0], numbers, NOBODY)
@@ -132,7 +132,7 @@ def test_the_way_back_of_a_value_is_weighed_by_its_std_and_its_loss_is_nats() ->
 
 
 @pytest.mark.parametrize("spread", [-1e3, -20.0, 20.0, 1e3])
-def test_the_way_back_of_a_value_is_finite_however_wrong_it_is(spread: float) -> None:
+def test_the_gradient_of_a_number_is_always_finite(spread: float) -> None:
     outputs = torch.tensor([[1e3, spread], [-1e3, spread], [0.0, spread]], requires_grad=True)
     loss = VALUE.loss(outputs, torch.zeros(3, 1), NOBODY)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -144,7 +144,7 @@ def test_the_way_back_of_a_value_is_finite_however_wrong_it_is(spread: float) ->
 @pytest.mark.parametrize(
     ("kind", "nats"), [("classification", math.log(4)), ("multilabel", 4 * math.log(2)), ("regression", 1.838)]
 )
-def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
+def test_an_untrained_head_predicts_the_prior(kind: str, nats: float) -> None:
     torch.manual_seed(0)
     head = Head(6, 4, kind)
     outputs = head(1e-6 * torch.randn(5, 6))
@@ -155,7 +155,7 @@ def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
 # ensembles
 
 
-def test_a_combine_of_normal_distributions_is_their_product() -> None:
+def test_an_ensemble_of_normal_distributions_is_their_product() -> None:
     said, weights = normal(3, 4, 2), [0.7, 0.2, 1.6]
     grid = torch.linspace(-40, 40, 80_001, dtype=torch.float64)
     whole = combine(VALUE, list(said), weights)
@@ -169,7 +169,7 @@ def test_a_combine_of_normal_distributions_is_their_product() -> None:
         assert torch.allclose(found.log_prob(grid).exp(), density, atol=1e-6)  # type: ignore[no-untyped-call]
 
 
-def test_a_combine_of_numbers_takes_each_by_itself() -> None:
+def test_an_ensemble_of_numbers_combines_each_separately() -> None:
     said, weights = normal(2, 5, 6), [0.3, 0.9]
     whole = combine(VALUE, list(said), weights)
     for number in range(3):
@@ -177,7 +177,7 @@ def test_a_combine_of_numbers_takes_each_by_itself() -> None:
         assert torch.allclose(whole[:, [number, 3 + number]], alone)
 
 
-def test_combined_of_labels_are_products_too() -> None:
+def test_ensembles_of_labels_are_products() -> None:
     said, weights = normal(3, 5, 4).log_softmax(2), [0.7, -0.2, 1.6]
     product = torch.stack([part.exp() ** weight for part, weight in zip(said, weights, strict=True)]).prod(0)
     expected = product / product.sum(1, keepdim=True)
@@ -218,7 +218,7 @@ OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
 
 
 @pytest.mark.parametrize("kind", OVER_SURE)
-def test_what_is_too_sure_is_made_true(kind: str) -> None:
+def test_an_overconfident_prediction_is_calibrated(kind: str) -> None:
     make, temperature = OVER_SURE[kind]
     said, targets = make()
     family = LIKELIHOODS[kind]
@@ -235,7 +235,7 @@ def test_what_is_too_sure_is_made_true(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OVER_SURE)
-def test_the_part_that_knows_is_weighed_more(kind: str) -> None:
+def test_the_better_member_has_the_larger_weight(kind: str) -> None:
     said, targets = OVER_SURE[kind][0]()
     guess = said[torch.randperm(len(said), generator=torch.Generator().manual_seed(3))]
     knows, guesses = fit_weights(LIKELIHOODS[kind], [said, guess], targets)
@@ -244,7 +244,7 @@ def test_the_part_that_knows_is_weighed_more(kind: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize("kind", OVER_SURE)
-def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
+def test_few_targets_do_not_lead_to_extreme_weights(kind: str, rows: int) -> None:
     family = LIKELIHOODS[kind]
     for seed in range(8):
         if kind == "classification":
@@ -274,7 +274,7 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
             assert bool((whole[:, :2] <= means.amax(0) + 1e-9).all())
 
 
-def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> None:
+def test_a_member_that_is_wrong_on_few_rows_is_not_inverted() -> None:
     said, targets = torch.tensor([[0.9, 0.1]] * 10).log(), torch.tensor([1] * 8 + [0] * 2)
     (alone,) = fit_weights(LABEL, [said], targets)
     assert 0 < alone < 0.5, "it is believed less"
@@ -284,12 +284,12 @@ def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> Non
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "regression"])
-def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
+def test_without_targets_members_have_equal_weights(kind: str) -> None:
     said = normal(3, 4)
     assert fit_weights(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]
 
 
-def test_what_is_not_finite_has_no_weights() -> None:
+def test_predictions_that_are_not_finite_have_no_weights() -> None:
     said = torch.randn(8, 3).log_softmax(1)
     with pytest.raises(TrainingError, match=r"weights could not be fitted: a member's predictions are not finite"):
         fit_weights(LABEL, [said, said * math.nan], torch.arange(8) % 3)
@@ -339,7 +339,7 @@ def test_numbers_are_learnt_from_numbers(model: LinearModel) -> None:
     assert float(((said["labels"].numpy() > 0) == targets["labels"]).mean()) > 0.95
 
 
-def test_a_row_is_answered_alike_alone(model: LinearModel) -> None:
+def test_a_row_is_predicted_the_same_alone(model: LinearModel) -> None:
     items, _ = batches(5, 3)
     together = model.predict(items)
     for row, item in enumerate(items):
@@ -348,7 +348,7 @@ def test_a_row_is_answered_alike_alone(model: LinearModel) -> None:
     assert model.predict([])["value"].shape == (0, 4)
 
 
-def test_it_is_kept_and_read_again(model: LinearModel, featurizer: NumericFeaturizer) -> None:
+def test_it_is_saved_and_loaded(model: LinearModel, featurizer: NumericFeaturizer) -> None:
     again = LinearModel.from_tensors(model.tensors(), model.facts(), featurizer)
     items, _ = batches(20, 3)
     assert again.describe() == model.describe()
@@ -384,12 +384,12 @@ def test_a_damaged_one_on_numbers_is_refused(case: str, model: LinearModel, feat
         LinearModel.from_tensors(tensors, facts, featurizer)
 
 
-def test_numbers_are_not_looked_at_as_texts(model: LinearModel) -> None:
+def test_a_linear_model_on_numbers_refuses_texts(model: LinearModel) -> None:
     with pytest.raises(RunError, match="linear model of this run is damaged"):
         LinearModel.from_tensors(model.tensors(), model.facts(), WordFeaturizer([]))
 
 
-def test_no_validation_still_tells_how_far_off_a_value_may_be(featurizer: NumericFeaturizer) -> None:
+def test_intervals_exist_without_a_validation_split(featurizer: NumericFeaturizer) -> None:
     none: tuple[list[Any], dict[str, Any]] = ([], {"value": np.zeros((0, 2))})
     items, targets = batches(300, 0)
     value = {"value": OUTPUTS["value"]}
@@ -422,7 +422,7 @@ def test_rows_of_unlike_length_are_summed_up() -> None:
     assert torch.equal(again.predict(test[0])["value"], model.predict(test[0])["value"])
 
 
-def test_a_step_is_answered_by_those_around_it() -> None:
+def test_a_step_is_predicted_from_its_neighbours() -> None:
     generator = np.random.default_rng(0)
 
     def sequences(rows: int) -> tuple[list[Any], dict[str, Any]]:

@@ -34,7 +34,7 @@ def grams(units: Sequence[str], longest: int) -> set[tuple[str, ...]]:
     return {tuple(units[i : i + n]) for n in range(1, longest + 1) for i in range(len(units) - n + 1)}
 
 
-def test_every_ngram_of_characters_has_a_number_of_its_own() -> None:
+def test_every_ngram_of_characters_has_its_own_id() -> None:
     found = rows_of(character_bags(TEXTS))
     expected = [grams(BEGIN + text + END, 5) for text in TEXTS]
     assert [len(row) for row in found] == [len(row) for row in expected]
@@ -42,7 +42,7 @@ def test_every_ngram_of_characters_has_a_number_of_its_own() -> None:
     assert found[0] == found[4]
 
 
-def test_every_ngram_of_words_and_every_piece_has_a_number_of_its_own() -> None:
+def test_every_ngram_of_words_and_every_part_of_a_word_has_its_own_id() -> None:
     texts = ["The cat sat on the mat .", "the CAT", "", "don't"]
     words = [["the", "cat", "sat", "on", "the", "mat", "."], ["the", "cat"], [], ["don", "'", "t"]]
     expected = []
@@ -55,13 +55,13 @@ def test_every_ngram_of_words_and_every_piece_has_a_number_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("units", ["characters", "words"])
-def test_a_bag_is_the_same_whatever_stands_beside_it(units: str) -> None:
+def test_a_bag_does_not_depend_on_its_batch(units: str) -> None:
     together = rows_of(BAGS[units](TEXTS))
     assert [rows_of(BAGS[units]([text]))[0] for text in TEXTS] == together
     assert BAGS[units]([]).starts.tolist() == [0]
 
 
-def test_places_and_scales_are_of_what_is_known() -> None:
+def test_positions_and_scales_come_from_the_training_split() -> None:
     bags = Bags(np.array([5, 9, 2, 7], np.uint64), np.array([0, 2, 2, 4]))
     places, starts, scale = indices_in(np.array([2, 5], np.uint64), bags)
     assert places.tolist() == [1, 0]
@@ -87,7 +87,7 @@ def model() -> LinearModel:
     return fit_linear("words", batches(300, 0), batches(100, 1), OUTPUTS, WORDS, seed=0)
 
 
-def test_it_learns_what_words_tell(model: LinearModel) -> None:
+def test_it_learns_from_words(model: LinearModel) -> None:
     texts, targets = batches(200, 2)
     for name, logs in model.predict(texts).items():
         assert float((logs.argmax(1) == torch.from_numpy(targets[name])).float().mean()) > 0.98
@@ -96,7 +96,7 @@ def test_it_learns_what_words_tell(model: LinearModel) -> None:
     assert "n-grams of words" in model.describe()
 
 
-def test_it_is_kept_whole(model: LinearModel) -> None:
+def test_it_is_saved_and_loaded_unchanged(model: LinearModel) -> None:
     again = LinearModel.from_tensors(model.tensors(), model.facts(), WORDS)
     assert again.describe() == model.describe()
     assert torch.equal(again.predict(["left word1"])["side"], model.predict(["left word1"])["side"])
@@ -117,7 +117,7 @@ def test_a_damaged_one_is_refused(model: LinearModel, damage: str) -> None:
         LinearModel.from_tensors(tensors, facts, WORDS)
 
 
-def test_little_time_and_no_validation_still_make_a_model() -> None:
+def test_a_model_is_fitted_with_little_time_and_no_validation() -> None:
     none: tuple[list[str], dict[str, np.ndarray]] = (
         [],
         {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)},
@@ -133,7 +133,7 @@ def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch
     assert "fitted on" in model.describe()
 
 
-def test_a_combine_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
+def test_an_ensemble_finds_the_better_member_and_its_temperature() -> None:
     generator = torch.Generator().manual_seed(0)
     targets = torch.randint(0, 3, (400,), generator=generator)
     noise = torch.randn(400, 3, generator=generator)
@@ -148,7 +148,7 @@ def test_a_combine_finds_the_part_that_knows_and_the_temperature_of_one() -> Non
 
 
 @pytest.mark.parametrize("knows", [0, 1])
-def test_weights_that_the_deadline_leaves_half_fitted_do_not_lose_to_one_part(knows: int) -> None:
+def test_half_fitted_weights_are_not_worse_than_one_member(knows: int) -> None:
     generator = torch.Generator().manual_seed(0)
     targets = torch.randint(0, 100, (200,), generator=generator)
     right = (12 * torch.nn.functional.one_hot(targets, 100)).double().log_softmax(1)
@@ -163,7 +163,7 @@ def test_weights_that_the_deadline_leaves_half_fitted_do_not_lose_to_one_part(kn
     assert fit_weights_in_time(LABEL, parts, targets, UNLIMITED)[1]
 
 
-def test_weights_that_the_deadline_leaves_half_fitted_stay_where_together_is_better() -> None:
+def test_half_fitted_weights_are_kept_where_the_ensemble_is_better() -> None:
     targets = torch.arange(40) % 4
     one, other = (6 * torch.nn.functional.one_hot(half, 2).double() for half in (targets % 2, targets // 2))
     parts = [one[:, [0, 1, 0, 1]].log_softmax(1), other[:, [0, 0, 1, 1]].log_softmax(1)]
@@ -171,13 +171,13 @@ def test_weights_that_the_deadline_leaves_half_fitted_stay_where_together_is_bet
     assert weights == pytest.approx([0.5, 0.5]) and not in_time
 
 
-def test_a_combine_without_answers_weighs_alike() -> None:
+def test_an_ensemble_without_targets_has_equal_weights() -> None:
     logs = torch.randn(4, 3).log_softmax(1)
     assert fit_weights(LABEL, [logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
     assert fit_weights(LABEL, [torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
 
 
-def test_what_is_said_of_many_labels_is_combined_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_of_many_labels_are_combined_in_chunks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     logs = [torch.randn(50, 3, generator=generator).log_softmax(1) for _ in range(2)]
     targets = torch.randint(-1, 3, (50,), generator=generator)
@@ -197,7 +197,7 @@ def test_what_is_said_of_many_labels_is_combined_a_few_rows_at_a_time(monkeypatc
     assert max(seen) == 2 and sum(seen[:25]) == 50
 
 
-def test_each_half_is_weighed_by_the_other() -> None:
+def test_each_half_is_weighted_by_the_other() -> None:
     generator = torch.Generator().manual_seed(0)
     logs = [torch.randn(50, 3, generator=generator).log_softmax(1) for _ in range(2)]
     targets = torch.randint(0, 3, (50,), generator=generator)
@@ -208,7 +208,7 @@ def test_each_half_is_weighed_by_the_other() -> None:
     assert not torch.equal(combine_cross_fitted(LABEL, logs, changed)[1::2], whole[1::2])
 
 
-def test_a_bag_of_neighbours_is_a_words_own_and_knows_its_sides() -> None:
+def test_features_of_a_word_include_its_neighbours_and_their_side() -> None:
     bags = rows_of(BAGS["neighbours"](["the cat sat", "", "New York\nruns\n", "cat"]))
     assert len(bags) == 6
     alone = rows_of(BAGS["neighbours"](["the cat sat"]))
@@ -258,7 +258,7 @@ def test_a_slope_by_ngrams_is_the_slope_by_rows() -> None:
     assert torch.autograd.grad(IndexedBagRows.of(nothing, 0).apply(none, bias).sum(), none)[0].shape == (0, 3)
 
 
-def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_fit_is_reported_and_predicts_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: Any, **_: Any) -> bool:
         given[3].data.fill_(torch.nan)
         return True

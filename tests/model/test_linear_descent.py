@@ -53,7 +53,7 @@ def test_how_many_penalties_are_tried(
     assert len(counted) == tried < len(TRIES)
 
 
-def test_what_a_try_held_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_of_a_try_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[torch.optim.LBFGS] = []
 
     class Seen(torch.optim.LBFGS):
@@ -68,7 +68,7 @@ def test_what_a_try_held_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
     assert weights.grad is None and bias.grad is None
 
 
-def test_many_labels_are_fitted_piece_by_piece_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_labels_are_fitted_in_chunks_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _, _ = fitted(240)
     monkeypatch.setattr(linear_descent, "HELD_MANY", 240 * 100)
     assert len(pieces_of(240)) == 5

@@ -49,7 +49,7 @@ def test_states_are_any_hashable_values() -> None:
     assert chain.log_likelihood([]) == 0.0
 
 
-def test_what_is_drawn_fits_back_to_the_chain() -> None:
+def test_samples_are_fitted_back_to_the_chain() -> None:
     chain = weather()
     days = chain.sample(40_000, np.random.default_rng(0), first="Rainy")
     assert days[0] == "Rainy" and len(days) == 40_000
@@ -66,7 +66,7 @@ def test_first_state_of_a_sample_is_from_the_stationary_distribution() -> None:
     assert firsts.count("Sunny") / 3000 == pytest.approx(5 / 6, abs=0.03)
 
 
-def test_a_chain_that_goes_round_still_has_its_stationary_distribution() -> None:
+def test_a_periodic_chain_has_its_stationary_distribution() -> None:
     round_trip = MarkovChain.fit(["abcabca"])
     np.testing.assert_allclose(round_trip.stationary(), [1 / 3] * 3)
     assert round_trip.entropy_rate() == 0.0
@@ -76,12 +76,12 @@ def test_a_chain_that_goes_round_still_has_its_stationary_distribution() -> None
     assert set(ends.sample(20, np.random.default_rng(0))) == {"b"}
 
 
-def test_two_parts_that_are_never_left_have_no_single_stationary_distribution() -> None:
+def test_two_closed_classes_have_no_single_stationary_distribution() -> None:
     with pytest.raises(DataError, match="several closed sets of states"):
         MarkovChain(("a", "b"), np.eye(2)).stationary()
 
 
-def test_refuses_in_words() -> None:
+def test_invalid_input_is_refused() -> None:
     with pytest.raises(DataError, match="nothing ever follows the state 'b'"):
         MarkovChain.fit(["ab"])
     with pytest.raises(DataError, match="the sequences are empty"):

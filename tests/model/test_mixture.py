@@ -74,7 +74,7 @@ def test_before_it_is_fitted_it_is_the_geometric_mean() -> None:
 
 
 @pytest.mark.parametrize("seeds", [(1, 2), (3, 4), (5, 6)])
-def test_fitted_it_is_no_worse_than_its_best_part_where_it_was_fitted(seeds: tuple[int, int]) -> None:
+def test_a_fitted_ensemble_is_no_worse_than_its_best_member(seeds: tuple[int, int]) -> None:
     one, other = (Fixed(probabilities(seed)) for seed in seeds)
     rows = walk((one.logs.exp() + other.logs.exp()) / 2, 3000)
     mixture = Mixture([one, other]).double()
@@ -83,7 +83,7 @@ def test_fitted_it_is_no_worse_than_its_best_part_where_it_was_fitted(seeds: tup
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_part_that_knows_nothing_gets_no_say(first: bool) -> None:
+def test_an_uninformative_member_gets_no_weight(first: bool) -> None:
     truth = probabilities(7)
     parts = [Fixed(truth), Fixed(UNIFORM)]
     mixture = Mixture(parts if first else parts[::-1]).double()
@@ -95,7 +95,7 @@ def test_a_part_that_knows_nothing_gets_no_say(first: bool) -> None:
     torch.testing.assert_close(targets, truth, atol=0.05, rtol=0.0)
 
 
-def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_few_targets_weights_hardly_depend_on_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = {}
     for ridge in (mixture_module.RIDGE, 1e-6):
         monkeypatch.setattr(mixture_module, "RIDGE", ridge)
@@ -107,7 +107,7 @@ def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: py
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_fit_that_the_deadline_cuts_does_not_lose_to_one_part(first: bool) -> None:
+def test_an_interrupted_fit_is_not_worse_than_one_member(first: bool) -> None:
     truth = probabilities(7, sharpness=6.0)
     parts = [Fixed(truth), Fixed(UNIFORM)]
     mixture = Mixture(parts if first else parts[::-1]).double()
@@ -119,7 +119,7 @@ def test_a_fit_that_the_deadline_cuts_does_not_lose_to_one_part(first: bool) -> 
     assert mixture.fit([rows]).in_time
 
 
-def test_a_fit_that_the_deadline_cuts_stays_with_both_parts_where_that_is_better() -> None:
+def test_an_interrupted_fit_keeps_both_members_where_that_is_better() -> None:
     one, other = Fixed(probabilities(1)), Fixed(probabilities(2))
     rows = walk((one.logs + other.logs).softmax(-1), 3000)
     mixture = Mixture([one, other]).double()
@@ -127,21 +127,21 @@ def test_a_fit_that_the_deadline_cuts_stays_with_both_parts_where_that_is_better
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
 
 
-def test_nothing_to_fit_on_leaves_the_weights_equal() -> None:
+def test_without_targets_weights_stay_equal() -> None:
     mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2))])
     assert mixture.fit([]).ensemble.shape == (0,)
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
     assert not mixture.gate[:, 1:].any()
 
 
-def test_answers_that_no_weights_fit_are_said_so() -> None:
+def test_predictions_that_no_weights_fit_are_reported() -> None:
     mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2) * math.nan)])
     with pytest.raises(TrainingError, match=r"weights of the ensemble could not be fitted"):
         mixture.fit([walk(probabilities(1), 100)])
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
 
 
-def test_what_fitting_hands_back_is_of_the_other_half() -> None:
+def test_cross_fitted_nats_are_of_the_other_half() -> None:
     one, other = Fixed(probabilities(1)), Fixed(probabilities(2))
     first, second = walk(probabilities(1), 500, seed=1), walk(probabilities(2), 500, seed=2)
     mixture = Mixture([one, other]).double()
@@ -165,7 +165,7 @@ def test_the_same_text_gives_the_same_weights() -> None:
     assert torch.equal(*gates)
 
 
-def test_a_learnt_and_a_counted_part_answer_together() -> None:
+def test_a_net_and_an_ngram_predict_together() -> None:
     text = np.random.default_rng(0).integers(0, TOKENS, 2000)
     learnt, counted = LanguageModel(TOKENS, 4, LSTM(4, 6)), NGram.count(text, TOKENS, 3)
     mixture = Mixture([learnt, counted])
@@ -176,7 +176,7 @@ def test_a_learnt_and_a_counted_part_answer_together() -> None:
     assert {name for name, _ in mixture.named_parameters()} > {"gate"}
 
 
-def test_parts_over_other_tokens_are_refused() -> None:
+def test_members_over_other_tokens_are_refused() -> None:
     with pytest.raises(OptionError, match="with the same vocabulary; the vocabulary sizes are: 5, 2"):
         Mixture([Fixed(UNIFORM), Fixed(torch.full((2, 2), 0.5))])
     with pytest.raises(OptionError, match="two or more"):

@@ -101,7 +101,7 @@ def test_unrolled_equals_stepped_and_chunked_and_scored(smoothing: str, order: i
     torch.testing.assert_close(logits[0].exp().sum(1), torch.ones(30, dtype=torch.float64))
 
 
-def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_in_chunks_gives_the_same_score(monkeypatch: pytest.MonkeyPatch) -> None:
     model = NGram.count(some_text(), V, 5, eos=0)
     text = some_text(200, seed=3)
     whole = model.score(text)
@@ -111,7 +111,7 @@ def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("eos", [None, 0])
-def test_a_part_is_scored_segment_by_segment(eos: int | None) -> None:
+def test_a_split_is_scored_segment_by_segment(eos: int | None) -> None:
     text = some_text(300, seed=4)
     model = NGram.count(text, V, 4, eos=eos)
     second = int(np.flatnonzero(text == 0)[3])
@@ -126,7 +126,7 @@ def test_a_part_is_scored_segment_by_segment(eos: int | None) -> None:
     np.testing.assert_allclose(model.score_segments(text, segments), np.concatenate(expected))
 
 
-def test_what_was_read_before_a_eos_changes_nothing_after_it() -> None:
+def test_tokens_before_an_eos_token_change_nothing_after_it() -> None:
     model = NGram.count(some_text(), V, 5, eos=0)
     after = [model.unroll(torch.tensor([[*past, 0, 1, 2]]), model.start(1)) for past in ([3, 4, 1], [2, 2, 0])]
     torch.testing.assert_close(after[0][0][:, -3:], after[1][0][:, -3:])
@@ -142,7 +142,7 @@ def test_a_token_that_was_never_seen_is_possible() -> None:
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-def test_a_saved_model_answers_the_same(smoothing: str) -> None:
+def test_a_saved_model_predicts_the_same(smoothing: str) -> None:
     model = NGram.count(some_text(), 300, 4, smoothing, eos=0, limits=CountLimits(most=400))
     again = NGram.from_tensors(load(save(model.to_tensors())), model.facts())
     text = some_text(100, seed=2)
@@ -178,7 +178,7 @@ def test_damaged_counts_are_refused() -> None:
             NGram.from_tensors(some_tensors, some_facts)
 
 
-def test_a_state_goes_on_after_saving_and_one_of_another_model_is_refused() -> None:
+def test_a_state_continues_after_saving_and_that_of_another_model_is_refused() -> None:
     model = NGram.count(some_text(), V, 4, eos=0)
     xs, _ = ragged()
     _, state = model.unroll(xs[:1], model.start(1))
@@ -191,7 +191,7 @@ def test_a_state_goes_on_after_saving_and_one_of_another_model_is_refused() -> N
         NGram.count(some_text(), V, 3).step(xs[0, :1], state)
 
 
-def test_refuses_in_words() -> None:
+def test_invalid_input_is_refused() -> None:
     text = some_text()
     with pytest.raises(OptionError, match=r"Unknown smoothing 'witten'; .* Did you mean 'witten-bell'"):
         NGram.count(text, V, 3, "witten")

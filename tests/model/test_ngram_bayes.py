@@ -72,7 +72,7 @@ class ByTheFormula:
 
 
 @pytest.mark.parametrize("units", ORDERS)
-def test_it_says_what_the_formula_says(units: str) -> None:
+def test_probabilities_follow_the_formula(units: str) -> None:
     formula = ByTheFormula(units, TEXTS, LABELS)
     asked = [*TEXTS, "abx", "cat cab the", "x" * 5, "bcdbcdbcd"]
     found = made(units).predict(asked)["side"]
@@ -80,7 +80,7 @@ def test_it_says_what_the_formula_says(units: str) -> None:
 
 
 @given(st.lists(st.tuples(st.text("ab ,"), st.integers(-1, 2)), max_size=12), st.text("abc ,"))
-def test_it_says_what_the_formula_says_of_any_texts(rows: list[tuple[str, int]], asked: str) -> None:
+def test_probabilities_of_any_texts_follow_the_formula(rows: list[tuple[str, int]], asked: str) -> None:
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     for units in ORDERS:
         found = made(units, texts, labels).predict([asked])["side"][0]
@@ -105,7 +105,7 @@ def test_the_probabilities_of_all_units_after_a_history_sum_to_one(units: str, b
 
 
 @pytest.mark.parametrize("units", ORDERS)
-def test_a_text_is_answered_alike_whatever_stands_beside_it(units: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_is_predicted_the_same_in_any_batch(units: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(units)
     together = model.predict(TEXTS)["side"]
     assert torch.equal(torch.cat([model.predict([text])["side"] for text in TEXTS]), together)
@@ -114,7 +114,7 @@ def test_a_text_is_answered_alike_whatever_stands_beside_it(units: str, monkeypa
     assert model.predict([])["side"].shape == (0, 3)
 
 
-def test_it_learns_by_the_letters_what_a_text_is() -> None:
+def test_it_learns_from_letters() -> None:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 300)
     texts = ["".join(generator.choice(list(("abc", "bcd", "cde")[label]), 8)) for label in labels]
@@ -142,7 +142,7 @@ def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypat
     assert some.describe() == "naive Bayes on 4-grams of characters of 20 of 100 texts"
 
 
-def test_it_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_saved_and_loaded_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     for units in tuple(ORDERS):
         model = made(units)
         monkeypatch.setitem(ORDERS, units, 1)  # a later change of the order does not affect a saved model

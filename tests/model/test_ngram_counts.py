@@ -33,12 +33,12 @@ def check_counts(counts: Counts, documents: list[list[int]], opened: bool) -> No
         assert all((np.diff(level.keys) > 0).all() for level in counts.levels)
 
 
-def test_counts_are_those_of_a_slow_count_without_a_eos() -> None:
+def test_counts_are_those_of_a_slow_count_without_eos_tokens() -> None:
     text = some_text()
     check_counts(count_ngrams(text, V, 5), [text.tolist()], opened=False)
 
 
-def test_no_ngram_crosses_a_eos() -> None:
+def test_no_ngram_crosses_an_eos_token() -> None:
     text = some_text()
     check_counts(count_ngrams(text, V, 5, eos=0), documents_of(text), opened=True)
 
@@ -50,7 +50,7 @@ def test_no_ngram_crosses_from_one_segment_into_another() -> None:
     check_counts(count_ngrams(text, V, 4, segments), parts, opened=False)
 
 
-def test_a_segment_is_read_with_the_eos_before_it_and_the_one_that_ends_its_document() -> None:
+def test_a_segment_has_the_eos_token_before_it_and_the_one_at_its_end() -> None:
     text = np.array([0, 1, 2, 0, 3, 0, 4, 1, 1, 2, 0, 2])
     segments = np.array([[0, 3], [3, 5], [7, 9], [9, 10], [10, 12]])
     blocks = make_blocks(text, segments, 0)
@@ -66,7 +66,9 @@ def test_a_segment_is_read_with_the_eos_before_it_and_the_one_that_ends_its_docu
 
 
 @pytest.mark.parametrize("eos", [None, 0])
-def test_counting_in_pieces_and_passes_counts_the_same(eos: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_in_chunks_and_passes_gives_the_same_counts(
+    eos: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = some_text()
     segments = np.array([[0, 310], [310, 330], [330, 600]])
     whole = count_ngrams(text, V, 6, segments, eos)
@@ -95,7 +97,7 @@ def test_many_tokens_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.Mo
         assert grams(many, k) == spelled
 
 
-def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
+def test_more_ngrams_than_the_limit_lower_the_order_with_a_note() -> None:
     text = np.random.default_rng(0).integers(0, V, 2000)
     counts = count_ngrams(text, V, 8, limits=CountLimits(keep=100))
     assert len(counts.levels) == 2 and counts.why_lower == "there are more than 100 distinct 3-grams"
@@ -107,7 +109,7 @@ def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
     assert "different" not in NGram.smooth(counts, order=1).describe()
 
 
-def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_much_text_is_counted_as_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text(2000)
     counts = count_ngrams(text, V, 4, eos=0, limits=CountLimits(most=500))
     assert 300 < counts.counted <= 500 and counts.total == 2000

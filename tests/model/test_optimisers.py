@@ -32,6 +32,6 @@ def trained(kind: Any, **options: Any) -> list[Tensor]:
     ("name", "options"),
     [("AdamW", {"lr": 0.1, "fused": True}), ("Adam", {"lr": 0.1}), ("LBFGS", {"line_search_fn": "strong_wolfe"})],
 )
-def test_they_compute_what_torchs_do(name: str, options: dict[str, Any]) -> None:
+def test_they_compute_the_same_as_torchs(name: str, options: dict[str, Any]) -> None:
     own, torchs = (trained(getattr(room, name), **options) for room in (optimisers, torch.optim))
     assert all(torch.equal(one, other) for one, other in zip(own, torchs, strict=True))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from batch_norm_encoder import NormedConvolution
 from commands import opened
-from normed import NormedConvolution
 from training_runs import check_same_bytes, finish
 
 import unrolled

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from commands import Unroll
-from sealing import change_facts
+from run_checksums import change_facts
 from training_runs import finish, write_text
 
 import unrolled
@@ -59,7 +59,7 @@ def predicted(run: Path) -> object:
 
 @pytest.mark.parametrize("flips", [30, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("kind", "prediction"), [("text_run", sampled), ("table_run", predicted)])
-def test_a_flipped_bit_is_seen_or_changes_nothing(
+def test_a_flipped_bit_is_detected_or_changes_nothing(
     kind: str, prediction: Callable[[Path], object], flips: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run, draw, seen = request.getfixturevalue(kind), random.Random(7), 0
@@ -79,7 +79,7 @@ def test_a_flipped_bit_is_seen_or_changes_nothing(
     assert seen > 0.7 * flips
 
 
-def test_a_changed_choice_is_seen(table_run: Path, tmp_path: Path) -> None:
+def test_a_changed_selection_is_detected(table_run: Path, tmp_path: Path) -> None:
     shutil.copytree(table_run, tmp_path / "run")
     facts = json.loads((tmp_path / "run/run.json").read_text())
     facts["weights"] = {name: [9.0 for _ in each] for name, each in facts["weights"].items()}
@@ -89,7 +89,7 @@ def test_a_changed_choice_is_seen(table_run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["checksum", "checksums", "format"])
-def test_checksums_cannot_be_left_out(table_run: Path, tmp_path: Path, name: str) -> None:
+def test_missing_checksums_are_detected(table_run: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(table_run, tmp_path / "run")
     facts = json.loads((tmp_path / "run/run.json").read_text())
     facts = facts | {"format": 1} if name == "format" else {key: facts[key] for key in facts if key != name}
@@ -124,7 +124,9 @@ def test_a_device_is_not_read_as_the_data_of_a_run(text_run: Path, tmp_path: Pat
         unrolled.load(tmp_path / "run").evaluate()
 
 
-def test_a_run_without_checksums_answers_says_so_and_has_them_once_it_goes_on(unroll: Unroll, tmp_path: Path) -> None:
+def test_a_run_without_checksums_predicts_with_a_note_and_gets_them_when_resumed(
+    unroll: Unroll, tmp_path: Path
+) -> None:
     shutil.copytree(OLDER, tmp_path / "older")
     run = tmp_path / "older/names"
     facts = json.loads((run / "run.json").read_text())
@@ -144,7 +146,7 @@ def test_a_run_without_checksums_answers_says_so_and_has_them_once_it_goes_on(un
         unrolled.load(run)
 
 
-def test_a_damaged_reach_is_measured_anew(text_run: Path, tmp_path: Path) -> None:
+def test_a_damaged_reach_is_measured_again(text_run: Path, tmp_path: Path) -> None:
     shutil.copytree(text_run, tmp_path / "run")
     run = unrolled.load(tmp_path / "run")
     right = run.reach(0.1)

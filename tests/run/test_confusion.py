@@ -12,14 +12,14 @@ def lines_of(*labels: str) -> list[str]:
     return confusion_lines(LabelScore(9, 0.5, 0.5, even, 0.5, even, 0.1, labels, pairs))
 
 
-def test_names_stand_over_their_columns_as_they_are() -> None:
+def test_names_are_printed_above_their_columns() -> None:
     head, first, *_ = lines_of("satisfied", "very_satisfied", "very_dissatisfied")
     assert head.split() == ["predicted:", "satisfied", "very_satisfied", "very_dissatisfied"]
     assert len(head) == len(first)
     assert first.split() == ["satisfied", "3", "0", "0"]
 
 
-def test_names_of_many_labels_are_cut_where_one_sees_it() -> None:
+def test_names_of_many_labels_are_cut_visibly() -> None:
     head, *rows = lines_of(*(f"the_label_number_{number}" for number in range(12)))
     assert head.split()[1:] == ["the_lab…"] * 12
     assert len(head) <= LINE + 40

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealing import change_facts
+from run_checksums import change_facts
 from training_runs import write_text
 
 from unrolled.errors import RunError
@@ -92,12 +92,12 @@ def test_a_damaged_file_is_refused_before_anything_is_changed(
 
 
 @pytest.mark.parametrize(("kind", "tried"), [("text_run", OF_TEXT), ("table_run", OF_TABLE)])
-def test_every_file_of_a_run_is_tried(kind: str, tried: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+def test_every_file_of_a_run_is_covered(kind: str, tried: tuple[str, ...], request: pytest.FixtureRequest) -> None:
     own = {path.name for path in request.getfixturevalue(kind).iterdir()}
     assert own == {*tried, *LINES, "lock"}
 
 
-def test_a_missing_baseline_is_noticed_too(text_run: Path, tmp_path: Path) -> None:
+def test_a_missing_baseline_is_detected(text_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(text_run, tmp_path / "run")
     (run / "ngram.safetensors").unlink()
     before = contents(run)
@@ -106,7 +106,7 @@ def test_a_missing_baseline_is_noticed_too(text_run: Path, tmp_path: Path) -> No
     assert contents(run) == before
 
 
-def test_a_changed_figure_of_the_log_is_noticed(text_run: Path, tmp_path: Path) -> None:
+def test_a_changed_figure_of_the_log_is_detected(text_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(text_run, tmp_path / "run")
     log = run / "log.jsonl"
     log.write_text(log.read_text().replace('"seconds": ', '"seconds": 9', 1))
@@ -114,7 +114,7 @@ def test_a_changed_figure_of_the_log_is_noticed(text_run: Path, tmp_path: Path) 
         Training.resume(run)
 
 
-def test_a_log_without_checksums_and_samples_that_are_gone_are_no_fault(text_run: Path, tmp_path: Path) -> None:
+def test_a_log_without_checksums_and_missing_samples_are_accepted(text_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(text_run, tmp_path / "run")
     folder = RunFolder.open(run)
     reports = folder.log.read_reports()

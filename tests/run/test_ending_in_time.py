@@ -60,12 +60,12 @@ def clock_of(now: list[float], budget: float, started: float | None = None) -> C
     return Clock(budget, started, now=lambda: now[0])
 
 
-def test_a_slow_beginning_keeps_more_for_the_end(now: list[float]) -> None:
+def test_a_slow_start_reserves_more_for_the_end(now: list[float]) -> None:
     assert clock_of(now, 18.0, started=990.0).exit_seconds == pytest.approx(ENDING * 10)
     assert clock_of(now, 18.0, started=999.0).exit_seconds == 1.0
 
 
-def test_the_end_is_given_what_judging_took_so_far(
+def test_the_time_of_scoring_is_reserved_for_the_end(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, budget = Prediction(read_rows(table, PredictionSettings()), PredictionSettings()), 18.0
@@ -107,7 +107,7 @@ def test_the_end_has_time_for_the_net_to_read_every_row(table: Path, now: list[f
     [(2.0, 8.0, True), (9.0, 12.0, False), (9.0, 8.9, True), (0.0, 15.0, True), (0.0, 15.4, False)],
     ids=["idle", "busy", "busy but early", "from Python", "read for long"],
 )
-def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
+def test_a_net_is_trained_where_there_is_time_for_its_baselines_too(
     now: list[float], starting: float, read: float, net: bool
 ) -> None:
     training = Training.__new__(Training)
@@ -131,7 +131,7 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
     ],
     ids=["endless", "in time", "short", "now", "over"],
 )
-def test_no_more_texts_are_written_at_once_than_there_is_time_for(
+def test_a_batch_has_no_more_texts_than_there_is_time_for(
     now: list[float], seconds: float | None, chunks: list[int]
 ) -> None:
     written: list[int] = []

@@ -196,7 +196,7 @@ def usual(files: dict[str, Path]) -> dict[str, str]:
 
 @pytest.mark.parametrize("option", VALUES)
 @pytest.mark.parametrize("task", TASKS)
-def test_an_option_changes_what_is_done_or_is_refused(
+def test_an_option_has_an_effect_or_is_refused(
     task: str, option: str, files: dict[str, Path], usual: dict[str, str]
 ) -> None:
     ignored = []
@@ -216,9 +216,7 @@ def test_an_option_changes_what_is_done_or_is_refused(
     [("label of texts", "skip_empty"), ("number of numbers", "skip_empty"), ("text about texts", "skip_empty"),
      ("number of numbers", "decimal")],
 )  # fmt: skip
-def test_an_option_that_mends_cells_changes_what_is_done_with_them(
-    task: str, option: str, files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_options_for_cells_have_an_effect(task: str, option: str, files: dict[str, Path], tmp_path: Path) -> None:
     cells, value = MENDING[option]
     mark = "\t" if files[task].suffix == ".tsv" else ","
     names, *lines = files[task].read_text().splitlines()
@@ -231,12 +229,12 @@ def test_an_option_that_mends_cells_changes_what_is_done_with_them(
     done(path, TASKS[task][1] | {option: value})
 
 
-def test_a_pool_is_of_whole_rows(files: dict[str, Path]) -> None:
+def test_pool_applies_to_row_level_outputs(files: dict[str, Path]) -> None:
     with pytest.raises(OptionError, match="--pool applies to predictions per row"):
         done(files["tags of words"], TASKS["tags of words"][1] | {"pool": "mean"})
 
 
-def test_only_what_answers_about_rows_keeps_an_encoder_as_it_was() -> None:
+def test_freeze_applies_to_nets_that_predict_rows() -> None:
     options = TrainOptions(init_from="run", freeze="encoder")
     refused = {settings for settings in TASK_SETTINGS.values() if "freeze" in options.refused_by(settings)}
     assert refused == {LanguageModelingSettings, Seq2SeqSettings}

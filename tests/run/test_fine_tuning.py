@@ -89,7 +89,7 @@ OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", OUTPUTS)
-def test_another_output_gets_a_new_head_and_keeps_the_rest(case: str, source: Path, tmp_path: Path) -> None:
+def test_another_output_gets_a_new_head_and_the_rest_is_loaded(case: str, source: Path, tmp_path: Path) -> None:
     header, prediction, requested, said = OUTPUTS[case]
     training = start(write(tmp_path / "t.csv", header, lambda n: f"{text(n)},{prediction(n)}"), source, **requested)
     assert loaded(training, best_of(source)) == {*READING, "pool"}
@@ -101,7 +101,7 @@ def test_another_output_gets_a_new_head_and_keeps_the_rest(case: str, source: Pa
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_what_fits_whole_is_loaded_whole_whatever_is_dropped(dropout: float, source: Path, tmp_path: Path) -> None:
+def test_components_that_fit_are_loaded(dropout: float, source: Path, tmp_path: Path) -> None:
     labels = ("no", "no", "yes", "yes")
     training = start(write_films(tmp_path, labels=labels), source, dropout=dropout)
     assert loaded(training, best_of(source)) == {*READING, "pool", "head 'label'"}
@@ -120,7 +120,7 @@ def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
     assert note_of(training) == "", "a mean has no weights"
 
 
-def test_tags_read_words_of_their_own_through_the_same_encoder(source: Path, tmp_path: Path) -> None:
+def test_tags_with_other_words_use_the_same_encoder(source: Path, tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N")
     training = start(table, source, task="tagging")
     assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
@@ -137,7 +137,7 @@ def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -
     assert set(READING) <= loaded(training, best_of(source))
 
 
-def test_other_columns_of_numbers_are_read_anew_by_the_same_encoder(tmp_path: Path) -> None:
+def test_other_columns_of_numbers_get_a_new_embedding(tmp_path: Path) -> None:
     three = write(tmp_path / "three.csv", "a,b,c,label", lambda n: f"{n % 7},{n % 3},{n % 5},{'yn'[n % 2]}")
     two = write(tmp_path / "two.csv", "a,b,label", lambda n: f"{n % 7},{n % 3},{'yn'[n % 2]}")
     run = finish(Training(three, out=str(tmp_path / "three"), hidden_size=8, **TINY)).folder
@@ -147,7 +147,7 @@ def test_other_columns_of_numbers_are_read_anew_by_the_same_encoder(tmp_path: Pa
     assert note_of(training).endswith("newly initialized: stem (another input).")
 
 
-def test_columns_that_are_named_are_read(source: Path, tmp_path: Path) -> None:
+def test_named_columns_are_read(source: Path, tmp_path: Path) -> None:
     table = write(
         tmp_path / "t.csv",
         "text,other,label,mood",
@@ -186,7 +186,7 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -> None:
+def test_a_column_of_another_kind_is_refused_with_the_option_that_decides(tmp_path: Path) -> None:
     numbers = write(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5")
     run = finish(Training(numbers, out=str(tmp_path / "numbers"), task="regression", hidden_size=8, **TINY)).folder
     with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--task classification"):
@@ -196,7 +196,7 @@ def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_it_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
+def test_it_is_resumed_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
     table = write_films(tmp_path, labels=WORDS)
     whole = finish(start(table, source, steps=6, out=str(tmp_path / "whole"), dropout=0.2))
     stopped = start(table, source, steps=6, dropout=0.2)

@@ -63,7 +63,7 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"] and names(tmp_path / "a") == ["mine"]
 
 
-def test_a_link_is_no_folder_of_a_runs_own_and_one_further_up_is(tmp_path: Path) -> None:
+def test_a_run_folder_must_not_be_a_link_but_may_be_below_one(tmp_path: Path) -> None:
     (tmp_path / "my disk").mkdir()
     (tmp_path / "out").symlink_to("my disk")
     with pytest.raises(RunError, match=r"out is a link, .*\n--out '.*/my disk'$"):
@@ -80,7 +80,7 @@ def test_a_link_is_no_folder_of_a_runs_own_and_one_further_up_is(tmp_path: Path)
     opened.release()
 
 
-def test_a_users_own_link_to_a_run_is_read_and_to_go_on_names_the_run(run: RunFolder, tmp_path: Path) -> None:
+def test_a_link_to_a_run_is_read_and_resuming_needs_the_run_itself(run: RunFolder, tmp_path: Path) -> None:
     run.release()
     (tmp_path / "cur").symlink_to(run.path)
     opened = RunFolder.open(tmp_path / "cur")
@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), TrainingError("full"), KeyboardInterrupt()]
 )
-def test_a_birth_that_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+def test_a_failed_creation_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     def fail(folder: Path) -> None:
         (folder / "text").write_text("abc")
         raise error
@@ -131,7 +131,7 @@ def test_a_birth_that_fails_leaves_nothing(tmp_path: Path, error: BaseException)
     assert names(tmp_path) == []
 
 
-def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: Path) -> None:
+def test_a_kill_at_any_point_of_creation_leaves_no_run_or_a_whole_one(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, KILLS, "birth", tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 12  # two folders, run.json written whole, the lock, the renaming and its flushes
@@ -180,7 +180,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
         RunFolder.open(tmp_path / ("a" * 300))
 
 
-def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
+def test_runs_of_any_kind_are_opened_on_request(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "a", {**FACTS, "kind": "captioning"})
     assert RunFolder.open(tmp_path / "a", any_kind=True).facts["kind"] == "captioning"
 
@@ -200,14 +200,14 @@ def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
     run.lock()  # a process that has ended holds no lock
 
 
-def test_a_lock_taken_sweeps_up_what_a_kill_left(run: RunFolder) -> None:
+def test_taking_the_lock_removes_leftovers_of_a_kill(run: RunFolder) -> None:
     run.release()
     (run.path / ".run.json.partial-1").write_text("{")
     RunFolder.open(run.path).lock()
     assert not (run.path / ".run.json.partial-1").exists()
 
 
-def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None:
+def test_reports_samples_and_plans_after_a_step_are_removed(run: RunFolder) -> None:
     texts = {10: "at first\n\n--- step 5\n", 20: "", 30: " then\r\n"}
     for step, text in texts.items():
         run.log.append_plan(step, {"learning_rate": step / 10})
@@ -231,7 +231,7 @@ def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None
     assert [run.log.read_plans(), run.log.read_reports(), run.log.read_samples()] == [[], [], []]
 
 
-def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -> None:
+def test_nothing_changes_where_nothing_is_after_the_step(run: RunFolder) -> None:
     run.log.cut(0)
     assert not (run.path / "log.jsonl").exists()
     run.log.append_report(1, {"loss": 1.0})
@@ -270,7 +270,7 @@ def test_the_newest_run_is_the_one_last_written_to(tmp_path: Path, monkeypatch: 
     assert free_path("a") == Path("runs/a-2") and free_path("d") == Path("runs/d")
 
 
-def test_runs_are_listed_beside_a_trainer_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_listed_while_a_training_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunFolder.create(tmp_path / "runs" / "a", FACTS)
     real = RunFolder.in_training
 

@@ -30,7 +30,7 @@ def folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("verb", ["info", "train", "compare"])
-def test_folds_given_as_data_are_told_of_as_folds(verb: str, folds: Path, unroll: Unroll) -> None:
+def test_folds_given_as_data_are_recognised(verb: str, folds: Path, unroll: Unroll) -> None:
     prediction = unroll(verb, folds)
     assert prediction.code == 2
     assert "folds holds 3 folds; `unroll runs --under folds` lists them." in prediction.err
@@ -38,7 +38,7 @@ def test_folds_given_as_data_are_told_of_as_folds(verb: str, folds: Path, unroll
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "resume", "sample"])
-def test_folds_given_as_a_run_are_told_of_as_folds(verb: str, folds: Path, unroll: Unroll) -> None:
+def test_folds_given_as_a_run_are_recognised(verb: str, folds: Path, unroll: Unroll) -> None:
     prediction = unroll(verb, folds)
     assert prediction.code == 2
     told = "folds is not a run: name one in it. folds holds 3 folds; `unroll runs --under folds` lists them."
@@ -57,13 +57,13 @@ def test_a_comparison_names_its_page_and_its_runs(tmp_path: Path) -> None:
         RunFolder.open(comparison)
 
 
-def test_a_comparison_on_a_task_has_a_page_alone(tmp_path: Path) -> None:
+def test_a_comparison_on_a_task_has_only_a_page(tmp_path: Path) -> None:
     for name in ("compare.json", "results.jsonl", "page.html"):
         (tmp_path / name).write_text("")
     assert runs_held(tmp_path) == f"{tmp_path} is a comparison: its page is {tmp_path}/page.html."
 
 
-def test_a_folder_of_runs_is_told_of_as_one(tmp_path: Path) -> None:
+def test_a_folder_of_runs_is_recognised(tmp_path: Path) -> None:
     from unrolled.run.info import info_data
 
     make_runs(tmp_path / "runs" / "a")
@@ -71,7 +71,7 @@ def test_a_folder_of_runs_is_told_of_as_one(tmp_path: Path) -> None:
         info_data(tmp_path / "runs")
 
 
-def test_data_beside_a_run_or_with_such_names_are_data(tmp_path: Path) -> None:
+def test_data_next_to_a_run_or_with_such_names_are_data(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "folds.json", "compare.json"):
         (tmp_path / name).write_text("a text " * 50)
     assert runs_held(tmp_path) == ""

@@ -147,14 +147,14 @@ def test_a_damaged_older_run_is_refused_and_stays_as_it_is(runs: Path) -> None:
     assert files_of(runs / "films") == before
 
 
-def test_a_module_of_the_users_keeps_its_own_names() -> None:
+def test_a_users_own_module_keeps_its_names() -> None:
     names = ["memory.front.weight", "weights.memory.writer.x", "inlet.embedding.weight", "adam.exp_avg.front.bias"]
     assert list(upgraded_tensors(dict.fromkeys(names, 0))) == [
         "memory.front.weight", "weights.memory.writer.x", "embedding.embedding.weight", "adam.exp_avg.stem.bias",
     ]  # fmt: skip
 
 
-def test_a_vocabulary_that_is_no_object_is_left_to_whoever_reads_it() -> None:
+def test_a_vocabulary_that_is_no_object_is_not_converted() -> None:
     assert upgraded_vocabulary([1]) == [1]
     assert upgraded_vocabulary({"kind": "char", "letters": ["a"], "rarest": "a"}) == {
         "kind": "char", "letters": ["a"], "rarest": "a",

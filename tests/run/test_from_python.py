@@ -163,7 +163,7 @@ def test_the_command_that_trains_longer_can_be_typed(here: Path) -> None:
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_is_refused_in_words(here: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong_is_refused(here: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     call, kind, words = WRONG[what]
     monkeypatch.chdir(here)
     there = sorted(here.iterdir())
@@ -173,19 +173,19 @@ def test_what_is_wrong_is_refused_in_words(here: Path, what: str, monkeypatch: p
     assert sorted(here.iterdir()) == there, "nothing was made"
 
 
-def test_one_text_is_one_text(here: Path) -> None:
+def test_a_single_string_is_one_text(here: Path) -> None:
     run = reviews(here)
     (alone,), (of_one,) = list(run.predict("a fine film")), list(run.predict(["a fine film"]))
     assert alone == of_one and alone.text == "a fine film"
     assert len(list(poems(here).score("the sun came"))) == 1
 
 
-def test_numbers_of_numpy_are_numbers(here: Path, tmp_path: Path) -> None:
+def test_numpy_numbers_are_accepted(here: Path, tmp_path: Path) -> None:
     training = unrolled.Training(here / "poems.txt", out=tmp_path / "run", **SMALL | {"steps": np.int64(2)})
     assert training.settings.steps == 2 and type(training.settings.steps) is int
 
 
-def test_a_run_says_what_it_is(here: Path) -> None:
+def test_a_run_has_a_descriptive_repr(here: Path) -> None:
     assert (
         repr(poems(here))
         == f"<unrolled.Run '{here / 'poems'}': lstm of poems.txt, kind 'language-modeling', finished>"
@@ -196,7 +196,7 @@ def test_a_run_says_what_it_is(here: Path) -> None:
     )
 
 
-def test_ctrl_c_ends_tidily_and_what_was_learnt_is_kept(
+def test_ctrl_c_ends_tidily_and_keeps_the_weights(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QuietView, "show", lambda *_: signal.raise_signal(signal.SIGINT))
@@ -224,12 +224,12 @@ def test_progress_shows_in_a_terminal_alone(
 
 
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": "2"}, {"seed": -1}, {"temperature": math.nan}])
-def test_a_way_of_writing_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_generation_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"{next(iter(wrong))} is a "):
         GenerationConfig(**wrong)
 
 
 @pytest.mark.parametrize("errors", ["wrong.csv", 1])
-def test_what_an_evaluation_has_is_yes_or_no(here: Path, errors: Any) -> None:
+def test_options_of_an_evaluation_are_true_or_false(here: Path, errors: Any) -> None:
     with pytest.raises(OptionError, match="errors is True or False; got"):
         reviews(here).evaluate(errors=errors)

@@ -50,7 +50,7 @@ def after(asks: int) -> Deadline:
     return Deadline(asks, now=lambda: next(ticks))
 
 
-def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
+def test_an_interrupted_fit_is_usable_and_reported(table: Path) -> None:
     examples = read_rows(table, TrainOptions())
     whole = fit_baselines(examples, ["linear"], 0)["linear"]
     cut = fit_baselines(examples, ["linear"], 0, after(40))["linear"]
@@ -61,7 +61,7 @@ def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
         assert bool(said.exp().sum(1).sub(1).abs().max() < 1e-5)
 
 
-def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
+def test_rows_beyond_the_time_are_left_out(table: Path) -> None:
     examples = read_rows(table, TrainOptions())
     baselines = fit_baselines(examples, ["linear"], 0)
     said, rows = predict_rows(examples, baselines, "test")
@@ -78,7 +78,7 @@ def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
         )
 
 
-def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_and_says_so(table: Path) -> None:
+def test_an_unfitted_ensemble_is_as_good_as_its_best_member_and_is_reported(table: Path) -> None:
     examples, names = read_rows(table, TrainOptions()), ["linear", "ngram"]
     parts = fit_baselines(examples, names, 0)
     candidates = {"linear": ["linear"], "ngram": ["ngram"], "linear+ngram": names}
@@ -92,7 +92,7 @@ def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_an
     assert not any("no time to finish" in line for line in summary.lines)
 
 
-def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_labels_are_scored_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.tasks.prediction.rows.MOST_CELLS", 200)
     examples = read_rows(table, TrainOptions())
     _, rows = predict_rows(examples, fit_baselines(examples, ["ngram"], 0), "test")
@@ -101,7 +101,7 @@ def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.M
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("rows", "kinds"), [(8_000, 1_000), (20_000, 5_000)])
-def test_labels_of_many_kinds_take_less_than_a_gigabyte(rows: int, kinds: int, tmp_path: Path) -> None:
+def test_many_labels_take_less_than_a_gigabyte(rows: int, kinds: int, tmp_path: Path) -> None:
     table = tmp_path / "many.csv"
     table.write_text("text,label\n" + "".join(
         f"w{n * 7919 % 613} w{n % 89} k{n % 97} {n % kinds},l{n % kinds}\n" for n in range(rows)
@@ -116,7 +116,7 @@ def test_labels_of_many_kinds_take_less_than_a_gigabyte(rows: int, kinds: int, t
     assert 1024 * used.ru_maxrss < 1e9
 
 
-def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(
+def test_a_stop_signal_ends_a_fit_and_the_run_can_be_resumed(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unrolled.model.baselines.linear_fit.ITERATIONS", 100_000)
@@ -135,7 +135,7 @@ def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(
     assert not again.stopped
 
 
-def test_a_stop_leaves_what_is_short_to_end() -> None:
+def test_a_stop_lets_short_work_finish() -> None:
     now = [100.0]
     clock = Clock(None, now=lambda: now[0])
     deadline = clock.deadline()
@@ -156,7 +156,7 @@ def test_rows_are_read_evenly(table: Path) -> None:
     assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
 
 
-def test_rows_are_of_tables(tmp_path: Path) -> None:
+def test_rows_applies_to_tables(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("a text " * 100)
     with pytest.raises(OptionError, match="has no use for --rows"):
@@ -165,7 +165,7 @@ def test_rows_are_of_tables(tmp_path: Path) -> None:
         Training(path, rows=0, out=str(tmp_path / "run"))
 
 
-def test_what_cannot_be_read_in_half_the_budget_is_said_before(
+def test_data_that_take_over_half_the_budget_to_read_are_reported_before(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unrolled.tasks.reading_time.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 2e-6))
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_in_half_the_budget_is_said_before(
         Training(table, minutes=0.5, out=str(tmp_path / "other"))
 
 
-def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reading_time_is_estimated_from_the_first_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.csv"
     path.write_text("text,label\n" + "".join(f"row {n},{n % 2}\n" for n in range(600)))
     for name, value in (("LARGE", 100), ("WARM", 20), ("TIMED", 100)):
@@ -222,9 +222,7 @@ def test_rows_that_are_passed_over_are_counted_as_those_that_are_read(
     assert len(list(opened.rows_at(["text"], [1]))) == plain
 
 
-def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_rows_of_very_many_are_read_within_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = ReadingTime(2_000_000, 60e-6, 1.2e-6)  # as measured where lines are skipped
     assert found.seconds(20_000) < 0.5 * 30 < found.seconds(None)
     path = tmp_path / "large.csv"
@@ -236,7 +234,7 @@ def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
     assert timed is not None and timed.seconds_per_skip < timed.seconds_per_row / 8
 
 
-def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path, tmp_path: Path) -> None:
+def test_where_reading_spent_the_budget_a_fitted_model_is_saved(table: Path, tmp_path: Path) -> None:
     training = Training(table, minutes=0.5, started=time.monotonic() - 27, out=str(tmp_path / "run"), threads=1)
     assert training.monitor is None
     assert "linear model: fitted, not trained; after" in training.plan_line

@@ -48,7 +48,7 @@ def test_a_budget_is_kept_where_the_pace_changes(folder: RunFolder, pace: float,
 
 
 @pytest.mark.parametrize("every", [1, 4, 5, 100])
-def test_no_update_is_begun_that_does_not_fit(folder: RunFolder, every: int) -> None:
+def test_no_update_starts_without_time_for_it(folder: RunFolder, every: int) -> None:
     plan = plan_of(100, every, validate_every=1000, save_every=1000)
     bench = Bench(folder, FakeTask(Time(), pace=4.0), 42.0 + ENDING, plan)
     bench.monitor.pacer.pace = 4.0
@@ -64,7 +64,7 @@ def test_reports_come_early_where_updates_take_long(folder: RunFolder) -> None:
     assert bench.plans()[0][2] == "pace"
 
 
-def test_time_that_is_over_ends_updates_before_the_first_report(folder: RunFolder) -> None:
+def test_updates_end_before_the_first_report_if_time_is_over(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), pace=0.0, cost=ConclusionCost(2.0)), 18.0, plan_of(1000, 100))
     monitor, training_state = bench.monitor, bench.monitor.training_state
     monitor.begin()
@@ -77,7 +77,7 @@ def test_time_that_is_over_ends_updates_before_the_first_report(folder: RunFolde
     assert bench.plans() == [(1, 1, "time")]
 
 
-def test_the_end_keeps_time_for_what_a_validation_took(folder: RunFolder) -> None:
+def test_the_time_of_a_validation_is_reserved_for_the_end(folder: RunFolder) -> None:
     task = FakeTask(Time(), sizes={"validation": 500, "test": 0}, seconds_an_item=0.004)
     bench = Bench(folder, task, 60.0, plan_of(100, 50, validation=500))
     bench.train()
@@ -99,13 +99,13 @@ def test_another_pace_makes_another_number_of_updates(folder: RunFolder, pace: f
     assert bench.monitor.training_state.step == pytest.approx(20 + 90 / pace, rel=0.03)
 
 
-def test_updates_beyond_those_that_serve_are_not_planned(folder: RunFolder) -> None:
+def test_no_more_updates_are_planned_than_are_useful(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time()), 600.0, plan_of(50, 10, max_updates=90))
     assert bench.train()[-1].step == 90
 
 
 @pytest.mark.parametrize("pace", [0.001, 60.0])
-def test_by_updates_no_clock_is_asked(folder: RunFolder, pace: float) -> None:
+def test_a_budget_in_updates_reads_no_clock(folder: RunFolder, pace: float) -> None:
     task = FakeTask(Time(), slower={30: pace}, sizes={"validation": 10**6, "test": 0}, seconds_an_item=1.0)
     bench = Bench(folder, task, None, plan_of(100, 10))
     reports = bench.train()
@@ -113,7 +113,7 @@ def test_by_updates_no_clock_is_asked(folder: RunFolder, pace: float) -> None:
     assert bench.plans() == []
 
 
-def test_a_shorter_budget_reads_less_of_the_validation_split_each_time(folder: RunFolder) -> None:
+def test_a_shorter_budget_reads_less_of_the_validation_split(folder: RunFolder) -> None:
     each = 1e-5
     task = FakeTask(Time(), sizes={"validation": 100_000, "test": 0}, seconds_an_item=each)
     bench = Bench(folder, task, 60.0, plan_of(100, 10, validation=10**6))
@@ -135,7 +135,7 @@ def test_a_long_budget_reads_all_that_is_planned(folder: RunFolder) -> None:
 # Going back
 
 
-def test_a_loss_that_is_not_finite_goes_back_at_half_the_rate(folder: RunFolder) -> None:
+def test_a_loss_that_is_not_finite_goes_back_and_halves_the_learning_rate(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), bad=Counter({25: 1})), None, plan_of(60, 10))
     reports = bench.train()
     assert [report.step for report in reports] == [0, 10, 20, 30, 40, 50, 60]
@@ -156,7 +156,7 @@ def test_updates_go_on_from_the_checkpoints_weights(folder: RunFolder) -> None:
     assert torch.equal(bench.monitor.training_state.model.weight, kept)
 
 
-def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) -> None:
+def test_it_gives_up_after_several_attempts_from_one_checkpoint(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), bad=Counter({25: MAX_RETRIES + 1})), None, plan_of(60, 10))
     with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --learning-rate below"):
         bench.train()
@@ -165,7 +165,7 @@ def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) 
     assert load_newest(folder.checkpoints).step == 20
 
 
-def test_time_that_was_lost_by_going_back_is_taken_from_what_is_left(folder: RunFolder) -> None:
+def test_time_lost_by_going_back_is_subtracted_from_the_budget(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), bad=Counter({68: 2})), 60.0, plan_of(117, 10, save_every=20))
     assert bench.train()[-1].step == pytest.approx(117 - 2 * 9, abs=2), "twice 9 updates were done in vain"
     assert -0.51 < bench.clock.left - ENDING < 1.0
@@ -199,7 +199,7 @@ def test_the_best_weights_are_kept(
     assert reports[kept[-1] // 10].sample == f"weight {float(tensors['weight']):.3f}", "those of that step"
 
 
-def test_a_validation_only_where_one_is_due(folder: RunFolder) -> None:
+def test_validation_runs_only_when_due(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time()), None, plan_of(45, 10, validate_every=20, save_every=20))
     reports = bench.train()
     assert [report.step for report in reports if report.validation is not None] == [0, 20, 40, 45]

@@ -96,7 +96,7 @@ def test_run_json_that_leads_elsewhere_is_refused(
     assert precious.read_bytes() == PRECIOUS
 
 
-def test_what_is_being_written_goes_through_no_link(tmp_path: Path, precious: Path) -> None:
+def test_writing_follows_no_link(tmp_path: Path, precious: Path) -> None:
     planted = tmp_path / f".run.json.partial-{os.getpid()}"
     planted.symlink_to(precious)
     write_atomically(tmp_path / "run.json", b"{}")
@@ -116,7 +116,7 @@ def test_a_lock_that_leads_elsewhere_is_not_taken(
     assert precious.read_bytes() == PRECIOUS
 
 
-def test_a_folder_of_checkpoints_that_is_a_link_loses_nothing(run: RunFolder, tmp_path: Path) -> None:
+def test_a_linked_checkpoint_folder_loses_nothing(run: RunFolder, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     for step in (10, 20, 30):
@@ -138,7 +138,7 @@ def test_a_folder_of_checkpoints_that_is_a_link_loses_nothing(run: RunFolder, tm
     assert sorted(path.name for path in theirs.iterdir()) == before
 
 
-def test_only_what_is_an_unborn_run_beyond_doubt_is_removed(tmp_path: Path) -> None:
+def test_only_partial_runs_are_removed(tmp_path: Path) -> None:
     target = tmp_path / "run"
 
     def unborn(name: str, holder: str, *files: str) -> Path:
@@ -176,14 +176,14 @@ def test_only_what_is_an_unborn_run_beyond_doubt_is_removed(tmp_path: Path) -> N
     assert (stay[3] / "thesis.txt").read_text() == "dear"
 
 
-def test_a_run_is_born_beside_what_looks_like_one_unborn(tmp_path: Path) -> None:
+def test_a_run_is_created_next_to_what_looks_like_a_partial_run(tmp_path: Path) -> None:
     (tmp_path / ".run.partial-12").mkdir()
     (tmp_path / ".run.partial-12" / "thesis.txt").write_text("dear")
     RunFolder.create(tmp_path / "run", FACTS)
     assert (tmp_path / ".run.partial-12" / "thesis.txt").read_text() == "dear"
 
 
-def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -> None:
+def test_run_json_is_read_after_the_lock_is_taken(run: RunFolder) -> None:
     opened = RunFolder.open(run.path)
     script = (
         "import sys; from unrolled.rundir.folder import RunFolder\n"
@@ -196,7 +196,7 @@ def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -
     opened.release()
 
 
-def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFolder) -> None:
+def test_the_remains_of_a_run_are_not_taken_for_data(unroll: Unroll, run: RunFolder) -> None:
     run.log.append_plan(0, {})
     run.write_vocabulary({})
     assert is_run(run.path)

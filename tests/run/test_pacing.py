@@ -23,12 +23,12 @@ def reserve_of(budget: float | None, speed: float, cost: ConclusionCost, **more:
     return Reserve(task, Clock(budget, now=time), speed, cost, 0.0)
 
 
-def test_without_a_budget_all_is_read() -> None:
+def test_without_a_budget_everything_is_scored() -> None:
     limits = reserve_of(None, 10.0, ConclusionCost(0.0, 1.0), memorisable=10**9).limits
     assert limits == (100_000, 50_000, 10**9)
 
 
-def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
+def test_a_budget_limits_the_scoring_at_the_end() -> None:
     reserve, each = reserve_of(100.0, 5_000.0, ConclusionCost()), TEST_SLOWDOWN / 5_000.0
     assert reserve.limits.test == int(TEST_SHARE * 100.0 / each)
     assert reserve.seconds == pytest.approx(TEST_SHARE * 100.0 + ENDING, abs=0.01)
@@ -42,7 +42,7 @@ def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
     assert without.seconds == pytest.approx(reserve.seconds + 3.0)
 
 
-def test_of_a_large_text_as_much_is_searched_as_there_is_time_for() -> None:
+def test_a_large_text_is_searched_as_far_as_time_allows() -> None:
     small, large = (reserve_of(60.0, math.inf, ConclusionCost(), memorisable=size) for size in (10**6, 10**9))
     assert small.limits.memorisation == 10**6
     assert small.seconds == pytest.approx(ENDING), "on the way each validation has its share of it"
@@ -70,7 +70,7 @@ def threads_after(pacer: Pacer, time: Time, threads: int, seconds: float, step: 
     return threads if again is None else again.threads
 
 
-def test_fewer_threads_where_another_process_has_a_core() -> None:
+def test_fewer_threads_are_used_where_another_process_has_a_core() -> None:
     pacer, time = paced(4)
     assert threads_after(pacer, time, 4, 0.01) == 4
     assert threads_after(pacer, time, 4, 0.01 * (pacing.BUSY - 0.1)) == 4
@@ -86,7 +86,7 @@ def test_all_threads_are_tried_again_after_a_while_and_kept_where_they_are_faste
     assert threads_after(pacer, time, 4, 0.012) == 4, "faster than half of them were"
 
 
-def test_threads_that_are_still_slow_when_tried_again_are_left_for_another_while() -> None:
+def test_threads_that_stay_slow_are_tried_again_later() -> None:
     pacer, time = paced(4)
     threads_after(pacer, time, 4, 0.01)
     threads_after(pacer, time, 4, 0.05)
@@ -103,7 +103,7 @@ def test_threads_that_are_still_slow_when_tried_again_are_left_for_another_while
     assert threads_after(pacer, time, 2, 0.015) == 2
 
 
-def test_other_threads_are_a_new_plan_where_as_many_updates_fit() -> None:
+def test_another_number_of_threads_is_a_new_plan() -> None:
     pacer, time = paced(4)
     threads_after(pacer, time, 4, 0.01)
     pacer.pace, plan = 0.05, plan_of(10_000, 100, threads=4)
@@ -112,7 +112,7 @@ def test_other_threads_are_a_new_plan_where_as_many_updates_fit() -> None:
     assert (again.threads, again.steps) == (2, 10_000)
 
 
-def test_no_trial_where_too_little_time_is_left() -> None:
+def test_no_trial_if_too_little_time_is_left() -> None:
     pacer, time = paced(4, left=100.0)
     threads_after(pacer, time, 4, 0.01)
     threads_after(pacer, time, 4, 0.05)
@@ -121,6 +121,6 @@ def test_no_trial_where_too_little_time_is_left() -> None:
 
 
 @pytest.mark.parametrize("most", [None, 1])
-def test_threads_that_were_asked_for_stay(most: int | None) -> None:
+def test_requested_threads_are_kept(most: int | None) -> None:
     pacer, time = paced(most)
     assert [threads_after(pacer, time, 2, seconds) for seconds in (0.01, 0.5, 0.01)] == [2, 2, 2]

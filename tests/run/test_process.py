@@ -10,7 +10,7 @@ import numpy as np
 from unrolled.environment import bytes_in_use, peak_bytes
 
 
-def test_the_peak_is_of_this_program_alone() -> None:
+def test_the_peak_memory_is_that_of_this_process() -> None:
     held = np.ones(1 << 27)  # 1 GiB
     assert peak_bytes() > held.nbytes and bytes_in_use() > held.nbytes
     words = "from unrolled.environment import peak_bytes; print(peak_bytes())"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from sealing import seal
+from run_checksums import seal
 from training_runs import CLOCKS, TINY_TEXT_MODEL, check_same_bytes, finish, write_text
 
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
@@ -100,7 +100,7 @@ def test_a_kill_at_every_named_point_of_writing_changes_no_byte(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("reports", [1, 4, 7])
-def test_a_stop_and_a_resumption_change_no_byte(
+def test_a_resumed_training_ends_with_the_same_bytes(
     text: Path, tmp_path: Path, uninterrupted: Path, reports: int
 ) -> None:
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
@@ -158,7 +158,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     monkeypatch.setattr("unrolled.model.language.summed_nats", losses)
 
 
-def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
+def test_a_loss_that_is_not_finite_goes_back_and_lowers_the_learning_rate(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, times=1)
@@ -185,7 +185,7 @@ def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Pa
     check_same_bytes(first.folder, again.folder)
 
 
-def test_the_end_keeps_time_for_no_more_lines_than_there_are(
+def test_no_more_lines_are_reserved_for_than_there_are(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
@@ -199,7 +199,7 @@ def test_the_end_keeps_time_for_no_more_lines_than_there_are(
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_path: Path) -> None:
+def test_half_a_minute_is_kept_and_its_plans_give_the_same_bytes(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     write_text(text)
     started = time.monotonic()
@@ -209,7 +209,7 @@ def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_p
     assert (again.folder / "model.safetensors").read_bytes() == (first.folder / "model.safetensors").read_bytes()
 
 
-def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
+def test_initial_weights_are_drawn_with_the_planned_threads(
     tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An orthogonal matrix of 64 columns has other digits on one thread than on two."""
@@ -230,7 +230,7 @@ def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
 
 
 @pytest.mark.parametrize("dropout", [0.2, 0.0])
-def test_another_runs_weights_are_a_start_and_bring_its_sizes(
+def test_a_run_starts_from_another_runs_weights_and_sizes(
     text: Path, tmp_path: Path, uninterrupted: Path, dropout: float
 ) -> None:
     requested: dict[str, Any] = {"steps": 5, "dropout": dropout, "threads": 1}
@@ -246,9 +246,7 @@ def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path,
         Training(text, init_from=str(uninterrupted), hidden_size=32, steps=5)
 
 
-def test_another_memory_than_that_of_the_run_named_is_refused_though_it_is_the_usual_one(
-    text: Path, tmp_path: Path
-) -> None:
+def test_another_memory_than_the_runs_is_refused_though_it_is_the_default(text: Path, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     finish(Training(text, out=run, model="gru", hidden_size=8, steps=2, threads=1))
     with pytest.raises(OptionError, match=r"gru of 1 x 8; --model lstm does not match"):
@@ -284,7 +282,7 @@ def test_a_second_session_that_was_killed_keeps_its_budget(text: Path, tmp_path:
     check_same_bytes(undisturbed, out)
 
 
-def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(text: Path, tmp_path: Path) -> None:
+def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_session(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     training = Training(text, out=str(out), **SMALL)
     finish(training, stop=4)
@@ -301,7 +299,7 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
 
 
 @pytest.mark.parametrize("tokens", [64, 3, 4096])
-def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(tokens: int) -> None:
+def test_updates_per_budget_follow_from_updates_per_second(tokens: int) -> None:
     """The log counts tokens of a text, or rows of a table that are many steps long."""
     plan = plan_steps(TrainOptions(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
     reports = [{"step": 0, "tokens": 0, "tokens_per_second": 0.0}]
@@ -313,7 +311,7 @@ def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(tokens: int)
     )  # a tenth of a second each
 
 
-def test_what_it_wrote_at_first_is_known_after_a_resumption(text: Path, tmp_path: Path) -> None:
+def test_the_first_sample_is_known_after_resuming(text: Path, tmp_path: Path) -> None:
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
     assert training.first_sample is None
     written = ""
@@ -336,18 +334,14 @@ def test_a_plan_of_another_machine_says_that_bytes_may_differ(
     assert "threads" not in first.notes[0]
 
 
-def test_threads_of_this_commands_own_are_used_with_a_recorded_plan(
-    text: Path, tmp_path: Path, uninterrupted: Path
-) -> None:
+def test_requested_threads_are_used_with_a_recorded_plan(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
     training = Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=2)
     assert next(iter(training)).notes == ("Not bit-identical: threads 1 then, 2 now.",)
     assert training.monitor is not None
     assert training.monitor.plans[0].threads == 2
 
 
-def test_no_file_or_option_asks_for_more_threads_than_there_are_cores(
-    text: Path, tmp_path: Path, uninterrupted: Path
-) -> None:
+def test_no_file_or_option_leads_to_more_threads_than_cores(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
     first = Training(text, out=str(tmp_path / "first"), **{**SMALL, "threads": 10_000})
     assert first.monitor is not None
     assert first.monitor.plans[0].threads == threads_for(10_000)
@@ -382,7 +376,7 @@ def test_torch_has_as_many_threads_as_before_after_every_call(text: Path, tmp_pa
         torch.set_num_threads(before)
 
 
-def test_data_that_changed_or_is_gone_is_said_at_resume(tmp_path: Path, text: Path) -> None:
+def test_changed_or_missing_data_are_reported_at_resume(tmp_path: Path, text: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_bytes(text.read_bytes())
     training = Training(own, out=str(tmp_path / "run"), **SMALL)

@@ -42,7 +42,7 @@ def send(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_what_came_and_what_is_written_is_its_owners_alone(
+def test_input_and_samples_are_readable_by_their_owner_only(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = os.umask(0)
@@ -64,7 +64,7 @@ def test_what_came_and_what_is_written_is_its_owners_alone(
 
 @pytest.mark.parametrize(("data", "words"), [(b"", "Standard input was empty"), (b"\xff\xfe\xfd" * 999, "input"),
                                              (b"too short", "short")])  # fmt: skip
-def test_of_what_cannot_be_learnt_nothing_is_left(
+def test_refused_input_leaves_nothing(
     data: bytes, words: str, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(data, monkeypatch)
@@ -75,7 +75,7 @@ def test_of_what_cannot_be_learnt_nothing_is_left(
 
 
 @pytest.mark.slow
-def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporary: Path) -> None:
+def test_leftovers_of_a_kill_are_removed_by_the_next_training(tmp_path: Path, temporary: Path) -> None:
     killed = ("import os, sys; from unrolled.data.files import fingerprints; real = fingerprints._read\n"
               "fingerprints._read = lambda source: os._exit(9)\n"
               "from unrolled.run import Training; Training('-', out=sys.argv[1], steps=2)")  # fmt: skip
@@ -104,7 +104,7 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
 
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [1000, 6000])
-def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
+def test_a_disk_that_fills_before_a_run_exists_gives_no_advice_to_resume(room: int, tmp_path: Path) -> None:
     requested = ["train", "-", "--steps", "2", "--hidden-size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
     ended = subprocess.run([sys.executable, "-c", FULL, str(room), *requested], input=TEXT[:5000],
     capture_output=True,
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(roo
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
-def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_read_names_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(io.RawIOBase):
         def readinto(self, _: Any) -> int:
             raise OSError(5, "Input/output error")
@@ -129,7 +129,7 @@ def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_look_at_standard_input_leaves_nothing_where_it_is_killed(tmp_path: Path) -> None:
+def test_info_on_standard_input_leaves_nothing_if_it_is_killed(tmp_path: Path) -> None:
     killed = ("import os; from unrolled.run import info; from unrolled.tasks import resolve\n"
               "resolve._read_text = lambda kept, *_: (print(kept.read_bytes()), os._exit(9))\n"
               "info.info_data('-')")  # fmt: skip
@@ -147,7 +147,7 @@ def test_standard_input_is_described_as_the_file_would_be(tmp_path: Path, monkey
     assert info_data("-") == info_data(tmp_path / "t.txt") | {"path": "-"}
 
 
-def test_standard_input_is_described_where_no_file_is_opened_once_more(
+def test_standard_input_is_described_where_no_file_can_be_reopened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.txt").write_bytes(TEXT)
@@ -166,7 +166,7 @@ def test_standard_input_is_described_where_no_file_is_opened_once_more(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("room", "words"), [(0, "No room for standard input"), (1000, "File too large")])
-def test_no_room_for_standard_input_is_a_line(room: int, words: str, tmp_path: Path) -> None:
+def test_no_space_for_standard_input_is_one_line(room: int, words: str, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FULL, str(room), "info", "-"], input=TEXT, capture_output=True,
                            check=False, env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip
     said = ended.stderr.decode()
@@ -175,13 +175,13 @@ def test_no_room_for_standard_input_is_a_line(room: int, words: str, tmp_path: P
 
 
 @pytest.mark.slow
-def test_where_the_temporary_folder_is_gone_the_systems_is_taken(tmp_path: Path) -> None:
+def test_a_missing_tmpdir_is_replaced_by_the_systems(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FULL, "1000000", "info", "-"], input=TEXT, capture_output=True,
                            check=False, env=os.environ | {"TMPDIR": str(tmp_path / "gone")})  # fmt: skip
     assert ended.returncode == 0 and b"characters of text" in ended.stdout, ended.stderr.decode()
 
 
-def test_a_name_that_is_not_utf_8_gives_a_run_that_can_be_typed(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_gives_a_run_that_can_be_typed(tmp_path: Path) -> None:
     assert name_for(os.fsdecode(b"/a/bad\xff name.txt")) == "bad name"
     assert name_for(os.fsdecode(b"/a/\xff.txt")) == "run"
     assert name_for("/a/caf\u00e9.txt") == "caf\u00e9"

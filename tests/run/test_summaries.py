@@ -68,7 +68,7 @@ def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     )
 
 
-def test_a_counted_text_advises_the_same_with_a_net(tmp_path: Path) -> None:
+def test_the_summary_of_an_ngram_advises_a_net(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("".join(f"{n} green bottles\n" for n in range(400)))
     training = Training(path, model="ngram", documents="line", valid="0.2", out=str(tmp_path / "run"), threads=1)
@@ -78,7 +78,7 @@ def test_a_counted_text_advises_the_same_with_a_net(tmp_path: Path) -> None:
     assert training.summary.lines[-1] == f"Next: see what a trained model adds: {again}"
 
 
-def test_what_is_not_trained_is_said_to_be_so() -> None:
+def test_a_model_without_training_is_described_as_such() -> None:
     assert summary_of("linear", {"linear": Accuracy(0.8)}, None)[-1] == (
         "The linear model is fitted, not trained. Next: see what a net adds: unroll train 'my data.csv'"
     )
@@ -121,7 +121,7 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
     ("flat", 1, "Next: more text helps most, or another --hidden-size."),
     ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
 ])  # fmt: skip
-def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int | None, words: str) -> None:
+def test_the_advice_depends_on_the_trend(trend: str, ahead: int | None, words: str) -> None:
     said = advise(trend, ahead, 0.0, "unroll train a.txt --steps 300")
     assert words in said
     assert trend != "flat" or "--steps" not in said, "more time would not help"
@@ -138,9 +138,7 @@ def test_a_net_is_better_than_the_n_gram_or_not(
 
 
 @pytest.mark.parametrize(("rate", "words"), [(1.0, r"All 12 texts are the same, whatever the row: '"), (1e-9, "")])
-def test_a_encoder_decoder_of_two_updates_that_writes_one_text_is_told_of(
-    rate: float, words: str, tmp_path: Path
-) -> None:
+def test_an_encoder_decoder_that_generates_one_text_is_reported(rate: float, words: str, tmp_path: Path) -> None:
     rows = (f"der hund {i} {i * 7 % 13} geht,the dog {i * 3 % 11} and {i} goes {i * i % 17}\n" for i in range(120))
     (tmp_path / "t.csv").write_text("de,en\n" + "".join(rows))
     training = Training(
@@ -162,7 +160,7 @@ def test_a_encoder_decoder_of_two_updates_that_writes_one_text_is_told_of(
     assert not said or said[0].startswith(words)
 
 
-def test_settings_are_asked_for_again_by_their_options() -> None:
+def test_a_command_repeats_the_options_of_the_settings() -> None:
     requested = TrainOptions(
         minutes=0.5, skip_empty=True, task="classification", init_from="a b", learning_rate=1e-6, out="o"
     )
@@ -193,7 +191,7 @@ def test_settings_are_asked_for_again_by_their_options() -> None:
     ([*["a dog"] * 19, "a cat"], "19 of 20 texts are the same, whatever the row: 'a dog'."),
     (["a\nb" * 40] * 2, "All 2 texts are the same, whatever the row: 'a b"),
 ])  # fmt: skip
-def test_texts_that_are_empty_or_all_the_same_are_said(texts: list[str], words: str) -> None:
+def test_texts_that_are_empty_or_all_the_same_are_reported(texts: list[str], words: str) -> None:
     found = equal_texts_note(texts)
     assert found.startswith(words) if words else found == ""
 
@@ -208,11 +206,11 @@ def test_a_command_can_be_typed_as_it_is_printed() -> None:
     ("=1+1", "'=1+1"), ("@sum", "'@sum"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-2+3", "'-2+3"),
     ("\tx", "'\tx"), ("\rx", "'\rx"), ("-1.5", "-1.5"), ("+3", "+3"), ("a=b", "a=b"), ("", ""), (3, 3), (-0.5, -0.5),
 ])  # fmt: skip
-def test_a_cell_is_no_formula(cell: object, written: object) -> None:
+def test_a_cell_of_the_errors_file_is_no_formula(cell: object, written: object) -> None:
     assert escape_formula(cell) == written
 
 
-def test_a_encoder_decoder_that_is_far_behind_is_worse_though_neither_has_bleu() -> None:
+def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> None:
     texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
     summary = Seq2SeqSummary(

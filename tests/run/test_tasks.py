@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_task_every_verb_and_every_option_has_its_line_here() -> None:
+def test_every_task_method_and_option_is_covered() -> None:
     assert set(CASES) == set(TASKS) == set(TASK_SETTINGS)
     assert {task.task_class.kind for task in TASKS.values()} == set(TASKS)
     assert set(CALLS) == {*METHODS, "evaluate", "info"}
@@ -96,7 +96,7 @@ def test_a_run_is_of_its_task(kind: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("verb", CALLS)
 @pytest.mark.parametrize("kind", CASES)
-def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, folder: Path) -> None:
+def test_a_method_works_or_names_the_available_ones(kind: str, verb: str, folder: Path) -> None:
     run, case = unrolled.load(folder / kind), CASES[kind]
     if verb in case.verbs | {"evaluate", "info"}:
         assert CALLS[verb](run)
@@ -114,7 +114,7 @@ def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, fo
 
 @pytest.mark.parametrize("option", GIVEN)
 @pytest.mark.parametrize("kind", CASES)
-def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, folder: Path) -> None:
+def test_an_option_of_a_method_has_an_effect_or_is_refused(kind: str, option: str, folder: Path) -> None:
     run, (verb, value) = unrolled.load(folder / kind), GIVEN[option]
     if verb not in run.methods():
         return
@@ -136,7 +136,7 @@ def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, fold
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_every_evaluation_and_every_answer_is_read_alike(kind: str, folder: Path) -> None:
+def test_every_evaluation_and_prediction_has_the_same_form(kind: str, folder: Path) -> None:
     run = unrolled.load(folder / kind)
     errors = "errors" in run.accepts
     evaluation = run.evaluate(errors=errors)

@@ -41,7 +41,7 @@ def answers(tokens: torch.Tensor, cuts: list[int], rate: float = 0.05) -> torch.
     return torch.cat(given)
 
 
-def test_no_answer_depends_on_what_comes_later() -> None:
+def test_no_prediction_depends_on_later_tokens() -> None:
     tokens = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
     changed = tokens.clone()
     changed[25:] = (changed[25:] + 1) % V
@@ -49,7 +49,7 @@ def test_no_answer_depends_on_what_comes_later() -> None:
     assert torch.equal(plain[:25], other[:25]) and not torch.equal(plain[25:], other[25:])
 
 
-def test_the_first_segment_is_answered_as_trained_and_later_ones_by_what_was_learnt() -> None:
+def test_the_first_segment_is_scored_as_trained_and_later_ones_after_adapting() -> None:
     tokens = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
     whole, _ = model().unroll(tokens[None], model().start(1))
     learnt = answers(tokens, [16])
@@ -64,7 +64,7 @@ def test_what_comes_again_is_learnt_and_rate_zero_learns_nothing() -> None:
     assert evaluate_adapted(model(), adapting(2.0, 0.001), rows, characters).nats < plain.nats - 0.3
 
 
-def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learnt() -> None:
+def test_the_given_model_is_unchanged_and_full_decay_undoes_adapting() -> None:
     tokens, given = torch.arange(40) % V, model()
     before = [parameter.clone() for parameter in given.parameters()]
     learning = AdaptingModel(given, adapting(0.05, pull=1.0))
@@ -75,7 +75,7 @@ def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learn
         assert torch.equal(old, left) and torch.allclose(old, back)
 
 
-def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
+def test_the_net_of_an_ensemble_adapts_as_if_alone() -> None:
     counts = NGram.count(np.random.default_rng(0).integers(0, V, 500), V, order=2, eos=0)
     mixture, tokens = Mixture([model(), counts]).double(), torch.arange(48) ** 2 % V
     whole, alone = AdaptingModel(mixture, adapting(0.05)), AdaptingModel(model(), adapting(0.05))
@@ -90,7 +90,7 @@ def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
     assert not torch.allclose(answered, plain[:, -8:])
 
 
-def test_a_token_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
+def test_a_rare_token_is_changed_little(tmp_path: Path) -> None:
     (tmp_path / "rare.txt").write_text("§" + TEXT)
     settings: dict[str, Any] = {"model": "lstm", "steps": 40, "hidden_size": 16, "threads": 1}
     run: Any = unrolled.train(tmp_path / "rare.txt", out=str(tmp_path / "run"), **settings)
@@ -104,7 +104,7 @@ def test_a_token_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> No
     assert evaluate_adapted(run.model, adapting, rows, characters).nats < plain
 
 
-def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_evaluate_adapt_adds_a_score_and_leaves_the_run_unchanged(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
     run: Any = unrolled.train(text, model="lstm", steps=40, hidden_size=16, out=str(tmp_path / "run"), threads=1)
@@ -120,7 +120,7 @@ def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) 
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
 
 
-def test_what_was_counted_has_nothing_to_adapt(tmp_path: Path) -> None:
+def test_an_ngram_has_nothing_to_adapt(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
     run = unrolled.train(text, model="ngram", out=str(tmp_path / "run"))

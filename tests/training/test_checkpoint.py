@@ -56,7 +56,7 @@ def damage(path: Path, how: str) -> None:
     path.write_bytes(data)
 
 
-def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_checkpoint_is_restored_exactly(tmp_path: Path) -> None:
     saved(tmp_path, 120)
     found = load_newest(tmp_path, like=tensors())
     assert found.step == 120 and found.fell_back is None and found.facts == {**FACTS, "step": 120}
@@ -65,14 +65,14 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
         assert found.tensors[name].dtype == tensor.dtype and torch.equal(found.tensors[name], tensor)
 
 
-def test_the_same_things_give_the_same_file(tmp_path: Path) -> None:
+def test_the_same_content_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     (first,), (second,) = saved(tmp_path / "a", 1), saved(tmp_path / "b", 1)
     assert first.name == second.name and first.read_bytes() == second.read_bytes()
 
 
-def test_the_newest_two_are_kept_and_steps_gone_back_behind_are_not(tmp_path: Path) -> None:
+def test_the_newest_two_are_kept_and_later_steps_are_dropped_after_going_back(tmp_path: Path) -> None:
     saved(tmp_path, 100, 200, 300)
     assert sorted(name[:13] for name in names(tmp_path)) == ["step-00000200", "step-00000300"]
     saved(tmp_path, 250)
@@ -135,7 +135,7 @@ def test_a_checkpoint_is_known_by_its_own_step(tmp_path: Path) -> None:
         ({"average": torch.ones(5)}, r"average is \(5,\) of bfloat16, and this model needs \(5,\) of float32"),
     ],
 )
-def test_what_is_unlike_the_template_is_refused(
+def test_tensors_unlike_the_template_are_refused(
     tmp_path: Path, changes: dict[str, torch.Tensor | None], said: str
 ) -> None:
     save_tensors(tmp_path / "model", tensors(), FACTS)
@@ -157,7 +157,7 @@ class Explodes:
         return (os.mkdir, ("exploded",))
 
 
-def test_nothing_is_executed_and_what_others_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_executed_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     strange = [
         pickle.dumps(Explodes()),

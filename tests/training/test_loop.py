@@ -65,7 +65,7 @@ def go(
     return [training_state.step for _ in train(training_state, Drawn(), Full(), plans, 0, stopped, is_due, go_back)]
 
 
-def test_it_trains_to_the_plans_end_and_reports_where_it_is_due() -> None:
+def test_it_trains_to_the_end_of_the_plan_and_reports_when_due() -> None:
     training_state = make_training_state()
     assert go(training_state, [make_plan(6)], is_due=lambda plan: training_state.step % 2 == 0) == [2, 4, 6]
     assert training_state.tokens == 6 * ROWS * STEPS
@@ -88,7 +88,7 @@ def test_a_plan_that_is_appended_meanwhile_holds_from_its_step_on() -> None:
     assert steps == [6, 6, 4, 4]
 
 
-def test_the_state_is_carried_from_window_to_window_and_anew_where_a_row_begins() -> None:
+def test_the_state_is_carried_between_windows_and_new_where_a_row_begins() -> None:
     carried, fresh = make_training_state(), make_training_state()
     for training_state, batches in ((carried, Drawn()), (fresh, Drawn(fresh=True))):
         update(training_state, batches.batch(0), Full(), make_plan(), 0)
@@ -100,7 +100,7 @@ def test_the_state_is_carried_from_window_to_window_and_anew_where_a_row_begins(
     assert losses[0] != losses[1]
 
 
-def test_an_update_is_drawn_from_seed_and_step_alone() -> None:
+def test_an_update_depends_on_seed_and_step_alone() -> None:
     training_states = [make_training_state() for _ in range(3)]
     for training_state, seed in zip(training_states, (0, 0, 1), strict=True):
         torch.rand(3)  # random numbers drawn elsewhere have no effect
@@ -135,7 +135,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_goes_back() -> None:
     assert len(plans) == 2
 
 
-def test_what_is_saved_goes_on_bit_for_bit() -> None:
+def test_a_restored_state_continues_bit_for_bit() -> None:
     training_state, other = make_training_state(), make_training_state()
     go(training_state, [make_plan(3)])
     saved, facts = everything(training_state), training_state.facts()

@@ -43,7 +43,7 @@ def test_timing_a_plan_leaves_torch_on_as_many_threads_as_before(threads: int) -
     assert counted == [3 - threads]
 
 
-def test_the_rate_warms_up_and_ends_at_nothing() -> None:
+def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     first = plan()
     rates = [rate_at(first, step) for step in range(101)]
     assert rates[0] == pytest.approx(first.learning_rate / first.warmup)
@@ -51,7 +51,7 @@ def test_the_rate_warms_up_and_ends_at_nothing() -> None:
     assert rates[-1] == 0
 
 
-def test_progress_goes_on_unbroken_where_a_plan_is_made_anew() -> None:
+def test_progress_is_continuous_across_a_new_plan() -> None:
     first = plan()
     for steps in (60, 300):
         second = replan(first, 50, steps, "pace")
@@ -59,7 +59,7 @@ def test_progress_goes_on_unbroken_where_a_plan_is_made_anew() -> None:
         assert progress_at(second, steps) == 1
 
 
-def test_of_the_plans_that_hold_the_last_recorded_is_in_force() -> None:
+def test_the_last_recorded_plan_is_in_force() -> None:
     first = plan()
     plans = [first, replan(first, 60, 200, "pace"), lower_rate(first, 40)]
     assert plan_at(plans, 39) is first
@@ -67,7 +67,7 @@ def test_of_the_plans_that_hold_the_last_recorded_is_in_force() -> None:
     assert plans[2].learning_rate == first.learning_rate / 2
 
 
-def test_a_second_session_begins_at_half_the_rate() -> None:
+def test_a_second_session_starts_at_half_the_learning_rate() -> None:
     session = next_session(plan(), 100, 200)
     assert rate_at(session, 100) == pytest.approx(session.learning_rate / 2)
     assert rate_at(session, 200) == 0
@@ -80,7 +80,7 @@ def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
     assert plan_steps(TrainOptions(steps=300), TASK, "cpu", 2) == plan_steps(TrainOptions(steps=300), TASK, "cpu", 2)
 
 
-def test_what_is_asked_overrules_the_plan() -> None:
+def test_requested_options_overrule_the_plan() -> None:
     requested = {"hidden_size": 24, "layers": 3, "batch_size": 5, "window": 7, "learning_rate": 0.5, "dropout": 0.4}
     made = plan_steps(TrainOptions(steps=10, **requested), TASK, "cpu", 1)  # type: ignore[arg-type]
     assert {name: getattr(made, name) for name in requested} == requested
@@ -89,7 +89,7 @@ def test_what_is_asked_overrules_the_plan() -> None:
 @pytest.mark.parametrize(("seconds", "dropout", "twice", "steps"), [
     (200.0, None, True, 156), (100.0, None, False, 156), (20.0, None, False, 40), (200.0, 0.0, False, 156),
 ])  # fmt: skip
-def test_rows_of_words_are_read_twice_where_there_is_time(
+def test_rows_of_words_are_read_for_two_epochs_where_there_is_time(
     seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning_rows, "seconds_per_update", lambda plan, rehearsal, limit: plan.rows / 128)
@@ -125,7 +125,7 @@ def test_gates_are_orthogonalised_one_by_one() -> None:
     assert optimiser.gates("memory.memories.0.weight_hh") == 4
 
 
-def test_what_is_saved_goes_on_bit_for_bit() -> None:
+def test_a_restored_state_continues_bit_for_bit() -> None:
     model, optimiser = training_state(0)
     for step in range(3):
         update(model, optimiser, step)
