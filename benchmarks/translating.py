@@ -53,12 +53,12 @@ def measure(data: Path, valid: Path, out: Path, options: dict[str, Any]) -> dict
     score = run.evaluate(valid).as_dict()
     figures = score["outputs"]["en"]
     plan, reports = run.folder.log.read_plans()[-1], run.folder.log.read_reports()
-    names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "written", "bleu_by_length")
+    names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "generation", "bleu_by_length")
     sizes = ("model", "hidden_size", "layers", "batch_size", "steps", "dropout", "smoothing", "learning_rate",
              "threads", "precision")  # fmt: skip
     return {
         **{name: figures[name] for name in names},
-        "beside": {name: {"bleu": one["bleu"], "chrf": one["chrf"]} for name, one in score["beside"].items()},
+        "baselines": {name: {"bleu": one["bleu"], "chrf": one["chrf"]} for name, one in score["baselines"].items()},
         "plan": {name: plan[name] for name in sizes},
         "parameters": run.info()["parameters"],
         "seconds": round(run.facts["seconds"], 1),
@@ -83,12 +83,12 @@ def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
         if attention is None:
             raise RuntimeError("the prediction has no attention weights")
         axes.imshow(attention.weights, cmap="Greys", vmin=0.0, vmax=1.0)
-        read, written = (
+        source, target = (
             [one.strip() or mark for one in names]
-            for names, mark in ((attention.read, "·"), (attention.written, "(end)"))
+            for names, mark in ((attention.source_tokens, "·"), (attention.target_tokens, "(end)"))
         )
-        axes.set_xticks(range(len(read)), read, rotation=60, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(len(written)), written)
+        axes.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor")
+        axes.set_yticks(range(len(target)), target)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         axes.set_xlabel(f"{' '.join(loaded.facts['scores']['model'].split())}: darker is a larger weight")
     figure.savefig(svg, metadata={"Date": None})

@@ -119,10 +119,10 @@ def test_a_thousand_labels_take_no_tables_of_them() -> None:
     assert peak < 20_000_000  # a table of them for every resample took 8 GB
     assert score.macro_f1_interval[0] < score.macro_f1 < score.macro_f1_interval[1] + 0.1
     facts = score.as_dict()
-    assert "confusion" not in facts
-    assert len(facts["confused"]) == MOST_IN_TABLE
+    assert "confusion_matrix" not in facts
+    assert len(facts["most_confused"]) == MOST_IN_TABLE
     rows_of_most, right, answer = score.mistakes[0]
-    assert facts["confused"][0] == {"right": f"l{right}", "answer": f"l{answer}", "rows": rows_of_most}
+    assert facts["most_confused"][0] == {"target": f"l{right}", "prediction": f"l{answer}", "rows": rows_of_most}
     assert np.array(score.confusion).sum() == rows
 
 
@@ -131,7 +131,7 @@ def test_an_interval_has_fewer_draws_where_time_is_short_with_a_note() -> None:
     whole = score_labels(logs_of([0] * 60, 3), answers, "abc")
     cut = score_labels(logs_of([0] * 60, 3), answers, "abc", Deadline(0))
     assert (whole.drawn, cut.drawn) == (RESAMPLED, FEWEST_DRAWN)
-    assert "resampled" not in whole.as_dict()
-    assert cut.as_dict()["resampled"] == FEWEST_DRAWN
+    assert "bootstrap_samples" not in whole.as_dict()
+    assert cut.as_dict()["bootstrap_samples"] == FEWEST_DRAWN
     assert whole.macro_f1 == cut.macro_f1
     json.dumps(cut.as_dict(), allow_nan=False)

@@ -47,23 +47,23 @@ def measured(model: object, rows: Rows, seconds: float = 1.0) -> Reach:
 def test_the_reach_is_the_first_context_that_holds_what_is_needed(lag: int, reach: int) -> None:
     figures = measured(Echo(lag), echoing(lag))
     assert figures.reach == reach and figures.contexts[-1] == 4096
-    assert figures.nats[-1] == pytest.approx(figures.nats_whole, abs=1e-9) and figures.gradient_reach is None
+    assert figures.nats[-1] == pytest.approx(figures.nats_full, abs=1e-9) and figures.gradient_reach is None
     enough = figures.contexts.index(reach)
     assert min(figures.nats[:enough]) > 5 > 0.1 > max(figures.nats[enough:])
-    assert figures.lost_error[-1] == pytest.approx(0.0, abs=1e-9)
+    assert figures.loss_error[-1] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_model_without_memory_has_a_reach_of_one_token() -> None:
     figures = measured(LanguageModel(V, 4, build_stack("none", 4, 8)), echoing(3))
     assert figures.reach == 1 and figures.gradient_reach == 1
-    assert figures.gradient[0] > 0 and not any(figures.gradient[1:])
+    assert figures.gradient_norms[0] > 0 and not any(figures.gradient_norms[1:])
 
 
 def test_attention_has_no_gradient_past_its_span() -> None:
     figures = measured(LanguageModel(V, 4, build_stack("attention:span=8", 4, 8)), echoing(3))
-    norms = dict(zip(figures.lags, figures.gradient, strict=True))
+    norms = dict(zip(figures.lags, figures.gradient_norms, strict=True))
     assert norms[4] > 0 == norms[8]  # lags 4 to 7, and from 8 on
-    assert figures.nats[3] == pytest.approx(figures.nats_whole, abs=1e-5)  # a context of 8
+    assert figures.nats[3] == pytest.approx(figures.nats_full, abs=1e-5)  # a context of 8
 
 
 def test_the_gradient_by_lag_is_that_of_each_position_alone(monkeypatch: pytest.MonkeyPatch) -> None:

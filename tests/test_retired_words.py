@@ -31,6 +31,15 @@ OPTIONS = (
     "--as", "--read", "--inlet", "--reader", "--symbols", "--rate", "--size", "--depth", "--batch", "--from",
     "--gradient", "--gradients", "--balance",
 )  # fmt: skip
+KEYS = (
+    "answer", "answers", "asked", "beside", "bytes_a_text", "chance", "chances", "confused", "confusion",
+    "constant", "copied_longest", "copied_of", "copied_share", "different_symbols", "exact", "exact_interval",
+    "figure", "fitted", "gradient", "greatest", "held", "learnt", "least", "left_out", "legs", "lost_error",
+    "most_frequent", "ms_a_symbol", "nats_whole", "parts", "ranks", "reach_symbols", "reaches", "resampled",
+    "right", "symbols", "symbols_a_second", "test_begun", "verdict", "written",
+)  # fmt: skip
+"""Keys of JSON and columns of csv files."""
+OF_STRATEGIES = "exact"  # also an attribute of BPTT strategies, and so in the docs
 PHRASES = (
     r"nats an? (character|prediction|symbol|token|update|answer)", r"an object a line", r"learn[te]* by heart",
     r"share right", r"stands? beside", r"is to be beaten", r"made true", r"true chances", r"carried back",
@@ -53,6 +62,23 @@ def identifiers_in(source: str) -> list[str]:
     ]
 
 
+def keys_in(source: str) -> list[str]:
+    """The retired keys that Python code writes or reads, each with its line. A key is a string before a colon, alone
+    in brackets, or the first argument of get() or pop()."""
+    tokens = [
+        token
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in (tokenize.NL, tokenize.COMMENT)
+    ]
+    found = []
+    for two, one, token, after in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
+        key = after.string == ":" or (one.string, after.string) == ("[", "]")
+        got = one.string == "(" and two.string in ("get", "pop")
+        if token.type == tokenize.STRING and token.string.strip("\"'") in KEYS and (key or got):
+            found.append(f"{token.start[0]}: {token.string}")
+    return found
+
+
 def options_and_phrases_in(text: str) -> list[str]:
     """The retired options and phrases that a text has, each with its line; a phrase may run over lines."""
     found = sorted((match.start(), match[0]) for pattern in (OPTION, PHRASE) for match in pattern.finditer(text))
@@ -65,7 +91,7 @@ def names_in_code_spans(text: str) -> list[str]:
         f"{number}: {span}"
         for number, line in enumerate(text.splitlines(), 1)
         for span in re.findall(r"`[^`]+`", line)
-        if set(re.findall(r"\w+", span)) & set(IDENTIFIERS)
+        if set(re.findall(r"\w+", span)) & set(IDENTIFIERS) or span.strip("`") in set(KEYS) - {OF_STRATEGIES}
     ]
 
 
@@ -80,6 +106,10 @@ def test_code_uses_no_retired_identifier() -> None:
     assert findings(SOURCES, identifiers_in) == ""
 
 
+def test_code_writes_and_reads_no_retired_key() -> None:
+    assert findings(SOURCES, keys_in) == ""
+
+
 def test_code_and_docs_use_no_retired_option_or_phrase() -> None:
     assert findings([*SOURCES, *PAGES], options_and_phrases_in) == ""
 
@@ -90,6 +120,9 @@ def test_code_spans_in_docs_use_no_retired_identifier() -> None:
 
 def test_the_searches_find_what_is_retired() -> None:
     assert identifiers_in("a = 1\nlegs = 'Subject'  # Subject\n") == ["2: legs"]
+    code = """a = {"right": left["answer"], "x": b.get("beside"), "ends": "chance"}\nside("left", "right")\n"""
+    assert keys_in(code) == ['1: "right"', '1: "answer"', '1: "beside"']
     text = "`--hidden-size`\n--size 8; the table\nof symbols, --batch-size, --batch"
     assert options_and_phrases_in(text) == ["2: --size", "2: table\nof symbols", "3: --batch"]
-    assert names_in_code_spans("legs\n`legs.first` and `arms`\n") == ["2: `legs.first`"]
+    spans = "legs\n`legs.first` and `arms`, `answer` and `answer.md`\n"
+    assert names_in_code_spans(spans) == ["2: `legs.first`", "2: `answer`"]

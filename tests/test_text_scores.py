@@ -48,13 +48,13 @@ def test_scores_equal_sacrebleu_and_jiwer() -> None:
     assert score.bleu == pytest.approx(corpus_bleu(written, [right]).score)
     assert score.chrf == pytest.approx(corpus_chrf(written, [right]).score)
     assert score.wer == pytest.approx(jiwer.wer(right, written))
-    assert score.exact == np.mean([a == b for a, b in zip(written, right, strict=True)])
+    assert score.exact_match == np.mean([a == b for a, b in zip(written, right, strict=True)])
     assert 20 < score.bleu < 95
     for value, (low, high) in (
         (score.bleu, score.bleu_interval),
         (score.chrf, score.chrf_interval),
         (score.wer, score.wer_interval),
-        (score.exact, score.exact_interval),
+        (score.exact_match, score.exact_match_interval),
     ):
         assert low < value < high
 
@@ -65,9 +65,9 @@ def test_several_reference_texts_count() -> None:
     score = score_texts(written, list(zip(first, second, strict=True)))
     assert score.bleu == pytest.approx(corpus_bleu(written, [first, second]).score)
     assert score.chrf == pytest.approx(corpus_chrf(written, [first, second]).score)
-    assert score.exact >= 0.5
+    assert score.exact_match >= 0.5
     alone = score_texts(written, [[text] for text in first])
-    assert score.wer < alone.wer and score.exact > alone.exact
+    assert score.wer < alone.wer and score.exact_match > alone.exact_match
     uneven = score_texts(
         written, [[a, b] if row else [a] for row, (a, b) in enumerate(zip(first, second, strict=True))]
     )
@@ -131,7 +131,7 @@ def test_bleu_by_the_length_of_sources() -> None:
 )
 def test_empty_texts_have_scores(written: str, right: str, wer: float, exact: float) -> None:
     score = score_texts([written], [[right]])
-    assert (score.bleu, score.wer, score.exact) == (0.0, wer, exact)
+    assert (score.bleu, score.wer, score.exact_match) == (0.0, wer, exact)
     assert 0 <= score.chrf <= 100
     json.dumps(score.as_dict(), allow_nan=False)
     beside = score_texts([written, "the man sits in the park"], [[right], ["the man sits in the park"]])
@@ -142,7 +142,7 @@ def test_one_row_has_an_interval_of_no_width() -> None:
     score = score_texts(["the man sits in the park ."], [["the man sits in the park ."]], ["der Mann"])
     assert score.bleu == pytest.approx(100) == score.bleu_interval[0] == score.bleu_interval[1]
     assert score.chrf == pytest.approx(100)
-    assert (score.wer, score.exact, score.rows) == (0.0, 1.0, 1)
+    assert (score.wer, score.exact_match, score.rows) == (0.0, 1.0, 1)
 
 
 def test_a_line_and_plain_names() -> None:

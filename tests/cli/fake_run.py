@@ -86,7 +86,7 @@ class Training:
                 return
             more: dict[str, Any] = {"notes": ("planned again",)} if step == 2 else {}
             if step == STEPS:
-                more = {"sample": "to be", "copied_longest": 7, "copied_share": 0.25}
+                more = {"sample": "to be", "memorised_longest": 7, "memorised_share": 0.25}
             yield report(step, validation=1.6, best=1.6, **more)
         self.summary = LanguageModelingSummary()
 
@@ -146,7 +146,7 @@ class Run:
             "path": "runs/fake",
             "options": {"hidden_size": None, "steps": 2000},
             "kept": True,
-            "ranks": list(range(99)),
+            "surprise_quantiles": list(range(99)),
         }
 
 

@@ -54,7 +54,7 @@ def test_an_empty_input_has_an_empty_prediction_in_its_place(
     assert lines[0][2:] == ["a fine film"]
     assert "1 input is empty and has an empty prediction; --skip-empty leaves it out." in result.err
     found = [json.loads(line) for line in unroll("predict", run, tmp_path / name, "--json").out.splitlines()]
-    assert [one["outputs"]["label"]["answer"] for one in found] == ["yes", None, "no"]
+    assert [one["outputs"]["label"]["prediction"] for one in found] == ["yes", None, "no"]
     skipped = unroll("predict", run, tmp_path / name, "--skip-empty")
     assert [line.split("\t")[0] for line in skipped.out.splitlines()] == ["yes", "no"]
     assert "1 empty input was left out." in skipped.err
@@ -76,7 +76,7 @@ def test_evaluation_skips_empty_cells_on_request(run: Path, tmp_path: Path, unro
     result = unroll("evaluate", run, path, "--skip-empty", "--json")
     assert result.code == 0, result.err
     score = json.loads(result.out)["outputs"]["label"]
-    assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 2)
+    assert (score["accuracy"], sum(map(sum, score["confusion_matrix"]))) == (1.0, 2)
     own = unroll("evaluate", run, "--skip-empty")
     assert own.code == 2
     assert "--skip-empty needs the path of a table" in own.err

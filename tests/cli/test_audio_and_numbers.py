@@ -121,7 +121,7 @@ def test_predicted_numbers_have_intervals(here: Path, unroll: Unroll, monkeypatc
     assert [line.split("\t")[2] for line in lines.out.splitlines()] == ["100 3", "50.5, 1"]
     typed = unroll("predict", "priced", "--text", "100 3", "--json")
     found = json.loads(typed.out)["outputs"]["price"]
-    assert found["interval"][0] < found["answer"] < found["interval"][1]
+    assert found["interval"][0] < found["prediction"] < found["interval"][1]
     with (here / "new.txt").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
         assert unroll("predict", "priced", "-", "--quiet").out == lines.out
@@ -135,7 +135,7 @@ def test_evaluate_prints_scores_of_numbers_and_writes_errors(here: Path, unroll:
     with (tmp_path / "wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert len(wrong) == 12
-    assert float(wrong[0]["chance"]) >= float(wrong[-1]["chance"])
+    assert float(wrong[0]["error"]) >= float(wrong[-1]["error"])
     assert {one["output"] for one in wrong} == {"price"}
     facts = json.loads(unroll("evaluate", "priced", "--json").out)["outputs"]["price"]
     assert facts["rows"] == 12
@@ -148,8 +148,8 @@ def test_train_prints_json_for_numbers(here: Path, unroll: Unroll, tmp_path: Pat
     lines = [json.loads(line) for line in result.out.splitlines()]
     assert [line["kind"] for line in lines] == ["start", "report", "end"]
     facts = lines[-1]["summary"]["outputs"]["price"]
-    assert facts["figure"] == "mae"
-    assert facts["mae"] < 5 < facts["constant"]["mae"]
+    assert facts["metric"] == "mae"
+    assert facts["mae"] < 5 < facts["constant_baseline"]["mae"]
     listed = unroll("runs", "--under", tmp_path / "runs")
     assert f"MAE {facts['mae']:.4g}" in listed.out
 
@@ -160,13 +160,13 @@ def test_info_describes_numbers_and_audio(here: Path, unroll: Unroll) -> None:
     assert "size, rooms (2 numbers per step)" in result.out
     assert "plan:" in result.out
     facts = json.loads(unroll("info", "prices.csv", "--json").out)
-    assert facts["read"] == "vectors"
+    assert facts["featurizer"] == "vectors"
     rows = [line.split(",") for line in (here / "prices.csv").read_text().splitlines()[1:]]
     prices = [float(row[2]) for row in rows]
-    assert facts["rows"]["price"] == {"numbers": 1, "least": [min(prices)], "greatest": [max(prices)]}
+    assert facts["targets"]["price"] == {"numbers": 1, "min": [min(prices)], "max": [max(prices)]}
     facts = json.loads(unroll("info", "sounds", "--json").out)
-    assert facts["rows"] == {"label": {"high": 20, "low": 20}}
-    assert facts["read"] == "audio"
+    assert facts["targets"] == {"label": {"high": 20, "low": 20}}
+    assert facts["featurizer"] == "audio"
     assert unroll("info", "heard").code == 0
     assert unroll("info", "priced").code == 0
 
@@ -199,7 +199,7 @@ def test_a_folder_of_audio_files_is_trained_on_and_predicted(here: Path, unroll:
     assert unroll("predict", "heard", "--text", "new/a.wav", "--quiet").out.startswith("low\t")
     table = unroll("predict", "heard", "paths.csv", "--json")
     found = [json.loads(line)["outputs"]["label"] for line in table.out.splitlines()]
-    assert [one["answer"] for one in found] == ["high", "low"]
+    assert [one["prediction"] for one in found] == ["high", "low"]
     assert sum(found[0]["probabilities"].values()) == pytest.approx(1.0)
     assert unroll("predict", "heard", "new/a.wav", "--quiet", "--top", "2").out.startswith("low, high\t")
 

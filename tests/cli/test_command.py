@@ -192,7 +192,8 @@ def test_evaluate(faked: Unroll) -> None:
 
 def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
     assert faked("info").out.splitlines() == [
-        "path   runs/fake", "options:", "  steps  2,000", "kept   yes", "ranks  0, 1, 2, 3, 4, 5, 6, 7, …",
+        "path                runs/fake", "options:", "  steps  2,000", "kept                yes",
+        "surprise_quantiles  0, 1, 2, 3, 4, 5, 6, 7, …",
         "reach: the last 2 tokens give 95% of what the whole context gains over one token (0.500 nats per character)",
         "       nats by tokens of context: 1: 2.000, 2: 1.500",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ def test_hello_learns_to_spell(unroll: Unroll, seed: int) -> None:
     lines = [json.loads(line) for line in unroll("demo", "hello", "--json", "--seed", seed).out.splitlines()]
     first, last = lines[0], lines[-1]
     assert first["loss"] == pytest.approx(math.log(4), abs=0.1)
-    assert last["loss"] < 0.05 and last["written"] == "ello"
+    assert last["loss"] < 0.05 and last["generated"] == "ello"
     for update in (first, last):  # rows letters, columns steps: every column sums to 1
         assert [sum(column) for column in zip(*update["probabilities"], strict=True)] == pytest.approx([1.0] * 4)
     columns = zip(*last["probabilities"], strict=True)

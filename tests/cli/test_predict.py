@@ -87,7 +87,7 @@ def test_predictions_for_texts_a_column_and_a_pipe(
     table = unroll("predict", "run", "films.csv", "--json")
     found = [json.loads(line) for line in table.out.splitlines()]
     assert [one["text"] for one in found] == [text for text, _ in ROWS]
-    assert found[1]["outputs"]["label"]["answer"] == "yes"
+    assert found[1]["outputs"]["label"]["prediction"] == "yes"
     assert sum(found[1]["outputs"]["label"]["probabilities"].values()) == pytest.approx(1.0)
     end, start = os.pipe()
     os.write(start, b"a good one\n")
@@ -168,7 +168,7 @@ def test_evaluate_prints_scores_and_writes_errors(run: CommandResult, unroll: Un
     with (here / "other-wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert {(one["file"], int(one["row"])) for one in wrong} == {("other.csv", 2), ("other.csv", 4)}
-    assert float(wrong[0]["chance"]) >= float(wrong[1]["chance"])
+    assert float(wrong[0]["confidence"]) >= float(wrong[1]["confidence"])
     known = unroll("evaluate", "run", "films.csv")
     assert "the run was trained on this table" in known.out
 
@@ -179,7 +179,7 @@ def test_info_describes_a_table_and_its_run(run: CommandResult, unroll: Unroll) 
     assert "200 rows of csv" in result.out
     assert "plan:" in result.out
     assert unroll("info", "run").code == 0
-    assert json.loads(unroll("info", "films.csv", "--json").out)["rows"] == {"label": {"no": 100, "yes": 100}}
+    assert json.loads(unroll("info", "films.csv", "--json").out)["targets"] == {"label": {"no": 100, "yes": 100}}
 
 
 def test_train_prints_one_json_object_per_line(here: Path, unroll: Unroll) -> None:
@@ -292,7 +292,7 @@ def test_tags_are_written_into_their_column(here: Path, unroll: Unroll) -> None:
     typed = unroll("predict", "tags", "--text", "the cat", "--quiet")
     assert typed.out.startswith("DET NOUN\t")
     found = json.loads(unroll("predict", "tags", "new.conllu", "--json").out)
-    assert found["outputs"]["upos"]["answer"] == ["DET", "NOUN"]
+    assert found["outputs"]["upos"]["prediction"] == ["DET", "NOUN"]
     assert "2 tags, one per step" in unroll("info", "t.conllu").out
     top = unroll("predict", "tags", "new.conllu", "--top", "2", "--quiet")
     assert top.out.startswith("DET|NOUN NOUN|DET\t")

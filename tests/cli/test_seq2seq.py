@@ -56,8 +56,8 @@ def test_json_has_the_score_and_the_attention_weights(unroll: Unroll, folder: Pa
     output = facts["outputs"]["output"]
     assert facts["text"] == "abca"
     assert output["score"] < 0
-    assert output["attention"]["read"] == ["", "a", "b", "c", "a"]
-    assert len(output["attention"]["weights"]) == len(output["attention"]["written"])
+    assert output["attention"]["source_tokens"] == ["", "a", "b", "c", "a"]
+    assert len(output["attention"]["weights"]) == len(output["attention"]["target_tokens"])
     for weights in output["attention"]["weights"]:
         assert sum(weights) == pytest.approx(1.0, abs=1e-5)
     plain = json.loads(unroll("predict", folder / "run", "--text", "abca", "--json").out)
@@ -120,10 +120,18 @@ def test_it_is_evaluated_with_the_nearest_neighbour_baseline(unroll: Unroll, fol
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
     figures = [float(row["chrf"]) for row in wrong]
     assert figures == sorted(figures)
-    assert all(row["right"] == row["text"][::-1] != row["answer"] for row in wrong)
+    assert all(row["target"] == row["text"][::-1] != row["prediction"] for row in wrong)
     facts = json.loads(unroll("evaluate", folder / "run", folder / "turned.csv", "--json").out)
     assert facts["outputs"]["output"]["rows"] == 300
-    assert set(facts["outputs"]["output"]) >= {"bleu", "chrf", "wer", "exact", "nats", "perplexity", "bleu_interval"}
+    assert set(facts["outputs"]["output"]) >= {
+        "bleu",
+        "chrf",
+        "wer",
+        "exact_match",
+        "nats",
+        "perplexity",
+        "bleu_interval",
+    }
     refused = unroll("evaluate", folder / "run", "--adapt")
     assert refused.code == 2
     assert "--adapt applies to language models" in refused.err

@@ -39,7 +39,7 @@ def frame(width: int, *reports: Report, height: int = 40, stopping: bool = False
 
 
 FIRST = fake_run.report(0, sample="qqq\x1b[31mz", validation=4.2, best=4.2)
-LATER = fake_run.report(3, sample="to be", validation=1.45, best=1.45, copied_longest=31, copied_share=0.125)
+LATER = fake_run.report(3, sample="to be", validation=1.45, best=1.45, memorised_longest=31, memorised_share=0.125)
 
 
 def test_the_live_view_shows_the_first_and_the_latest_sample() -> None:

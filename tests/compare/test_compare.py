@@ -121,7 +121,7 @@ def test_a_comparison_on_a_text_is_stored_and_shown_on_a_page(text: Path, tmp_pa
     lstm, ngram = comparison.rows()
     for row in (lstm, ngram):
         assert row["seeds"] == [0, 1] and row["spread"][0] <= row["nats"] <= row["spread"][1]
-        assert row["ms_a_symbol"] > 0 and row["peak_bytes"] > 1e8 and row["reach"]["contexts"][0] == 1
+        assert row["ms_per_token"] > 0 and row["peak_bytes"] > 1e8 and row["reach"]["contexts"][0] == 1
     assert lstm["parameters"] > 1000 and lstm["state_bytes"]["100"] == lstm["state_bytes"]["10000"]
     page = comparison.write_page("unroll compare …")
     assert page is not None
@@ -272,7 +272,7 @@ def test_sizes_are_fitted_to_a_number_of_parameters_within_three_percent() -> No
 
 
 def row(model: str, *nats: float) -> dict[str, object]:
-    return {"model": model, "gradient": "full", "nats": float(np.mean(nats)), "by_seed": list(nats),
+    return {"model": model, "bptt": "full", "nats": float(np.mean(nats)), "by_seed": list(nats),
             "seeds": list(range(len(nats)))}  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def test_the_sentences_follow_from_the_seeds() -> None:
     assert "the random variation of these figures is unknown" in " ".join(
         sentences([row("lstm", 1.5), row("gru", 2.5)])
     )
-    failed: dict[str, object] = {"model": "slstm", "gradient": "full", "seeds": [], "failed": "not finite"}
+    failed: dict[str, object] = {"model": "slstm", "bptt": "full", "seeds": [], "failed": "not finite"}
     assert sentences([*rows, failed])[-1] == "slstm failed: not finite"
 
 

@@ -50,7 +50,7 @@ def test_json_is_a_table_in_every_notation(
     assert [row.cells for row in table.rows(["label", "text", "list"])] == [
         (row["label"], row["text"], row["list"]) for row in ROWS
     ]
-    assert info_data(path)["rows"]["label"] == {"a": 30, "b": 30}
+    assert info_data(path)["targets"]["label"] == {"a": 30, "b": 30}
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
@@ -62,7 +62,7 @@ def test_a_name_that_comes_late_is_a_column(tmp_path: Path, name: str, array: bo
     assert open_table(path).columns == ("text", "label")
     with pytest.raises(DataError, match=r"row 1: 'label' is empty.*\n.*--skip-empty"):
         info_data(path)
-    assert info_data(path, TrainOptions(skip_empty=True))["left_out"] == 60
+    assert info_data(path, TrainOptions(skip_empty=True))["skipped"] == 60
 
 
 def test_a_rewritten_file_has_its_new_names(tmp_path: Path) -> None:

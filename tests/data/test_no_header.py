@@ -42,7 +42,7 @@ def test_a_run_reads_other_tables_as_its_own(tmp_path: Path) -> None:
     assert rows is not None
     assert [answer.best("2") for answer in run.predict(rows)] == [label for _, label in ROWS[:20]]
     score = run.evaluate(more).as_dict()["outputs"]["2"]
-    assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 20)  # the first row among them
+    assert (score["accuracy"], sum(map(sum, score["confusion_matrix"]))) == (1.0, 20)  # the first row among them
 
 
 def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:

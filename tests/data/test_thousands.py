@@ -38,7 +38,7 @@ def test_points_that_may_separate_thousands_are_refused(
 @pytest.mark.parametrize(("decimal", "greatest"), [(",", max(SIZES)), (".", 959)])
 def test_the_option_decides_what_points_are(decimal: str, greatest: float, tmp_path: Path) -> None:
     options = DatasetOptions(input="price", output="size", table_options=TableOptions(decimal=decimal))
-    assert read_examples(german(tmp_path / "t.csv"), options).targets["size"].facts()["greatest"] == [greatest]
+    assert read_examples(german(tmp_path / "t.csv"), options).targets["size"].facts()["max"] == [greatest]
 
 
 def test_such_cells_are_text_on_request(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def same_mixture(one: Path, other: Path) -> None:
     check_same_bytes(one, other)
     assert (one / "ngram.safetensors").read_bytes() == (other / "ngram.safetensors").read_bytes()
     facts = [json.loads((run / "run.json").read_text()) for run in (one, other)]
-    for name in ("gate", "ranks", "scores", "baseline"):
+    for name in ("gate", "surprise_quantiles", "scores", "baseline"):
         assert facts[0][name] == facts[1][name], name
 
 
@@ -51,20 +51,20 @@ def test_an_ensemble_is_better_than_its_members_and_shows_their_scores(text: Pat
     assert isinstance(summary, LanguageModelingSummary)
     assert isinstance(training.task, LanguageModeling)
     assert summary.test is not None
-    assert summary.parts is not None
+    assert summary.members is not None
     assert summary.model == "lstm+ngram"
-    assert set(summary.parts) == {"lstm", "ngram"}
-    assert summary.test.nats <= min(summary.parts.values()) + 0.01
-    assert summary.fitted == training.task.corpus.targets("validation")
-    assert f"Members alone: lstm {summary.parts['lstm']:.3f}, ngram {summary.parts['ngram']:.3f}" in "\n".join(
+    assert set(summary.members) == {"lstm", "ngram"}
+    assert summary.test.nats <= min(summary.members.values()) + 0.01
+    assert summary.fitted_tokens == training.task.corpus.targets("validation")
+    assert f"Members alone: lstm {summary.members['lstm']:.3f}, ngram {summary.members['ngram']:.3f}" in "\n".join(
         summary.lines
     )
     evaluation = opened(tmp_path / "run").evaluate()
-    assert evaluation.parts is not None
-    assert evaluation.parts == pytest.approx(summary.parts)
+    assert evaluation.members is not None
+    assert evaluation.members == pytest.approx(summary.members)
     assert evaluation.score.nats == pytest.approx(summary.test.nats)
-    assert evaluation.as_dict()["members"] == evaluation.parts
-    assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
+    assert evaluation.as_dict()["members"] == evaluation.members
+    assert f"ngram {evaluation.members['ngram']:.4f}" in evaluation.lines[-1]
     assert "combined with the n-gram" in training.plan_line
 
 
@@ -84,7 +84,7 @@ def test_weights_that_were_not_fitted_in_time_are_reported(text: Path, whole: Pa
 def test_evaluation_on_another_text_shows_the_members(whole: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     write_text(other)
-    parts = opened(whole).evaluate(other).parts
+    parts = opened(whole).evaluate(other).members
     assert parts is not None
     assert set(parts) == {"lstm", "ngram"}
 

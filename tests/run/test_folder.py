@@ -43,7 +43,7 @@ def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
     made = RunFolder.create(tmp_path / "new" / "runs" / "a", FACTS, fill)
     made.write_facts(score=1.4, best=float("inf"))
     found = RunFolder.open(tmp_path / "new" / "runs" / "a")
-    assert found.facts == {**FACTS, "format": 4, "score": 1.4, "best": None, "checksums": {}}
+    assert found.facts == {**FACTS, "format": 5, "score": 1.4, "best": None, "checksums": {}}
     assert (found.path / "text").read_text() == "abc" and names(found.path.parent) == ["a"]
     assert made.path == found.path and found.checkpoints.is_dir()
 
@@ -145,7 +145,7 @@ def test_a_kill_at_any_point_of_creation_leaves_no_run_or_a_whole_one(tmp_path: 
         ("[]", "run.json is damaged: it lacks a format or a kind"),
         ('{"format": true, "kind": "language-modeling"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": 5, "kind": "language-modeling"}', "made by a newer unrolled: it has format 5; this one reads 4"),
+        ('{"format": 6, "kind": "language-modeling"}', "made by a newer unrolled: it has format 6; this one reads 5"),
         ('{"format": 2, "kind": "language-modeling"}', "run.json is damaged: it has no checksum"),
         (
             '{"format": 2, "kind": "language-modeling", "checksum": "0"}',

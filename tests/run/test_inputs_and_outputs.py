@@ -86,7 +86,7 @@ def test_a_number_is_predicted_from_vectors(valued: Training) -> None:
     constant, figure = summary.constants["y"]
     assert float(constant.removeprefix("always ")) == pytest.approx(median, abs=3)
     assert figure > 3 * score.mae
-    assert valued.run.facts["reaches"]["y"][0] > 0
+    assert valued.run.facts["interval_half_widths"]["y"][0] > 0
     assert "(correct" in (valued.first_sample or (0, ""))[1]
 
 
@@ -104,13 +104,13 @@ def test_a_loaded_run_has_the_same_scores_for_numbers(valued: Training) -> None:
 def test_errors_of_numbers_are_all_rows_the_largest_first(valued: Training) -> None:
     wrong = unrolled.load(valued.folder).evaluate(errors=True).errors
     assert len(wrong) == 15
-    off = [abs(float(one["right"]) - float(one["answer"])) for one in wrong]
+    off = [abs(float(one["target"]) - float(one["prediction"])) for one in wrong]
     assert off == pytest.approx(sorted(off, reverse=True), abs=0.002), "but for the digits that are written"
     assert off[0] > 2 * off[-1]
     rows = (valued.folder.parent / "t.jsonl").read_text().splitlines()
     for one in wrong:
         right = json.loads(rows[one["row"] - 1])["y"]
-        assert float(one["right"]) == pytest.approx(right, rel=1e-4)
+        assert float(one["target"]) == pytest.approx(right, rel=1e-4)
 
 
 def test_predictions_for_a_table_and_lines_of_numbers_have_intervals(valued: Training, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_predictions_for_a_table_and_lines_of_numbers_have_intervals(valued: Tra
         assert found.value - found.low == pytest.approx(found.high - found.value)
         assert typed.values["y"][0] == pytest.approx(found, rel=1e-5)
         facts = prediction.as_dict()["outputs"]["y"]
-        assert facts == {"answer": found.value, "interval": [found.low, found.high]}
+        assert facts == {"prediction": found.value, "interval": [found.low, found.high]}
     for nothing in run.predict(["", "nan 1"]):
         assert nothing.values == {"y": []}, "what is missing has an empty answer in its place"
     (flat,) = run.predict(["1, 0"])
@@ -153,7 +153,7 @@ def test_labels_and_numbers_are_heads_of_one_model(vectors: Path, tmp_path: Path
     assert set(prediction.labels) == {"big"}
     assert set(prediction.values) == {"y"}
     assert prediction.best("big") == "yes"
-    assert set(training.run.facts["reaches"]) == {"y"}, "only values have intervals"
+    assert set(training.run.facts["interval_half_widths"]) == {"y"}, "only values have intervals"
     wrong = unrolled.load(tmp_path / "run").evaluate(errors=True).errors
     assert {one["output"] for one in wrong} >= {"y"}
     with pytest.raises(
@@ -183,7 +183,7 @@ def test_folds_of_numbers_are_one_table(vectors: Path, tmp_path: Path) -> None:
     for figure in ("mae", "rmse", "r2", "nats"):
         values = [kept["folds"][number]["outputs"]["y"][figure] for number in ("1", "2")]
         assert kept["table"]["y"][figure]["mean"] == pytest.approx(sum(values) / 2)
-        assert kept["table"]["y"][figure]["least"] == min(values)
+        assert kept["table"]["y"][figure]["min"] == min(values)
         assert kept["table"]["y"][figure]["std"] == pytest.approx(float(np.std(values, ddof=1)))
     assert "accuracy" not in kept["table"]["y"]
     assert sum(scores["outputs"]["y"]["rows"] for scores in kept["folds"].values()) == 150

@@ -72,7 +72,7 @@ def test_a_run_uses_the_selected_model(made: Callable[[str], Path], model: str) 
     scores = run.facts["scores"]
     evaluation = run.evaluate()
     assert evaluation.score.nats == pytest.approx(scores["nats"], abs=1e-5)
-    assert (evaluation.parts is None) == (model != "lstm+ngram")
+    assert (evaluation.members is None) == (model != "lstm+ngram")
     assert (evaluation.baseline is None) == (model == "ngram")
     assert run.evaluate(run.facts["data"]["path"]).score.tokens > evaluation.score.tokens
     assert run.reach(seconds=0.5).as_dict()
@@ -124,7 +124,7 @@ def test_a_stopped_run_uses_its_net(text: Path, tmp_path: Path) -> None:
     whole = finish(Training(text, out=str(tmp_path / "whole"), **SMALL))
     resumed = finish(Training.resume(tmp_path / "run"))
     check_same_bytes(whole.folder, resumed.folder)
-    for name in ("selected", "gate", "ranks", "scores"):
+    for name in ("selected", "gate", "surprise_quantiles", "scores"):
         assert resumed.run.facts[name] == whole.run.facts[name]
 
 

@@ -96,7 +96,7 @@ def test_a_loaded_run_has_the_scores_of_the_summary(trained: Training) -> None:
     assert evaluation.scores["kind"].nats == pytest.approx(score.nats, abs=1e-5)
     assert evaluation.split == "test"
     assert len(evaluation.errors) == round((1 - score.accuracy) * score.rows)
-    probabilities = [one["chance"] for one in evaluation.errors]
+    probabilities = [one["confidence"] for one in evaluation.errors]
     assert probabilities == sorted(probabilities, reverse=True)
     predictions = list(run.predict(["bamaski", "bamaton"]))
     assert [prediction.best("kind") for prediction in predictions] == ["east", "west"]
@@ -653,7 +653,7 @@ def test_a_word_is_tagged_by_its_neighbours(tagged: Training) -> None:
     ]
     assert predictions[0].labels == {}
     facts = predictions[0].as_dict()["outputs"]["upos"]
-    assert facts["answer"] == ["B-PER", "O", "O", "B-DATE"]
+    assert facts["prediction"] == ["B-PER", "O", "O", "B-DATE"]
     for text, together in zip(texts, run.predict(texts), strict=True):
         (alone,) = run.predict([text])
         for one, other in zip(alone.tags["upos"], together.tags["upos"], strict=True):
@@ -767,7 +767,8 @@ def test_older_tokens_of_tags_are_read() -> None:
                 "tokens": {"kind": "given", "words": ["the"]},
                 "labels": {"upos": ["D", "N"], "mood": ["good", "bad"]},
                 "each": ["upos"],
-            }
+            },
+            {},
         )
     )
     assert known.columns.inputs == ("form",)

@@ -76,9 +76,9 @@ def test_reversing_letters_is_learnt_exactly(learnt: Path) -> None:
     run = unrolled.load(learnt)
     scores = run.facts["scores"]["outputs"]["output"]
     assert run.facts["kind"] == "seq2seq"
-    assert scores["exact"] == 1.0
+    assert scores["exact_match"] == 1.0
     assert scores["chrf"] == pytest.approx(100.0)
-    assert scores["figure"] == "chrf", "of texts of one word BLEU says nothing"
+    assert scores["metric"] == "chrf", "of texts of one word BLEU says nothing"
     written = {
         prediction.text: prediction.texts["output"].text for prediction in run.predict(["abcd", "ca", "d", "bbbb"])
     }
@@ -88,8 +88,8 @@ def test_reversing_letters_is_learnt_exactly(learnt: Path) -> None:
 def test_attention_is_on_the_letter_that_is_copied(learnt: Path) -> None:
     prediction = next(unrolled.load(learnt).predict(["abcd"], show_attention=True)).as_dict()["outputs"]["output"]
     attention = prediction["attention"]
-    assert attention["written"] == ["d", "c", "b", "a", ""]
-    assert attention["read"] == ["", "a", "b", "c", "d"]
+    assert attention["target_tokens"] == ["d", "c", "b", "a", ""]
+    assert attention["source_tokens"] == ["", "a", "b", "c", "d"]
     weights = np.array(attention["weights"])
     assert weights.shape == (5, 5)
     assert weights.sum(1) == pytest.approx(np.ones(5), abs=1e-5)
@@ -218,7 +218,7 @@ def test_texts_are_generated_from_a_category(tmp_path: Path) -> None:
     assert unknown.texts["title"] == most_like.texts["title"], "a label not known is read as the one most like it"
     attention = next(run.predict(["blue"], show_attention=True)).texts["title"].attention
     assert attention is not None
-    assert attention.read == ["blue"]
+    assert attention.source_tokens == ["blue"]
     assert "most frequent text of the label" in run.facts["baseline"]["name"]
 
 
@@ -234,11 +234,11 @@ def test_texts_are_generated_from_numbers(tmp_path: Path) -> None:
     settings: dict[str, Any] = SMALL | {"steps": 200, "hidden_size": 32, "dropout": 0.0, "learning_rate": 2e-2}
     finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), task="seq2seq", **settings))
     run = unrolled.load(tmp_path / "run")
-    assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
+    assert run.facts["scores"]["outputs"]["y"]["exact_match"] >= 0.85
     (prediction,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], show_attention=True)
     assert prediction.texts["y"].text == "udu"
     assert prediction.texts["y"].attention is not None
-    assert prediction.texts["y"].attention.read == ["1", "2", "3"]
+    assert prediction.texts["y"].attention.source_tokens == ["1", "2", "3"]
     assert "nearest neighbour by numbers" in run.facts["baseline"]["name"]
 
 
@@ -269,7 +269,7 @@ def test_source_and_target_share_one_vocabulary_of_subwords(tmp_path: Path) -> N
     assert tokens[-1] == 0, "a border ends every text"
     assert rows.text_targets.output.vocabulary.decode(tokens) == rows.text_targets.texts[0]
     training = finish(Training(path, out=str(tmp_path / "run"), input_type="text", task="seq2seq", **SMALL))
-    assert training.run.facts["scores"]["outputs"]["passive"]["figure"] == "bleu"
+    assert training.run.facts["scores"]["outputs"]["passive"]["metric"] == "bleu"
     evaluation = opened(tmp_path / "run").evaluate()
     assert [one.rows for one in evaluation.score.by_length] == [20]
     assert any(line.startswith("  inputs of 0 to 10 words: BLEU") for line in evaluation.lines)
@@ -354,17 +354,17 @@ def test_an_evaluation_has_the_scores_of_the_summary(learnt: Path, tmp_path: Pat
     run = opened(learnt)
     told, scores = run.evaluate(errors=True), run.facts["scores"]["outputs"]["output"]
     facts = told.as_dict()["outputs"]["output"]
-    for figure in ("bleu", "chrf", "wer", "exact", "nats", "perplexity"):
+    for figure in ("bleu", "chrf", "wer", "exact_match", "nats", "perplexity"):
         assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
     assert told.errors == []
-    beside = scores["beside"]["nearest neighbour by n-grams of characters"]
-    assert told.beside["nearest neighbour by n-grams of characters"].chrf == pytest.approx(beside["chrf"])
+    baseline = scores["baselines"]["nearest neighbour by n-grams of characters"]
+    assert told.baselines["nearest neighbour by n-grams of characters"].chrf == pytest.approx(baseline["chrf"])
     other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
     told = run.evaluate(other, errors=True)
-    assert told.score.exact == pytest.approx(1 / 3)
-    assert [(one["right"], one["answer"]) for one in told.errors] == [("ccccc", "dd"), ("bb", "ba")]
+    assert told.score.exact_match == pytest.approx(1 / 3)
+    assert [(one["target"], one["prediction"]) for one in told.errors] == [("ccccc", "dd"), ("bb", "ba")]
     assert told.errors[0]["file"].endswith("o.csv") and told.errors[0]["row"] == 3
-    assert "nearest neighbour by n-grams of characters" in told.beside
+    assert "nearest neighbour by n-grams of characters" in told.baselines
 
 
 DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -436,4 +436,4 @@ def test_a_truncated_target_has_no_eos_token(learnt: Path) -> None:
     assert text == Hypothesis(text.tokens, text.score, text.normalised, ended=False)
     assert text_generator.decode(text) == "dc"
     looked = text_generator.attention("abcd", text)
-    assert (len(looked.written), len(looked.weights)) == (2, 2)
+    assert (len(looked.target_tokens), len(looked.weights)) == (2, 2)

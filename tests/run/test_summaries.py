@@ -107,7 +107,7 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
         "50-token segments occur verbatim in the training text (longest run: 3 tokens).",
         "Next: train longer: unroll train a.txt --minutes 6",
     ]
-    begun = dataclasses.replace(summary, test_begun=True).lines[0]
+    begun = dataclasses.replace(summary, test_truncated=True).lines[0]
     assert begun.startswith("Test (on the first 1,000 of its 5,000 tokens): "), "it was not spread over the part"
 
 

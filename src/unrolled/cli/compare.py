@@ -75,7 +75,7 @@ def compare(
 
 
 def print_results(comparison: Comparison, json: bool, quiet: bool) -> None:
-    """Prints the result: one row per model and gradient, and the conclusions."""
+    """Prints the result: one row per model and BPTT strategy, and the conclusions."""
     rows, page = comparison.rows(), comparison.write_page(comparison.command)
     sentences = comparison.sentences()
     if json:

@@ -112,12 +112,12 @@ def hello(seed: Seed = 0, json: Json = False) -> None:
     say("update   loss (nats per letter)   writes after h")
     for update in updates:
         if update.step in SHOWN_STEPS or update is updates[-1]:
-            say(f"{update.step:6}   {update.loss:6.4f} {'▇' * round(13 * update.loss):18}    {update.written}")
+            say(f"{update.step:6}   {update.loss:6.4f} {'▇' * round(13 * update.loss):18}    {update.generated}")
     say("\nProbability of the next letter, untrained:\n")
     say(table(updates[0]))
     say("\nand trained; the next letter is in brackets:\n")
     say(table(updates[-1]))
-    say(f"\nAfter h it writes {updates[-1].written}.")
+    say(f"\nAfter h it writes {updates[-1].generated}.")
 
 
 def table(update: Progress) -> str:

@@ -69,10 +69,10 @@ def share_done(report: Report) -> float:
 
 def memorisation_line(report: Report) -> str | None:
     """How much of the sample is copied verbatim from the training text, where that was measured."""
-    if report.copied_longest is None:
+    if report.memorised_longest is None:
         return None
-    share = "" if report.copied_share is None else f", {report.copied_share:.1%} of its 50-token segments"
-    return f"copied verbatim: longest run {report.copied_longest} tokens{share}"
+    share = "" if report.memorised_share is None else f", {report.memorised_share:.1%} of its 50-token segments"
+    return f"copied verbatim: longest run {report.memorised_longest} tokens{share}"
 
 
 def clock(seconds: float) -> str:

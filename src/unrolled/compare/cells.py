@@ -14,7 +14,7 @@ from unrolled.options import TrainOptions
 from unrolled.registry import build, parse_list
 from unrolled.tasks.model_names import check_parts
 
-NO_GRADIENT = "counted"  # in the place of the BPTT strategy, which the n-gram does not have
+NO_BPTT = "counted"  # in the place of the BPTT strategy, which the n-gram does not have
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Cell:
     """One training."""
 
     model: str
-    gradient: str  # the BPTT strategy, or NO_GRADIENT
+    bptt: str  # the BPTT strategy, or NO_BPTT
     seed: int
     lag: int | None = None  # in steps, of a diagnostic task
 
@@ -30,7 +30,7 @@ class Cell:
     def name(self) -> str:
         """The name of the cell's folder, unique to the cell."""
         lag = "" if self.lag is None else f" lag {self.lag}"
-        text = f"{self.model} {self.gradient} seed {self.seed}{lag}"
+        text = f"{self.model} {self.bptt} seed {self.seed}{lag}"
         return re.sub(r"[^\w.=,+-]", lambda found: {"/": "~", ":": "@", " ": "_"}.get(found[0], "%"), text)
 
     @property
@@ -45,21 +45,21 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     Raises OptionError for an unknown model or BPTT strategy, and for the n-gram on a task.
     """
     models = parse_list("--models", settings.models)
-    gradients = parse_list("--bptt", settings.bptt)
+    strategies = parse_list("--bptt", settings.bptt)
     for model in models:
         register_named(model)
         check_parts(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("An n-gram cannot be fitted on a diagnostic task. Leave ngram out of --models.")
-    for gradient in gradients:
-        build("bptt", BPTT_STRATEGIES, gradient)
+    for strategy in strategies:
+        build("bptt", BPTT_STRATEGIES, strategy)
     lags = settings.lags() if task else [None]
     return [
-        Cell(model, gradient, settings.seed + k, lag)
+        Cell(model, bptt, settings.seed + k, lag)
         for k in range(settings.seeds)
         for lag in lags
         for model in models
-        for gradient in ([NO_GRADIENT] if model == "ngram" else gradients)
+        for bptt in ([NO_BPTT] if model == "ngram" else strategies)
     ]
 
 
@@ -69,10 +69,10 @@ def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
         task=settings.task, tokenizer=settings.tokenizer,
     )  # fmt: skip
-    if cell.gradient == NO_GRADIENT:
+    if cell.bptt == NO_BPTT:
         return options
     size, depth = sizes.get(cell.model, (settings.hidden_size, settings.layers))
     return replace(
-        options, minutes=settings.minutes, steps=settings.steps, bptt=cell.gradient, hidden_size=size, layers=depth,
+        options, minutes=settings.minutes, steps=settings.steps, bptt=cell.bptt, hidden_size=size, layers=depth,
         threads=settings.threads, device=settings.device,
     )  # fmt: skip

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from unrolled import fileio
-from unrolled.compare.cells import NO_GRADIENT, Cell, cells_of, train_settings
+from unrolled.compare.cells import NO_BPTT, Cell, cells_of, train_settings
 from unrolled.compare.corpus import compare_command, read_corpus, refuse_text_options
 from unrolled.compare.diagnosing import diagnose
-from unrolled.compare.folder import append_result, comparison_facts, find_folder, make_folder, read_results
+from unrolled.compare.folder import RUNS, append_result, comparison_facts, find_folder, make_folder, read_results
 from unrolled.compare.forecast import Forecast
 from unrolled.compare.measuring import is_finished, load_model, mean_over_seeds, measure, validation_tokens
 from unrolled.compare.page import write_page
@@ -87,7 +87,7 @@ class Comparison:
         if self.settings.parameters is None:
             return {}
         size, layers = size_of_text(corpus), self.settings.layers
-        trained = dict.fromkeys(cell.model for cell in self.cells if cell.gradient != NO_GRADIENT)
+        trained = dict.fromkeys(cell.model for cell in self.cells if cell.bptt != NO_BPTT)
         return {model: fit_size(model, self.settings.parameters, layers, size) for model in trained}
 
     @property
@@ -109,7 +109,7 @@ class Comparison:
         if not self._trained():
             first = next(iter(self.results.values()))["failed"]
             raise TrainingError(f"Every training failed. The first failure: {first}")
-        if not self.task and any("ms_a_symbol" not in result for result in self._trained().values()):
+        if not self.task and any("ms_per_token" not in result for result in self._trained().values()):
             yield "timing all models in turn, token by token"
             self._time()
 
@@ -130,7 +130,7 @@ class Comparison:
     # Texts
 
     def _run(self, cell: Cell) -> Path:
-        return self.path / "runs" / cell.name
+        return self.path / RUNS / cell.name
 
     def _train(self, cell: Cell) -> Iterator[str]:
         """Trains one cell in its own process, then measures the result."""
@@ -152,7 +152,7 @@ class Comparison:
             times = dict(zip(cells, milliseconds, strict=True))
         for cell, result in self._trained().items():
             first = replace(cell, seed=self.settings.seed)
-            self._store(cell, result | {"ms_a_symbol": times.get(first)})
+            self._store(cell, result | {"ms_per_token": times.get(first)})
 
     # Results
 
@@ -189,15 +189,15 @@ class Comparison:
         return path
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per model and gradient (and lag): means over its seeds, spread, and failures."""
+        """One row per model and BPTT strategy (and lag): means over its seeds, spread, and failures."""
         groups: dict[tuple[str, str, int | None], list[dict[str, Any]]] = {}
         for cell in self.cells:
             if cell in self.results:
-                group = groups.setdefault((cell.model, cell.gradient, cell.lag), [])
+                group = groups.setdefault((cell.model, cell.bptt, cell.lag), [])
                 group.append(self.results[cell] | {"seed": cell.seed})
         return [
-            {"model": model, "gradient": gradient} | ({} if lag is None else {"lag": lag}) | mean_over_seeds(results)
-            for (model, gradient, lag), results in groups.items()
+            {"model": model, "bptt": bptt} | ({} if lag is None else {"lag": lag}) | mean_over_seeds(results)
+            for (model, bptt, lag), results in groups.items()
         ]
 
 
@@ -209,5 +209,5 @@ def first_line(thing: Any) -> str:
 def cell_text(cell: Cell) -> str:
     """A cell as text."""
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
-    gradient = "" if cell.gradient in (NO_GRADIENT, "full") else f" by {cell.gradient}"
-    return f"{cell.model}{gradient}{lag}, seed {cell.seed}"
+    bptt = "" if cell.bptt in (NO_BPTT, "full") else f" by {cell.bptt}"
+    return f"{cell.model}{bptt}{lag}, seed {cell.seed}"

@@ -72,7 +72,7 @@ def learn(
         return accuracies[-1] >= LEARNT or time.monotonic() > until
 
     def fail() -> None:
-        raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
+        raise TrainingError(f"{cell.model} by {cell.bptt} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
         state, training, build("bptt", BPTT_STRATEGIES, plan.bptt), [plan], cell.seed,
@@ -84,7 +84,7 @@ def learn(
         state.nats, state.targets = 0.0, 0
     yield {
         "step": state.step, "steps": plan.steps, "accuracy": accuracy_of(averaged, test, TEST_BATCHES),
-        "chance": TASKS[training.task][1], "size": plan.hidden_size, "depth": plan.layers,
+        "chance_accuracy": TASKS[training.task][1], "hidden_size": plan.hidden_size, "layers": plan.layers,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""The folder of a comparison: compare.json, which identifies it, and results.jsonl, with a line per training."""
+"""The folder of a comparison: compare.json, which identifies it, and results.jsonl, with a line per training.
+
+A folder made by an older version is converted.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ from unrolled.data import TASKS
 from unrolled.errors import OptionError, RunError
 from unrolled.escaping import folder_name
 from unrolled.opening import check_no_link, check_parents
+from unrolled.rundir.formats import COMPARISON_FORMAT, upgraded_bptt, upgraded_comparison, upgraded_result
 from unrolled.rundir.own_files import COMPARISON
 
-FORMAT = 1
-RESULTS = "results.jsonl"
+RESULTS, RUNS = "results.jsonl", "runs"
 OTHER = "Give another folder: --out OTHER"
 LINE_CURE = f"Take that line out; its cell is trained again. {OTHER}"
 
@@ -38,19 +41,26 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
 def comparison_facts(data: str, settings: CompareSettings) -> dict[str, Any]:
     """The facts that identify a comparison, as in compare.json."""
     path = data if data in TASKS else str(Path(data).resolve())
-    return {"format": FORMAT, "data": path, "options": replace(settings, out=None).to_json()}
+    return {"format": COMPARISON_FORMAT, "data": path, "options": replace(settings, out=None).to_json()}
 
 
 def read_comparison_facts(path: Path) -> dict[str, Any]:
-    """The facts in a compare.json; options that an older one lacks get their defaults."""
-    facts = fileio.read_json(path, OTHER)
-    if not isinstance(facts, dict) or not isinstance(facts.get("options"), dict):
+    """The facts in a compare.json, with today's names; options that an older one lacks get their defaults."""
+    found = fileio.read_json(path, OTHER)
+    facts = upgraded_comparison(found) if isinstance(found, dict) else {}
+    if not isinstance(facts.get("options"), dict):
         raise RunError(f"{path} is damaged: it has no options. {OTHER}")
-    return facts | {"options": CompareSettings().to_json() | facts["options"]}
+    if isinstance(number := facts.get("format"), int) and number > COMPARISON_FORMAT:
+        raise RunError(
+            f"{path} was made by a newer unrolled: it has format {number}; this one reads {COMPARISON_FORMAT}.\n"
+            f"Use the newer one. {OTHER}"
+        )
+    return facts | {"format": COMPARISON_FORMAT, "options": CompareSettings().to_json() | facts["options"]}
 
 
 def make_folder(path: Path, facts: dict[str, Any]) -> None:
-    """Makes the folder of the comparison that `facts` identify, or checks that an existing one belongs to it.
+    """Makes the folder of the comparison that `facts` identify, or checks that an existing one belongs to it, and
+    converts it if it is older.
 
     Raises RunError where the folder is a link, has other files, or belongs to another comparison.
     """
@@ -63,6 +73,8 @@ def make_folder(path: Path, facts: dict[str, Any]) -> None:
                 f"{path} is another comparison's folder: its data, models or options differ.\n"
                 f"To resume it, give the same data and options as before. {OTHER}"
             )
+        if fileio.read_json(file, OTHER).get("format") != COMPARISON_FORMAT:
+            _upgrade(path, facts)
     elif path.exists() and any(path.iterdir()):
         raise RunError(f"{path} exists and is not the folder of a comparison. {OTHER}")
     else:
@@ -95,3 +107,19 @@ def append_result(folder: Path, cell: Cell, result: dict[str, Any]) -> dict[str,
     fileio.append_line(folder / RESULTS, line, sync=True)
     stored: dict[str, Any] = json.loads(line)["result"]
     return stored
+
+
+def _upgrade(path: Path, facts: dict[str, Any]) -> None:
+    """Converts the files of an older comparison, compare.json last, so that an interrupted conversion is repeated.
+    Its runs are converted when they are opened; a run whose name contains its BPTT strategy is renamed with it."""
+    file, runs = path / RESULTS, path / RUNS
+    if file.exists():
+        fileio.cut_incomplete_line(file)
+        lines = fileio.read_json_lines(file, LINE_CURE)
+        upgraded = [upgraded_result(line) if isinstance(line, dict) else line for line in lines]
+        fileio.write_atomically(file, "".join(fileio.to_json(line) + "\n" for line in upgraded).encode())
+    for run in sorted(runs.iterdir()) if runs.is_dir() else ():
+        name = upgraded_bptt(run.name)
+        if name != run.name and not (runs / name).exists():
+            run.rename(runs / name)
+    fileio.write_json(path / COMPARISON, facts)

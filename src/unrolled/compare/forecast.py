@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from unrolled.compare.cells import NO_GRADIENT, Cell, train_settings
+from unrolled.compare.cells import NO_BPTT, Cell, train_settings
 from unrolled.compare.diagnosing import TEST_BATCHES, VALIDATION_BATCHES, VALIDATIONS, options_and_size
 from unrolled.compare.streaming import STEPS
 from unrolled.compare_options import CompareSettings
@@ -53,7 +53,7 @@ class Forecast:
 
     def _of(self, cell: Cell) -> float:
         """Seconds of a cell, equal for all seeds."""
-        key = (cell.model, cell.gradient, cell.lag)
+        key = (cell.model, cell.bptt, cell.lag)
         if key not in self._estimates:
             data = self.data
             self._estimates[key] = self._of_task(cell, data) if isinstance(data, str) else self._of_text(cell, data)
@@ -76,7 +76,7 @@ class Forecast:
         text, validation = size_of_text(corpus), corpus.targets("validation")
         counting = corpus.targets("training") / NGRAM_TOKENS_PER_SECOND
         measuring = START_SECONDS + REACH_SECONDS + STREAM_SECONDS
-        if cell.gradient == NO_GRADIENT:
+        if cell.bptt == NO_BPTT:
             return counting + measuring
         options = train_settings(self.settings, cell, self.sizes)
         plan = self._plan(options.trained_member_settings(), text)

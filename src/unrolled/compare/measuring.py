@@ -91,13 +91,13 @@ def mean_over_seeds(results: list[dict[str, Any]]) -> dict[str, Any]:
         # a text that is too small for an interval has none, with any seed
         ends = [statistics.fmean(values) for values in zip(*intervals, strict=True)]
         facts["nats_interval"] = ends or None
-    for name in ("parameters", "tokens_per_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
+    for name in ("parameters", "tokens_per_second", "ms_per_token", "peak_bytes", "seconds", "chance_accuracy"):
         known = [result[name] for result in finished if result.get(name) is not None]
         if known:
             facts[name] = statistics.median(known)
     reaches = [result["reach"]["reach"] for result in finished if "reach" in result]
     if reaches:
-        facts["reach_symbols"] = statistics.median(reaches)
+        facts["reach_tokens"] = statistics.median(reaches)
     for name in ("state_bytes", "reach", "curve"):
         if name in finished[0]:
             facts[name] = finished[0][name]

@@ -107,7 +107,7 @@ def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
         (line,) = axes.plot(lags, [row["accuracy"] for row in own], marker="o", label=name)
         low, high = ([row["spread"][end] for row in own] for end in (0, 1))
         axes.fill_between(lags, low, high, alpha=0.15, color=line.get_color())
-    if chance := next((row["chance"] for row in rows if "chance" in row), None):
+    if chance := next((row["chance_accuracy"] for row in rows if "chance_accuracy" in row), None):
         axes.axhline(chance, color="grey", linestyle=":", label="random guess")
     axes.set(xscale="log", xlabel="lag in steps", ylabel="accuracy", ylim=(0, 1.03))
     _label_ticks(axes, sorted({row["lag"] for row in rows}))
@@ -139,5 +139,7 @@ def _draw_cuts(axes: Axes, rows: Sequence[Row]) -> None:
 def _draw_gradients(axes: Axes, rows: Sequence[Row]) -> None:
     for row in (row for row in rows if "reach" in row and row["reach"]["lags"]):
         steps = [lag + 1 for lag in row["reach"]["lags"]]  # a logarithmic axis has no 0
-        axes.plot(steps, [norm or math.nan for norm in row["reach"]["gradient"]], marker=".", label=name_of(row))
+        axes.plot(
+            steps, [norm or math.nan for norm in row["reach"]["gradient_norms"]], marker=".", label=name_of(row)
+        )
     axes.set(xscale="log", yscale="log", xlabel="steps back (the newest token is 1)", ylabel="norm of the gradient")

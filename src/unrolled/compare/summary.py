@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from unrolled.compare.cells import NO_GRADIENT
+from unrolled.compare.cells import NO_BPTT
 from unrolled.metrics.surprise import student_t
 
 Row = dict[str, Any]
@@ -16,7 +16,7 @@ LEARNT_ACCURACY = 0.9  # accuracy from which a task counts as learnt
 
 def name_of(row: Row) -> str:
     """A row's model, and its BPTT strategy unless that is `full`."""
-    return row["model"] if row["gradient"] in (NO_GRADIENT, "full") else f"{row['model']} by {row['gradient']}"
+    return row["model"] if row["bptt"] in (NO_BPTT, "full") else f"{row['model']} by {row['bptt']}"
 
 
 def difference(better: Row, worse: Row) -> tuple[float, float]:
@@ -104,9 +104,9 @@ def row_line(row: Row) -> dict[str, str]:
         "interval": "–".join(f"{end:.3f}" for end in row["nats_interval"] or ()) or "-",
         "spread": "–".join(f"{value:.3f}" for value in dict.fromkeys(row["spread"])),
         "parameters": f"{row['parameters']:,.0f}" if row.get("parameters") else "counted",
-        "reach": f"{row['reach_symbols']:,.0f}",
+        "reach": f"{row['reach_tokens']:,.0f}",
         "state": " → ".join(f"{count:,} B" for count in dict.fromkeys(state.values())),
-        "ms/token": f"{row['ms_a_symbol']:.2f}" if "ms_a_symbol" in row else "",
+        "ms/token": f"{row['ms_per_token']:.2f}" if "ms_per_token" in row else "",
         "tokens/s": f"{row['tokens_per_second']:,.0f}" if "tokens_per_second" in row else "",
         "peak": f"{row['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in row else "",
     }

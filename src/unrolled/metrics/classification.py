@@ -90,17 +90,17 @@ class LabelScore:
             "calibration_error": self.calibration_error,
             "labels": list(self.labels),
             **self._confusion_facts(),
-            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
+            **({} if self.drawn == RESAMPLED else {"bootstrap_samples": self.drawn}),
             **({} if self.span_f1 is None else {"span_f1": self.span_f1}),
         }
 
     def _confusion_facts(self) -> dict[str, Any]:
         """The confusion table, or the most frequent mistakes where there are many labels."""
         if len(self.labels) <= MOST_IN_TABLE:
-            return {"confusion": [list(row) for row in self.confusion]}
+            return {"confusion_matrix": [list(row) for row in self.confusion]}
         return {
-            "confused": [
-                {"right": self.labels[true], "answer": self.labels[predicted], "rows": rows}
+            "most_confused": [
+                {"target": self.labels[true], "prediction": self.labels[predicted], "rows": rows}
                 for rows, true, predicted in self.mistakes[:MOST_IN_TABLE]
             ]
         }

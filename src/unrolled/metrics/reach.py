@@ -43,12 +43,12 @@ class Reach:
 
     contexts: tuple[int, ...]  # 1, 2, 4, …
     nats: tuple[float, ...]  # of the same targets, with each context
-    nats_whole: float  # with the whole context
-    lost_error: tuple[float, ...]  # half of the 95% interval of the loss of each cut, over positions
+    nats_full: float  # with the whole context
+    loss_error: tuple[float, ...]  # half of the 95% interval of the loss of each cut, over positions
     reach: int  # the least of `contexts` with 95% of the whole context's gain over one token
     positions: int  # targets that were measured
     lags: tuple[int, ...]  # 0, 1, 2, 4, …: each stands for the lags from it to the next; empty for n-grams
-    gradient: tuple[float, ...]  # mean norm of the loss's gradient by the embedded token at that lag
+    gradient_norms: tuple[float, ...]  # mean norm of the loss's gradient by the embedded token at that lag
     gradient_reach: int | None  # steps back that hold 95% of the sum of these norms
 
     @classmethod
@@ -65,7 +65,7 @@ class Reach:
     @property
     def lines(self) -> list[str]:
         """The lines that a command prints."""
-        gained = self.nats[0] - self.nats_whole
+        gained = self.nats[0] - self.nats_full
         lines = [
             f"the last {self.reach:,} tokens give {GAIN:.0%} of what the whole context gains over one token "
             f"({gained:.3f} nats per character)"

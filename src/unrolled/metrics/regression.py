@@ -62,9 +62,9 @@ class ValueScore:
             "rmse_interval": list(self.rmse_interval),
             "r2": self.r2,
             "r2_interval": list(self.r2_interval),
-            "held": self.coverage,
+            "coverage": self.coverage,
             "interval_width": self.width,
-            **({} if self.drawn in (0, RESAMPLED) else {"resampled": self.drawn}),
+            **({} if self.drawn in (0, RESAMPLED) else {"bootstrap_samples": self.drawn}),
         }
 
 
@@ -161,7 +161,7 @@ class LabelSetScore:
             "macro_f1": self.macro_f1,
             "labels": list(self.labels),
             "f1": list(self.f1),
-            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
+            **({} if self.drawn == RESAMPLED else {"bootstrap_samples": self.drawn}),
         }
 
 

@@ -45,8 +45,8 @@ class TextScore:
     chrf_interval: Interval
     wer: float  # word errors over words of the reference; above 1 for a text that is far too long
     wer_interval: Interval
-    exact: float  # share of texts that equal a reference, but for space at the ends
-    exact_interval: Interval
+    exact_match: float  # share of texts that equal a reference, but for space at the ends
+    exact_match_interval: Interval
     by_length: tuple[LengthScore, ...]  # empty where no sources were given
     drawn: int = RESAMPLED  # bootstrap samples for each interval; fewer where time was short
 
@@ -66,7 +66,7 @@ class TextScore:
         return (
             f"{first}chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
             f"word error rate {shown(self.wer, self.wer_interval, '.1%')}, "
-            f"{shown(self.exact, self.exact_interval, '.1%')} exactly right; {self.rows:,} texts"
+            f"{shown(self.exact_match, self.exact_match_interval, '.1%')} exactly right; {self.rows:,} texts"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,13 +79,13 @@ class TextScore:
             "chrf_interval": list(self.chrf_interval),
             "wer": self.wer,
             "wer_interval": list(self.wer_interval),
-            "exact": self.exact,
-            "exact_interval": list(self.exact_interval),
+            "exact_match": self.exact_match,
+            "exact_match_interval": list(self.exact_match_interval),
             "bleu_by_length": [
                 {"shortest": one.shortest, "longest": one.longest, "rows": one.rows, "bleu": one.bleu}
                 for one in self.by_length
             ],
-            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
+            **({} if self.drawn == RESAMPLED else {"bootstrap_samples": self.drawn}),
         }
 
 
@@ -124,8 +124,8 @@ def score_texts(
         chrf_interval=intervals[1],
         wer=error_rate(words.sum(0)),
         wer_interval=intervals[2],
-        exact=share(hits.sum(0)),
-        exact_interval=intervals[3],
+        exact_match=share(hits.sum(0)),
+        exact_match_interval=intervals[3],
         by_length=() if sources is None else bleu_by_length(n_grams, sources),
         drawn=min(map(len, drawn)),
     )

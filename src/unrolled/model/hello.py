@@ -23,7 +23,7 @@ class Progress(NamedTuple):
     step: int  # updates so far
     loss: float  # nats per letter
     probabilities: tuple[tuple[float, ...], ...]  # of the next letter: [letter of LETTERS][step of INPUTS]
-    written: str  # greedy continuation of "h"
+    generated: str  # greedy continuation of "h"
 
 
 def train_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.02) -> Iterator[Progress]:

@@ -16,12 +16,13 @@ from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
 from unrolled.run.training import Training
 from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.formats import FORMAT, upgraded_folds
 from unrolled.rundir.locations import free_path
 from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
 OTHER = "Give another folder: --out OTHER"  # the advice where this one is damaged
-FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "bleu", "chrf", "wer", "exact", "nats")
+FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "bleu", "chrf", "wer", "exact_match", "nats")
 """The metrics in the table, for the outputs that have them."""
 OTHER_FORMATS = {"macro_f1": "macro-F1 {:.3f}", "rmse": "RMSE {:.4g}", "r2": "R² {:.3f}"}
 """Metrics that the summary shows next to the main one."""
@@ -50,11 +51,16 @@ class Folds:
         check_no_link(self.path, "--out")
         if not (self.path / FOLDS).exists():
             return
-        known = read_json(self.path / FOLDS, OTHER)
+        found = read_json(self.path / FOLDS, OTHER)
+        known = upgraded_folds(found) if isinstance(found, dict) else None
         if not isinstance(known, dict) or not isinstance(known.get("options", {}), dict):
             raise RunError(f"{self.path / FOLDS} is damaged: its options are missing. {OTHER}")
-        # an older folder has no options
-        before = {"data": known.get("data"), **known["options"]} if "options" in known else {}
+        if isinstance(number := known.get("format"), int) and number > FORMAT:
+            raise RunError(
+                f"{self.path / FOLDS} was made by a newer unrolled: it has format {number}; this one reads "
+                f"{FORMAT}.\nUse the newer one. {OTHER}"
+            )
+        before = {"data": known.get("data"), **known["options"]} if "options" in known else self._of_first_fold()
         now = {"data": self.request["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
             option = name if name == "data" else option_name(name)
@@ -62,6 +68,14 @@ class Folds:
                 f"{self.path} has folds that were begun with {_as_typed(option, before[name])}; now it is "
                 f"{_as_typed(option, now[name])}.\nGive the same again to go on with them. {OTHER}"
             )
+
+    def _of_first_fold(self) -> dict[str, Any]:
+        """The data and options of the first fold, for a folder whose folds.json has none: the first ones had not."""
+        path = self.path / "fold-1"
+        if not (path / "run.json").exists():
+            return {}
+        run = RunFolder.open(path)
+        return {"data": run.facts["data"]["path"], **run.options.to_json(), "out": None, "fold": None}
 
     @property
     def count(self) -> int:
@@ -85,7 +99,7 @@ class Folds:
             self._collect(number)
 
     def _write(self, **facts: Any) -> None:
-        write_json(self.path / FOLDS, {**self.request, **facts})
+        write_json(self.path / FOLDS, {"format": FORMAT, **self.request, **facts})
 
     def _collect(self, number: int) -> bool:
         """Stores a finished fold's scores; returns whether it is finished."""
@@ -105,8 +119,8 @@ class Folds:
                 table[output][figure] = {
                     "mean": statistics.fmean(values),
                     "std": statistics.stdev(values) if len(values) > 1 else 0.0,
-                    "least": min(values),
-                    "greatest": max(values),
+                    "min": min(values),
+                    "max": max(values),
                 }
         return table
 
@@ -122,7 +136,7 @@ class Folds:
 
     def _figure(self, output: str) -> str:
         """The metric by which models of this output are compared."""
-        figure: str = next(iter(self.results.values()))["outputs"][output]["figure"]
+        figure: str = next(iter(self.results.values()))["outputs"][output]["metric"]
         return figure
 
     def _fold_lines(self, output: str) -> list[str]:
@@ -139,7 +153,7 @@ class Folds:
         figure = self._figure(output)
         found, number = figures[figure], FORMATS[figure].split()[-1].format  # without the name of the metric
         others = [form.format(figures[name]["mean"]) for name, form in OTHER_FORMATS.items() if name in figures]
-        spread = f"from {number(found['least'])} to {number(found['greatest'])}"
+        spread = f"from {number(found['min'])} to {number(found['max'])}"
         line = (
             f"{output}, {len(self.results)} folds: {FORMATS[figure].format(found['mean'])} on average "
             f"(standard deviation {number(found['std'])}, {spread})"

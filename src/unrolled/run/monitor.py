@@ -121,7 +121,7 @@ class Monitor:
             learning_rate=rate_at(plan, training_state.step), tokens=training_state.tokens, tokens_per_second=speed,
             bytes_in_use=bytes_in_use(), validation=validation,
             best=None if validation is None else training_state.best,
-            sample=sample, copied_longest=longest, copied_share=share, notes=self._take_notes(),
+            sample=sample, memorised_longest=longest, memorised_share=share, notes=self._take_notes(),
         )  # fmt: skip
         self.folder.log.append_report(training_state.step, report.as_dict())
         if training_state.step % plan.save_every == 0 or last:

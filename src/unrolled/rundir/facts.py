@@ -45,13 +45,19 @@ class BaselineFacts(TypedDict):
     test: float | None
 
 
-class OutputScores(TypedDict, total=False):
-    """The scores of one output and of its baselines."""
+class ConstantBaseline(TypedDict):
+    """The majority class or the median of the training split, and its score."""
 
-    figure: str
-    beside: dict[str, dict[str, Any]]
-    constant: dict[str, Any]
-    most_frequent: dict[str, Any]
+    name: str
+
+
+class OutputScores(TypedDict):
+    """The scores of one output, of its baselines, and of the other models that were not selected."""
+
+    metric: str  # by which models are compared
+    baselines: dict[str, dict[str, Any]]
+    others: dict[str, dict[str, Any]]
+    constant_baseline: NotRequired[ConstantBaseline]  # of labels and numbers
 
 
 class Scores(TypedDict, total=False):
@@ -101,10 +107,10 @@ class Facts(TypedDict):
     seconds: NotRequired[Amount]
     baseline: NotRequired[BaselineFacts]
     gate: NotRequired[Any]  # checked by model/mixture.py
-    ranks: NotRequired[list[float]]
+    surprise_quantiles: NotRequired[list[float]]
     selected: NotRequired[list[str]]
     weights: NotRequired[dict[str, list[float]]]
-    reaches: NotRequired[dict[str, list[Amount]]]
+    interval_half_widths: NotRequired[dict[str, list[Amount]]]
     beam: NotRequired[Annotated[int, Within(1, 1000)]]
     checksums: NotRequired[dict[str, str]]
 

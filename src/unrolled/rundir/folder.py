@@ -39,6 +39,7 @@ from unrolled.registry import UNTRAINED
 from unrolled.rundir.creation import check_free, remove_unfinished, rename
 from unrolled.rundir.facts import options_of, read_facts, settings_of
 from unrolled.rundir.formats import (
+    FIRST_WITH_VOCABULARY,
     FORMAT,
     OLD_VOCABULARY,
     VOCABULARY,
@@ -214,10 +215,10 @@ class RunFolder:
 
     def read_vocabulary(self) -> Any:
         """The contents of vocabulary.json. Raises RunError where it is missing, damaged or was changed."""
-        name = OLD_VOCABULARY if self._is_older else VOCABULARY
+        name = OLD_VOCABULARY if self._has_old_names else VOCABULARY
         self.check_file(name)
-        found = read_json(self.path / name)
-        return upgraded_vocabulary(found) if self._is_older else found
+        # always: that of format 4 keeps its bytes, whose checksum is in run.json
+        return upgraded_vocabulary(read_json(self.path / name), self.facts)
 
     def check_file(self, name: str) -> None:
         """Raises RunError where a file that is written once is missing or was changed."""
@@ -257,16 +258,22 @@ class RunFolder:
         """Whether the files are of an older format, and are converted when they are read."""
         return bool(self.facts.get("format", FORMAT) < FORMAT)
 
+    @property
+    def _has_old_names(self) -> bool:
+        """Whether vocabulary.json and the tensors have their names of before format 4."""
+        return bool(self.facts.get("format", FORMAT) < FIRST_WITH_VOCABULARY)
+
     def _upgrade(self) -> None:
         """Converts the files of an older run, run.json last: a kill before that leaves a run of the older format,
         which is converted again."""
         from unrolled.training.checkpoint import rewrite_checkpoints, save_tensors
 
-        for path in (self.model, *map(self.baseline_file, UNTRAINED)):
-            if check_plain_file(path):
-                save_tensors(path, *self._load(path))
-        rewrite_checkpoints(self.checkpoints, upgraded_tensors, upgraded_model_facts)
-        self.write_vocabulary(self.read_vocabulary())
+        if self._has_old_names:
+            for path in (self.model, *map(self.baseline_file, UNTRAINED)):
+                if check_plain_file(path):
+                    save_tensors(path, *self._load(path))
+            rewrite_checkpoints(self.checkpoints, upgraded_tensors, upgraded_model_facts)
+            self.write_vocabulary(self.read_vocabulary())
         self.log.upgrade()
         checksums = self._digests([name for name in FIXED if name != OLD_VOCABULARY])
         self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=checksums)
@@ -290,7 +297,7 @@ class RunFolder:
         from unrolled.training.checkpoint import check_tensors, load_tensors
 
         tensors, facts = load_tensors(path)
-        if self._is_older:
+        if self._has_old_names:
             tensors, facts = upgraded_tensors(tensors), upgraded_model_facts(facts)
         if like is not None:
             check_tensors(tensors, like, str(path))

@@ -41,7 +41,7 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
     outputs = scores.get("outputs")
     if outputs:
         first = next(iter(outputs.values()))
-        figure = first.get("figure", "accuracy")  # an older run has no `figure`
+        figure = first["metric"]
         share = _share(scores.get("rows"), scores.get("rows_of_split"))
         return {figure: metric_of(first, figure, source), "scored": share}
     scored = (scores.get("test") or {}).get("tokens")

@@ -24,8 +24,8 @@ class Report:
     validation: float | None = None  # nats, in the unit of the task: per character, per prediction
     best: float | None = None  # the best validation so far
     sample: str | None = None  # a generated text, or predictions for a few rows
-    copied_longest: int | None = None  # tokens of the sample's longest verbatim copy from the training text
-    copied_share: float | None = None  # share of the sample's 50-token segments that occur there
+    memorised_longest: int | None = None  # tokens of the sample's longest verbatim copy from the training text
+    memorised_share: float | None = None  # share of the sample's 50-token segments that occur there
     notes: tuple[str, ...] = ()  # messages for the user: a new plan, going back to a checkpoint
 
     def as_dict(self) -> dict[str, Any]:

@@ -125,19 +125,19 @@ def is_augmented(examples: Examples, settings: TableSettings) -> bool:
 def facts_of_rows(examples: Examples) -> dict[str, Any]:
     """Facts about the rows, for JSON."""
     return {
-        "form": examples.form,
+        "format": examples.form,
         "columns": to_json(examples.columns),
-        "read": examples.featurizer.kind,
-        "rows": {name: target.facts() for name, target in examples.targets.items()},
+        "featurizer": examples.featurizer.kind,
+        "targets": {name: target.facts() for name, target in examples.targets.items()},
         **{split: examples.count(split) for split in examples.splits},
-        "left_out": examples.skipped,
+        "skipped": examples.skipped,
         **(
             {"unreadable": [one.splitlines()[0] for one in examples.unreadable[:LISTED]]}
             if examples.unreadable
             else {}
         ),
-        "repeated": examples.repeated,
-        "split": examples.split_method,
+        "duplicates": examples.repeated,
+        "split_method": examples.split_method,
     }
 
 

@@ -24,8 +24,8 @@ class Estimate(NamedTuple):
 class Attention(NamedTuple):
     """The attention weights over the steps of an input, for each token of a generated text."""
 
-    written: list[str]  # (T,) the tokens; the last one is empty: the end
-    read: list[str]  # (S,) the names of the steps
+    target_tokens: list[str]  # (T,) of the generated text; the last one is empty: the end
+    source_tokens: list[str]  # (S,) of the input: its tokens, or the names of its steps
     weights: list[list[float]]  # (T, S), each row sums to 1; the mean over layers and heads
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,21 +77,24 @@ class RowPrediction:
             return {"text": self.text, "error": self.error}
         if self.empty:
             names = [*self.labels, *self.tags, *self.sets, *self.values, *self.texts]
-            return {"text": self.text, "outputs": {name: {"answer": None} for name in names}}
+            return {"text": self.text, "outputs": {name: {"prediction": None} for name in names}}
         outputs: dict[str, Any] = {}
         for name, ranked in self.labels.items():
-            outputs[name] = {"answer": ranked[0][0], "probabilities": dict(ranked)}
+            outputs[name] = {"prediction": ranked[0][0], "probabilities": dict(ranked)}
         for name, words in self.tags.items():
-            outputs[name] = {"answer": self.best_tags(name), "probabilities": [dict(ranked) for ranked in words]}
+            outputs[name] = {"prediction": self.best_tags(name), "probabilities": [dict(ranked) for ranked in words]}
         for name, ranked in self.sets.items():
-            outputs[name] = {"answer": self.predicted_labels(name), "probabilities": dict(ranked)}
+            outputs[name] = {"prediction": self.predicted_labels(name), "probabilities": dict(ranked)}
         for name, found in self.values.items():
             values, intervals = [one.value for one in found], [[one.low, one.high] for one in found]
             one = len(found) == 1
-            outputs[name] = {"answer": values[0] if one else values, "interval": intervals[0] if one else intervals}
+            outputs[name] = {
+                "prediction": values[0] if one else values,
+                "interval": intervals[0] if one else intervals,
+            }
         for name, written in self.texts.items():
             attention = {} if written.attention is None else {"attention": written.attention.as_dict()}
-            outputs[name] = {"answer": written.text, "score": written.score, **attention}
+            outputs[name] = {"prediction": written.text, "score": written.score, **attention}
         return {"text": self.text, "outputs": outputs}
 
 

@@ -182,8 +182,8 @@ class ValueTargets(Targets):
     def facts(self) -> dict[str, Any]:
         return {
             "numbers": self.output.numbers,
-            "least": self.numbers.min(0).tolist(),
-            "greatest": self.numbers.max(0).tolist(),
+            "min": self.numbers.min(0).tolist(),
+            "max": self.numbers.max(0).tolist(),
         }
 
 
@@ -229,10 +229,10 @@ class TextTargets(Targets):
     def facts(self) -> dict[str, Any]:
         table, lengths = self.output.vocabulary, self.texts.lengths
         return {
-            "tokens": table.kind,
-            "different_symbols": table.size - 1,
+            "tokenizer": table.kind,
+            "vocabulary_size": table.size,
             "longest": self.output.longest,
-            "bytes_a_text": float(lengths.mean()),
+            "bytes_per_text": float(lengths.mean()),
         }
 
 

@@ -32,7 +32,7 @@ FITTED_LOGITS = 1 << 23  # most logits per member in memory while fitting
 class SelectedModel:
     """The selected model, and the figures by which it was selected."""
 
-    parts: list[str]  # names: ["lstm"], ["ngram"] or ["lstm", "ngram"]
+    members: list[str]  # names: ["lstm"], ["ngram"] or ["lstm", "ngram"]
     model: Unrolling
     validation: dict[str, float]  # nats per character of each candidate, on the same tokens
     fitted: int  # number of these validation tokens
@@ -42,7 +42,7 @@ class SelectedModel:
     @property
     def name(self) -> str:
         """The name as --model takes it."""
-        return "+".join(self.parts)
+        return "+".join(self.members)
 
 
 def save_ngram(folder: RunFolder, ngram: NGram) -> None:

@@ -55,9 +55,9 @@ class LanguageModelingEvaluation(Evaluation):
     baseline: float | None  # nats per character of the n-gram, for the run's own test split
     baseline_name: str
     untrained: float | None  # nats per character before training
-    parts: dict[str, float] | None = None  # nats per character of each member of an ensemble, on the same text
+    members: dict[str, float] | None = None  # nats per character of each member of an ensemble, on the same text
     adapted: Score | None = None  # of a copy that learns while it reads, if requested
-    rate: float | None = None  # learning rate of that copy
+    learning_rate: float | None = None  # learning rate of that copy
     note: str = field(default="", kw_only=True)  # a remark on how the text was read
 
     @property
@@ -70,12 +70,12 @@ class LanguageModelingEvaluation(Evaluation):
         if self.baseline is not None:
             untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""
             lines.append(f"Baseline: {self.baseline_name} {self.baseline:.4f}{untrained}")
-        if self.parts is not None:
-            lines.append("Members alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
+        if self.members is not None:
+            lines.append("Members alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.members.items()))
         if self.adapted is not None:
             lines.append(
                 f"Adapting during evaluation: {self.adapted.nats:.4f} nats per character, {self.adapted.interval}, "
-                f"at learning rate {self.rate:g}; not comparable with models that do not adapt"
+                f"at learning rate {self.learning_rate:g}; not comparable with models that do not adapt"
             )
         return lines
 
@@ -85,8 +85,12 @@ class LanguageModelingEvaluation(Evaluation):
             "baseline_name": self.baseline_name,
             "untrained": self.untrained,
         }
-        more |= {} if self.parts is None else {"members": self.parts}
-        more |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
+        more |= {} if self.members is None else {"members": self.members}
+        more |= (
+            {}
+            if self.adapted is None
+            else {"adapted": self.adapted.as_dict() | {"learning_rate": self.learning_rate}}
+        )
         more |= {"note": self.note} if self.note else {}
         return {"split": self.split, **self.score.as_dict(), **more}
 
@@ -150,13 +154,13 @@ class LanguageModelingRun(Run):
         return iterate_with_threads(self._score(as_texts(lines, str), alone, adapt), self._threads_alone)
 
     def _score(self, lines: Iterable[str], alone: bool, adapt: bool) -> Iterator[RankedLine]:
-        ranks: list[float] = self.facts.get("ranks", [])
+        quantiles: list[float] = self.facts.get("surprise_quantiles", [])
         learning = AdaptingModel(*self._adapting()) if adapt else None
         lines, again = tee(lines)
         documents = self.settings.documents
         learnt = score_lines(learning, self.table, again, alone, documents, adapts=True) if learning else repeat(None)
         for line, adapted in zip(score_lines(self.model, self.table, lines, alone, documents), learnt, strict=False):
-            rank = bisect_left(ranks, line.nats) / len(ranks) if ranks else None
+            rank = bisect_left(quantiles, line.nats) / len(quantiles) if quantiles else None
             nats = None if adapted is None else adapted.nats
             yield RankedLine(line.number, line.text, line.nats, line.characters, rank, nats)
 
@@ -164,7 +168,7 @@ class LanguageModelingRun(Run):
         with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
             corpus, split, called = self._open_part(data)
             score = evaluate(self.model, split_rows(corpus, split), self.table.characters)
-            parts = (
+            members = (
                 score_members(self.model, self.selected, corpus, split) if isinstance(self.model, Mixture) else None
             )
             adapted = self._evaluate_adapted(corpus, split) if options.adapt else (None, None)
@@ -176,7 +180,7 @@ class LanguageModelingRun(Run):
             baseline.get(split) if own and self.selected != [COUNTED] else None,
             baseline.get("name", ""),
             self.facts["scores"].get("untrained") if own else None,
-            parts,
+            members,
             *adapted,
             note="" if own else self._note(corpus),
         )

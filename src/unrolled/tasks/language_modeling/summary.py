@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from unrolled.tasks.language_modeling.ensemble import SelectedModel
     from unrolled.tasks.record import TrainingRecord
 
-COPIED_MUCH = 0.2  # share of a sample's 50-token segments in the training text, above which more text is advised
+MEMORISED_MUCH = 0.2  # share of a sample's 50-token segments in the training text, above which more text is advised
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class LanguageModelingSummary:
     untrained: float  # nats per character before training, on validation
     training_loss: float  # nats per token, at the end
     trend: str | None  # from `trend_of`; None without training
-    copied_share: float | None
-    copied_longest: int | None
-    copied_of: float  # share of the training text that was searched for these two
+    memorised_share: float | None
+    memorised_longest: int | None
+    searched_share: float  # share of the training text that was searched for these two
     advice: str
-    learnt: str | None = None  # the name of the trained model
+    trained_model: str | None = None  # the name of the trained model
     candidates: dict[str, float] | None = None  # validation nats of all candidates
-    parts: dict[str, float] | None = None  # nats of each member of an ensemble alone, on the same tokens
-    fitted: int | None = None  # validation tokens on which its weights were fitted
+    members: dict[str, float] | None = None  # nats of each member of an ensemble alone, on the same tokens
+    fitted_tokens: int | None = None  # validation tokens on which its weights were fitted
     failure: str | None = None  # why there is no ensemble, or why its weights are not fitted
-    test_begun: bool = (
+    test_truncated: bool = (
         False  # whether only the beginning of the test split was scored; if not, spread segments, or all
     )
 
@@ -68,18 +68,18 @@ class LanguageModelingSummary:
             lines.append(selected_line(self.model, self.candidates, "nats per character"))
         elif self.candidates is not None:
             lines.append(f"Selected: {self.model}; the validation split is too small to choose by.")
-        if self.parts is not None:
-            alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.parts.items())
-            lines.append(f"Members alone: {alone}; weights fitted on {self.fitted:,} validation tokens.")
+        if self.members is not None:
+            alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.members.items())
+            lines.append(f"Members alone: {alone}; weights fitted on {self.fitted_tokens:,} validation tokens.")
         if self.failure:
             lines.append(self.failure)
-        lines.append(" ".join(filter(None, (self._trend_line(), self._copied_line()))))
+        lines.append(" ".join(filter(None, (self._trend_line(), self._memorised_line()))))
         return [*lines, self.advice]
 
     def _score_line(self) -> str:
         if self.test is None:
             return f"Validation: {self.validation:.3f} nats per character; there is no test split."
-        size, first = self.test_tokens, "the first " if self.test_begun else ""
+        size, first = self.test_tokens, "the first " if self.test_truncated else ""
         of = "" if self.test.tokens == size else f" (on {first}{self.test.tokens:,} of its {size:,} tokens)"
         return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
 
@@ -90,17 +90,17 @@ class LanguageModelingSummary:
         return f"{line}. {compare_with_baseline(self.model, (self.test.low, self.test.high), baseline)}"
 
     def _trend_line(self) -> str:
-        if self.trend is None or self.learnt is None:
+        if self.trend is None or self.trained_model is None:
             return "The n-gram is counted, not trained."
-        return trend_line(self.trend, self.learnt)
+        return trend_line(self.trend, self.trained_model)
 
-    def _copied_line(self) -> str:
-        if self.copied_share is None:
+    def _memorised_line(self) -> str:
+        if self.memorised_share is None:
             return ""
-        searched = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of the text was searched"
+        searched = "" if self.searched_share == 1 else f"; {self.searched_share:.0%} of the text was searched"
         return (
-            f"Memorisation: {self.copied_share:.0%} of the last sample's 50-token segments occur verbatim in the "
-            f"training text (longest run: {self.copied_longest} tokens{searched})."
+            f"Memorisation: {self.memorised_share:.0%} of the last sample's 50-token segments occur verbatim in the "
+            f"training text (longest run: {self.memorised_longest} tokens{searched})."
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,10 +111,10 @@ class LanguageModelingSummary:
         return values
 
 
-def advise(trend: str, ahead: int | None, copied_share: float | None, longer: str) -> str:
+def advise(trend: str, ahead: int | None, memorised_share: float | None, longer: str) -> str:
     """A sentence with the next thing to try. ahead: 1 if the model is better than the n-gram, -1 if worse, 0 if
     equal, None if unknown; longer: the command that trains for longer."""
-    if copied_share is not None and copied_share > COPIED_MUCH:
+    if memorised_share is not None and memorised_share > MEMORISED_MUCH:
         return (
             "Next: more text, or a smaller model (--hidden-size), or more --dropout: "
             "much of its output is copied from the training text."
@@ -170,19 +170,19 @@ def summarise(
     scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
     if test is not None and test.tokens < limit:
         cut = test.tokens
-    compared, parts = (baseline.test if test is not None else baseline.validation), None
+    compared, members = (baseline.test if test is not None else baseline.validation), None
     if isinstance(chosen.model, Mixture):
-        parts = score_members(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8), cut)
-        compared = parts[COUNTED]
-    elif chosen.parts == [COUNTED]:
+        members = score_members(chosen.model, chosen.members, corpus, scored, limit, deadline.share(0.8), cut)
+        compared = members[COUNTED]
+    elif chosen.members == [COUNTED]:
         compared = None
     elif ngram is not None and cut is None:
         compared = evaluate_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
     elif ngram is not None:
         compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
-    copied_longest = copied_share = None
+    memorised_longest = memorised_share = None
     if record.last_sample:
-        copied_longest, copied_share = memorisation_of(corpus, record.last_sample, searched)
+        memorised_longest, memorised_share = memorisation_of(corpus, record.last_sample, searched)
     reports = run.log.read_reports()
     trend = trend_of(reports)
     validation = chosen.validation.get(chosen.name, record.best)
@@ -199,16 +199,16 @@ def summarise(
         untrained=record.untrained,
         training_loss=reports[-1]["loss"] if reports else record.best,
         trend=trend,
-        copied_share=copied_share,
-        copied_longest=copied_longest,
-        copied_of=min(1.0, searched / max(1, corpus.targets("training"))),
-        advice=advise(trend, ahead, copied_share, longer),
-        learnt=record.plan.model,
+        memorised_share=memorised_share,
+        memorised_longest=memorised_longest,
+        searched_share=min(1.0, searched / max(1, corpus.targets("training"))),
+        advice=advise(trend, ahead, memorised_share, longer),
+        trained_model=record.plan.model,
         candidates=chosen.validation if chosen.selected else None,
-        parts=parts,
-        fitted=chosen.fitted if parts is not None else None,
+        members=members,
+        fitted_tokens=chosen.fitted if members is not None else None,
         failure=chosen.failure or None,
-        test_begun=cut is not None and limit == whole,
+        test_truncated=cut is not None and limit == whole,
     )
 
 
@@ -239,10 +239,10 @@ def summarise_ngram(
         untrained=uniform,
         training_loss=uniform,
         trend=None,
-        copied_share=None,
-        copied_longest=None,
-        copied_of=0.0,
-        test_begun=test is not None and test.tokens < whole,
+        memorised_share=None,
+        memorised_longest=None,
+        searched_share=0.0,
+        test_truncated=test is not None and test.tokens < whole,
         advice=f"Next: see what a trained model adds: {net}",
     )
 

@@ -182,10 +182,10 @@ class LanguageModeling(Task):
             "files": len(corpus.files),
             "skipped": len(corpus.skipped),
             "documents": corpus.document_count,
-            "tokens": corpus.vocabulary.kind,
-            "different_symbols": corpus.vocabulary.size - 1,
+            "tokenizer": corpus.vocabulary.kind,
+            "vocabulary_size": corpus.vocabulary.size,
             **{split: corpus.targets(split) for split in corpus.splits},
-            "unseen": corpus.unknown_characters,
+            "unknown_characters": corpus.unknown_characters,
         }
 
     def tables(self) -> dict[str, Any]:
@@ -278,8 +278,8 @@ class LanguageModeling(Task):
         self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: SelectedModel, ngram: NGram | None
     ) -> Concluded:
         summary = summarise(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
-        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_TOKENS, record.deadline)
-        run.write_facts(selected=chosen.parts, ranks=ranks)
+        quantiles = surprise_quantiles(chosen.model, self.corpus, RANKED_TOKENS, record.deadline)
+        run.write_facts(selected=chosen.members, surprise_quantiles=quantiles)
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
@@ -296,8 +296,8 @@ class LanguageModeling(Task):
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
         net = command("train", path, *self.settings.net_options(longer=run.options.model is None))
         summary = summarise_ngram(self.corpus, ngram, baseline, net, self._judged_by.share(JUDGED_SHARE))
-        ranks = surprise_quantiles(ngram, self.corpus, RANKED_TOKENS, self._judged_by)
-        run.write_facts(selected=[COUNTED], ranks=ranks)
+        quantiles = surprise_quantiles(ngram, self.corpus, RANKED_TOKENS, self._judged_by)
+        run.write_facts(selected=[COUNTED], surprise_quantiles=quantiles)
         return summary
 
 

@@ -11,7 +11,7 @@ import torch
 
 from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.targets import LabelTargets, shown
+from unrolled.data.dataset.targets import LabelTargets, ValueTargets, shown
 from unrolled.data.modalities.base import Ids
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
@@ -58,7 +58,17 @@ def find_unknown(examples: Examples, rows: Ids) -> dict[str, UnknownLabels]:
 class PredictionEvaluation(Evaluation):
     """The scores of a run's predictions on a table, or on its own test split."""
 
-    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
+    columns: ClassVar[tuple[str, ...]] = (
+        "file",
+        "row",
+        "output",
+        "word",
+        "target",
+        "prediction",
+        "confidence",
+        "error",
+        "text",
+    )
     order: ClassVar[str] = "the most confident"
 
     scores: Mapping[str, Score]
@@ -95,7 +105,7 @@ class PredictionEvaluation(Evaluation):
         return facts | (
             {}
             if self.baselines is None
-            else {"beside": {name: figure for name, (_, figure) in self.baselines.items()}}
+            else {"baselines": {name: figure for name, (_, figure) in self.baselines.items()}}
         )
 
     def _unknown(self, name: str) -> dict[str, Any]:
@@ -130,11 +140,12 @@ def cut_name(name: str, most: int) -> str:
 
 def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
     """The wrong predictions, the most confident first; for numbers all rows, the largest error first."""
-    found = []
+    found: list[tuple[float, dict[str, Any]]] = []
     rows = examples.splits[split]
     for name, one in predictions.items():
         target = examples.targets[name]
         places, row_of, first = target.indices(rows), rows, rows
+        kind = "error" if isinstance(target, ValueTargets) else "confidence"
         if target.each and isinstance(target, LabelTargets):
             first = target.starts
             row_of = np.repeat(rows, first[rows + 1] - first[rows])
@@ -147,6 +158,6 @@ def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.
                 step = place - int(first[row])
                 facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)
             text = " ".join(item.split("\n")).rstrip() if isinstance(item, str) else ""
-            predict = {"right": target.as_written(place), "answer": wrong.prediction, "chance": wrong.confidence}
-            found.append({**facts, **predict, "text": text})
-    return sorted(found, key=lambda one: -float(str(one["chance"])))
+            facts |= {"target": target.as_written(place), "prediction": wrong.prediction, kind: wrong.severity}
+            found.append((wrong.severity, facts | {"text": text}))
+    return [facts for _, facts in sorted(found, key=lambda one: -one[0])]

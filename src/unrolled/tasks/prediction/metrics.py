@@ -41,11 +41,11 @@ Kind = TypeVar("Kind", bound=Targets)
 
 
 class WrongPrediction(NamedTuple):
-    """A wrong prediction: its index, the prediction and its confidence (for numbers: its error)."""
+    """A wrong prediction."""
 
     at: int  # its index
     prediction: str
-    confidence: float
+    severity: float  # the confidence of a label; the error of numbers, in standard deviations of the training split
 
 
 class Metric(ABC):
@@ -252,7 +252,7 @@ def calibrated_nats(output: Output, predictions: Tensor, targets: Tensor, deadli
 
 def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float]) -> dict[str, Any]:
     """The facts of a score for run.json, with those of the constant baseline."""
-    return {**figures, "figure": figure, "constant": {"answer": constant[0], figure: constant[1]}}
+    return {**figures, "metric": figure, "constant_baseline": {"name": constant[0], figure: constant[1]}}
 
 
 def _as(kind: type[Kind], target: Targets) -> Kind:

@@ -49,25 +49,25 @@ class PredictionRun(RowsRun):
             self.settings.trained_member_settings().model or DEFAULT_MODEL
         ]
         weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
-        self.reaches: dict[str, HalfWidths] = folder.facts.get("reaches") or {}
+        self.half_widths: dict[str, HalfWidths] = folder.facts.get("interval_half_widths") or {}
         self.net: PredictionNet | None = None
-        parts: list[Member] = []
+        members: list[Member] = []
         tables = folder.read_vocabulary()
         for name in self.selected:
             if name in UNTRAINED:
-                parts.append(load_baseline(folder, name, self.known.featurizer))
+                members.append(load_baseline(folder, name, self.known.featurizer))
                 continue
             plan = recorded_plans(folder, device=self.device)[0]
             self.net = load_best(folder, plan, lambda plan: build_prediction_net(plan, self.settings, tables))
             self.net.requires_grad_(False)
-            parts.append(NetMember(self.net, self.known.featurizer))
-        if set(weights) != set(self.outputs) or any(len(each) != len(parts) for each in weights.values()):
+            members.append(NetMember(self.net, self.known.featurizer))
+        if set(weights) != set(self.outputs) or any(len(each) != len(members) for each in weights.values()):
             raise RunError(
                 f"{folder.path}/run.json is damaged: its ensemble weights do not match its members. "
                 "Resume the run, or train again."
             )
         self.ensemble = EnsemblePredictor(
-            parts, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()}
+            members, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()}
         )
 
     @property
@@ -122,7 +122,7 @@ class PredictionRun(RowsRun):
                 sets[out] = self._named(output.names, order[:kept].tolist(), probabilities[:kept].tolist())
             elif isinstance(output, ValueOutput):
                 means, stds = ValueMetric(output).in_units(found)
-                half_widths = stds[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
+                half_widths = stds[0] * torch.tensor(list(self.half_widths.get(out) or [NORMAL])).double()
                 pairs = zip(means[0].tolist(), half_widths.tolist(), strict=True)
                 values[out] = [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
         return RowPrediction(name, labels, tags, sets, values)
@@ -176,7 +176,7 @@ class PredictionRun(RowsRun):
         rows = examples.splits[split]
         scores = {}
         for name, predictions in whole.items():
-            reach = self.reaches.get(name) or ()
+            reach = self.half_widths.get(name) or ()
             scores[name] = metric_of(self.outputs[name]).score(examples.targets[name], rows, predictions, reach)
         wrong = list_errors(examples, split, whole) if options.errors else []
         baselines = None if data is not None else self._baselines()
@@ -187,11 +187,7 @@ class PredictionRun(RowsRun):
         baselines: dict[str, tuple[str, float]] = {}
         for name, facts in self.facts["scores"].get("outputs", {}).items():
             prefix = f"{name}: " if len(self.outputs) > 1 else ""
-            figure = facts.get("figure", "accuracy")
-            baselines |= {prefix + other: (figure, score[figure]) for other, score in facts["beside"].items()}
-            if "constant" in facts:
-                baselines[prefix + facts["constant"]["answer"]] = figure, facts["constant"][figure]
-            else:  # an older run
-                frequent = facts["most_frequent"]
-                baselines[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
+            figure, constant = facts["metric"], facts["constant_baseline"]
+            scores = facts["others"] | facts["baselines"] | {constant["name"]: constant}
+            baselines |= {prefix + other: (figure, score[figure]) for other, score in scores.items()}
         return baselines

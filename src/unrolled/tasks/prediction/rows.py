@@ -24,14 +24,14 @@ AT_ONCE = 128  # rows between two checks of the deadline
 
 
 def predict_rows(
-    examples: Examples, parts: Mapping[str, Member], split: str, deadline: Deadline = UNLIMITED
+    examples: Examples, members: Mapping[str, Member], split: str, deadline: Deadline = UNLIMITED
 ) -> tuple[Predictions, Ids]:
     """The predictions of each model for the rows of a split, and these rows, in the same order.
 
     If the deadline passes there are fewer rows, at least `AT_ONCE`, sampled from all of the split.
     """
     rows = evenly_spaced(examples.splits[split], most_rows(examples, split))
-    found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.targets} for name in parts}
+    found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.targets} for name in members}
     read: list[Ids] = []
     for some in chunks_in_time(rows, AT_ONCE, LARGEST_BATCH, deadline):
         if read and deadline.passed():
@@ -39,7 +39,7 @@ def predict_rows(
         deadline.check()
         read.append(some)
         items = list(SplitItems(examples.items, some))
-        for name, one in parts.items():
+        for name, one in members.items():
             for out, predictions in one.predict(items).items():
                 found[name][out].append(predictions)
     joined = {name: {out: torch.cat(each) for out, each in outs.items() if each} for name, outs in found.items()}

@@ -83,15 +83,16 @@ class PredictionSummary:
     def _is_other(self, name: str) -> bool:
         return name != self.model and name not in UNTRAINED
 
+    def _baseline_scores(self, output: str) -> dict[str, Score]:
+        """The scores of the untrained models that were not selected."""
+        scores = self.scores[output]
+        return {name: score for name, score in scores.items() if name in UNTRAINED and name != self.model}
+
     def _baselines(self, output: str) -> str:
         """The figures of the baselines, and the comparison with the best of them."""
         figure, scores = self.figures[output], self.scores[output]
         more = figure not in LOWER_IS_BETTER
-        found = {
-            other: float(score.as_dict()[figure])
-            for other, score in scores.items()
-            if other in UNTRAINED and other != self.model
-        }
+        found = {other: float(score.as_dict()[figure]) for other, score in self._baseline_scores(output).items()}
         constant, value = self.constants[output]
         found[constant] = value
         best = (max if more else min)(found.values())
@@ -110,13 +111,14 @@ class PredictionSummary:
             "outputs": {
                 name: {
                     **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
-                    "beside": {other: score.as_dict() for other, score in scores.items() if other != self.model},
+                    "baselines": {other: score.as_dict() for other, score in self._baseline_scores(name).items()},
+                    "others": {other: score.as_dict() for other, score in scores.items() if self._is_other(other)},
                 }
                 for name, scores in self.scores.items()
             },
             "validation": dict(self.validation),
             "trend": self.trend,
-            "baseline": self.baseline_name,
+            "baseline_name": self.baseline_name,
         }
 
 
@@ -129,7 +131,7 @@ class Candidates:
 
     validation: dict[str, float]  # nats per prediction; each half of validation with weights fitted on the other
     weights: dict[str, Weights]  # candidate -> weights
-    reaches: dict[str, dict[str, HalfWidths]]  # candidate -> output -> half-widths
+    half_widths: dict[str, dict[str, HalfWidths]]  # candidate -> output -> half-widths
     split: str  # the scored split: test, or else validation, each half with weights fitted on the other
     rows: Ids  # the scored rows of that split
     scores: dict[str, dict[str, Score]]  # output -> candidate
@@ -144,18 +146,18 @@ TEST_SHARE = 0.7  # share of the time left after fitting, for test predictions; 
 
 def fit_and_score(
     examples: Examples,
-    parts: Mapping[str, Member],
+    members: Mapping[str, Member],
     candidates: Mapping[str, list[str]],
     deadline: Deadline = UNLIMITED,
 ) -> Candidates:
     """Fit the weights of each candidate on validation, and score it on the test split; on as many rows of both as
     there is time for."""
-    predictions, read = predict_rows(examples, parts, "validation", deadline.share(VALIDATION_SHARE))
+    predictions, read = predict_rows(examples, members, "validation", deadline.share(VALIDATION_SHARE))
     targets = targets_of(examples, read)
     outputs = {name: target.output for name, target in examples.targets.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
     metrics = {name: metric_of(output) for name, output in outputs.items()}
-    validation, weights, reaches = {}, {}, {}
+    validation, weights, half_widths = {}, {}, {}
     unfitted, unfinished = [], []
     scored: dict[str, dict[str, Tensor]] = {}
     fitting = deadline.share(FITTING_SHARE)
@@ -170,14 +172,14 @@ def fit_and_score(
             unfitted.append(label)
             weights[label] = {out: [1 / len(some)] * len(some) for out in targets}
             unseen = ensemble_predictions(families, [predictions[one] for one in some], weights[label])
-        reaches[label] = {out: metrics[out].reach(unseen[out], targets[out]) for out in targets}
+        half_widths[label] = {out: metrics[out].reach(unseen[out], targets[out]) for out in targets}
         validation[label] = sum(nats_of(outputs[out], unseen[out], targets[out]) for out in targets)
         if not examples.count("test"):
             scored[label] = unseen
     split, rows = "validation", read
     if examples.count("test"):
         split, predictions, unseen = "test", {}, {}  # frees the validation predictions first
-        predictions, rows = predict_rows(examples, parts, "test", deadline.share(TEST_SHARE))
+        predictions, rows = predict_rows(examples, members, "test", deadline.share(TEST_SHARE))
     scores: dict[str, dict[str, Score]] = {out: {} for out in targets}
     left = len(candidates) * len(targets)
     for label, some in candidates.items():
@@ -187,10 +189,10 @@ def fit_and_score(
         for out in targets:
             own = deadline.share(1 / left)
             scores[out][label] = metrics[out].score(
-                examples.targets[out], rows, target[out], reaches[label][out], own
+                examples.targets[out], rows, target[out], half_widths[label][out], own
             )
             left -= 1
-    return Candidates(validation, weights, reaches, split, rows, scores, unfitted, unfinished)
+    return Candidates(validation, weights, half_widths, split, rows, scores, unfitted, unfinished)
 
 
 def ensemble_predictions(
@@ -221,50 +223,54 @@ def fit_candidate(
 class Selected:
     """The selected model: its members, weights and half-widths of intervals."""
 
-    parts: list[str]
+    members: list[str]
     weights: Weights
-    reaches: dict[str, HalfWidths]
+    half_widths: dict[str, HalfWidths]
 
     def facts(self) -> dict[str, object]:
         """The facts for run.json."""
-        reaches = {name: list(reach) for name, reach in self.reaches.items() if reach}
-        return {"selected": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
+        half_widths = {name: list(reach) for name, reach in self.half_widths.items() if reach}
+        return {
+            "selected": self.members,
+            "weights": self.weights,
+            **({"interval_half_widths": half_widths} if half_widths else {}),
+        }
 
 
 def summarise_prediction(
     examples: Examples,
-    parts: Mapping[str, Member],
+    members: Mapping[str, Member],
     settings: TrainSettings,
     trend: str,
     baseline: str,
     deadline: Deadline = UNLIMITED,
 ) -> tuple[PredictionSummary, Selected]:
     """Score each model and their ensemble (or the requested one); select the requested or the best on validation."""
-    names = list(parts)
+    names = list(members)
     requested = (settings.model or "").split("+") if settings.is_ensemble else list(UNTRAINED)
     together = [name for name in names if name not in UNTRAINED or name in requested]
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
-    fitted = fit_and_score(examples, parts, candidates, deadline)
+    fitted = fit_and_score(examples, members, candidates, deadline)
     selected = select(fitted.validation) if settings.model is None else whole if settings.is_ensemble else names[0]
     summary = _summary(examples, fitted, selected, settings.model is None, trend, baseline)
-    return summary, Selected(candidates[selected], fitted.weights[selected], fitted.reaches[selected])
+    return summary, Selected(candidates[selected], fitted.weights[selected], fitted.half_widths[selected])
 
 
 def summarise_single(
     examples: Examples,
-    parts: Mapping[str, Member],
+    members: Mapping[str, Member],
     net_options: Sequence[str],
     baseline: str,
     deadline: Deadline = UNLIMITED,
 ) -> tuple[PredictionSummary, Selected]:
     """The summary of a single model, and its temperature for each output. net_options: of the command that trains a
     net on the same data."""
-    (name,) = parts
-    fitted = fit_and_score(examples, parts, {name: [name]}, deadline)
+    (name,) = members
+    fitted = fit_and_score(examples, members, {name: [name]}, deadline)
     summary = _summary(examples, fitted, name, False, None, baseline)
     summary = replace(summary, net_options=net_options)
-    return summary, Selected([name], fitted.weights[name], fitted.reaches[name])
+    return summary, Selected([name], fitted.weights[name], fitted.half_widths[name])
 
 
 def _summary(

@@ -264,10 +264,12 @@ class Prediction(RowTask):
         names, featurizer = baseline_names(self.examples), self.examples.featurizer
         if COUNTED in names and COUNTED not in self.kept_baselines(run):
             save_baselines(run, fit_baselines(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
-        parts: dict[str, Member] = {record.plan.model: NetMember(record.model, featurizer)}
-        parts |= {name: load_baseline(run, name, featurizer) for name in names}
+        members: dict[str, Member] = {record.plan.model: NetMember(record.model, featurizer)}
+        members |= {name: load_baseline(run, name, featurizer) for name in names}
         trend = trend_of(run.log.read_reports())
-        summary, selected = summarise_prediction(self.examples, parts, self.settings, trend, baseline.name, deadline)
+        summary, selected = summarise_prediction(
+            self.examples, members, self.settings, trend, baseline.name, deadline
+        )
         run.write_facts(**selected.facts())
         return summary
 

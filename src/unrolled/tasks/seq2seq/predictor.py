@@ -44,36 +44,36 @@ PROBED, PROBED_TOKENS = 16, 8  # rows, and tokens per row, with which numbers of
 class Seq2SeqEvaluation(Evaluation):
     """The scores of a run's generated texts on a table, or on its own test split."""
 
-    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "right", "answer", "chrf", "text")
+    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "target", "prediction", "chrf", "text")
     order: ClassVar[str] = "the lowest chrF"
 
     name: str  # the output
-    way: str  # how texts were generated
+    generation: str  # how texts were generated
     score: TextScore
     cost: ReferenceCost
-    beside: Mapping[str, TextScore]  # of the nearest-neighbour baseline; empty if the training rows are gone
+    baselines: Mapping[str, TextScore]  # of the nearest-neighbour baseline; empty if the training rows are gone
     figure: str
     sameness: str = ""  # a sentence if texts are empty or all the same
 
     @property
     def lines(self) -> list[str]:
         lines = [
-            f"{self.name}, {self.split}, {self.way}: {self.score.format_line(self.figure == 'bleu')}; "
+            f"{self.name}, {self.split}, {self.generation}: {self.score.format_line(self.figure == 'bleu')}; "
             f"{self.cost.line}"
         ]
         for one in self.score.by_length if self.figure == "bleu" else ():
             to = f"{one.shortest} to {one.longest}" if one.longest is not None else f"{one.shortest} and more"
             lines.append(f"  inputs of {to} words: BLEU {one.bleu:.1f} ({one.rows:,} rows)")
         lines += [self.sameness] if self.sameness else []
-        lines += [f"Baseline: {name} {shown(score, self.figure)}" for name, score in self.beside.items()]
+        lines += [f"Baseline: {name} {shown(score, self.figure)}" for name, score in self.baselines.items()]
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        figures = {"nats": self.cost.nats, "perplexity": self.cost.perplexity, "written": self.way}
+        figures = {"nats": self.cost.nats, "perplexity": self.cost.perplexity, "generation": self.generation}
         return {
             "split": self.split,
             "outputs": {self.name: {**self.score.as_dict(), **figures}},
-            "beside": {name: score.as_dict() for name, score in self.beside.items()},
+            "baselines": {name: score.as_dict() for name, score in self.baselines.items()},
         }
 
 
@@ -138,13 +138,13 @@ class Seq2SeqRun(RowsRun):
         texts = [self.text_generator.decode(text) for text in self._write(items, self.preferred)]
         with torch_threads(self._settled(items)):
             cost = ReferenceCost.of(*self.text_generator.reference_nats(examples, rows))
-        beside: dict[str, TextScore] = {}
+        baselines: dict[str, TextScore] = {}
         if own is not None:
             name, likest = nearest_texts(examples, rows, own)
-            beside[name] = score_rows(examples, rows, likest)
+            baselines[name] = score_rows(examples, rows, likest)
         return Seq2SeqEvaluation(
             called, self.name, self.preferred.name,
-            score_rows(examples, rows, texts), cost, beside, figure_of(examples), equal_texts_note(texts),
+            score_rows(examples, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
             errors=list_furthest(self.name, examples, rows, texts) if options.errors else [],
         )  # fmt: skip
 
@@ -167,7 +167,7 @@ def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) ->
             source = in_line(item) if isinstance(item, str) else ""
             file, number = examples.located(row)
             found.append({
-                "file": file, "row": number, "output": name, "right": in_line(reference), "answer": in_line(text),
-                "chrf": round(score, 2), "text": source,
+                "file": file, "row": number, "output": name, "target": in_line(reference),
+                "prediction": in_line(text), "chrf": round(score, 2), "text": source,
             })  # fmt: skip
     return sorted(found, key=lambda one: float(str(one["chrf"])))

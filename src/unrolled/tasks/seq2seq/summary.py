@@ -68,7 +68,7 @@ class Seq2SeqSummary:
     validation: Mapping[str, float]  # chrF of each way of generating
     trend: str | None
     baseline_name: str
-    baseline: str  # the name of the nearest-neighbour baseline in `beside`
+    baseline: str  # the name of the nearest-neighbour baseline in `others`
     sameness: str = ""  # a sentence if texts are empty or all the same
     split_method: str = ""  # how the split was made
 
@@ -91,17 +91,18 @@ class Seq2SeqSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
-        beside = {name: score.as_dict() for name, score in self.others.items()}
-        figures = {"figure": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
+        baselines = {self.baseline: self.others[self.baseline].as_dict()}
+        others = {name: score.as_dict() for name, score in self.others.items() if name != self.baseline}
+        figures = {"metric": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
         return {
             "model": self.model,
             "split": self.split,
             "split_method": self.split_method,
             "beam": self.beam,
-            "outputs": {self.name: {**self.score.as_dict(), **figures, "beside": beside}},
+            "outputs": {self.name: {**self.score.as_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
             "trend": self.trend,
-            "baseline": self.baseline_name,
+            "baseline_name": self.baseline_name,
         }
 
 
@@ -142,11 +143,11 @@ def summarise_seq2seq(
     nearest_name, nearest = nearest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
     rows = rows[: min(len(items), len(nearest))]
     scores = {way.name: score_rows(examples, rows, texts[way.name][: len(rows)], deadline.share(0.3)) for way in ways}
-    beside = {nearest_name: score_rows(examples, rows, nearest[: len(rows)], deadline.share(0.3))}
+    baselines = {nearest_name: score_rows(examples, rows, nearest[: len(rows)], deadline.share(0.3))}
     score = scores.pop(best.name)
     return Seq2SeqSummary(
         name=name, model=model, split=split, beam=best.beam, score=score,
-        others=scores | beside, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)),
+        others=scores | baselines, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)),
         figure=figure_of(examples),
         validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
         sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
