@@ -269,3 +269,34 @@ def test_rows_in_order_of_years_are_split_by_time(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("year,size,price\n" + "".join(f"{year},{n % 7},{n % 11 * 1.5}\n" for n, year in enumerate(years)))
     assert read_examples(path, DatasetOptions()).columns.inputs == ("year", "size"), "a year is a number like others"
+
+
+ORDERED_YEARS: dict[str, tuple[str, str, Callable[[int], int], str]] = {
+    "in order": ("year,size", "{0},{1}", lambda n: 1960 + n // 2, "--input size --output price"),
+    "backwards": ("size,Jahr", "{1},{0}", lambda n: 2020 - n // 2, "--input size --output price"),
+    "alone": ("year", "{0}", lambda n: 1960 + n // 2, "--test FILE"),
+    "in another order": ("year,size", "{0},{1}", lambda n: 1960 + n % 60, ""),
+    "the same": ("year,size", "{0},{1}", lambda n: 1960, ""),
+    "of birth": ("birth_year,size", "{0},{1}", lambda n: 1960 + n // 2, ""),
+    "no years": ("year,size", "{0},{1}", lambda n: n, ""),
+}
+
+
+@pytest.mark.parametrize("case", ORDERED_YEARS)
+def test_a_split_at_random_is_said_where_rows_are_in_the_order_of_an_input_of_years(
+    case: str, tmp_path: Path
+) -> None:
+    header, form, year, advice = ORDERED_YEARS[case]
+    path = tmp_path / "t.csv"
+    rows = [f"{form.format(year(n), n % 7)},{n % 11 * 1.5}\n" for n in range(120)]
+    path.write_text(f"{header},price\n" + "".join(rows))
+    found = read_examples(path, DatasetOptions())
+    said = [
+        note for note in found.notes if "is read as a number, and validation and test are drawn at random" in note
+    ]
+    assert len(said) == bool(advice) and all(note.endswith(advice) for note in said)
+    assert found.columns.time is None
+    if "size" in advice:
+        other = read_examples(path, DatasetOptions(input="size", output="price"))
+        assert other.columns.time in ("year", "Jahr") and not other.notes[0].startswith("'")
+        assert not [note for note in read_examples(path, DatasetOptions(fold=(1, 3))).notes if "as a number" in note]

@@ -148,9 +148,12 @@ def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
 def holds_years(cells: Sequence[Any], name: str) -> bool:
     """Whether a column holds years, by its name and its cells. As an input they are ordinary numbers, but they may
     order the rows."""
-    return (
-        bool(cells) and YEAR_NAMED.fullmatch(name) is not None and all(read_year(cell) is not None for cell in cells)
-    )
+    return bool(cells) and is_year_name(name) and all(read_year(cell) is not None for cell in cells)
+
+
+def is_year_name(name: str) -> bool:
+    """Whether a column of this name may hold years that order the rows; a year of birth does not."""
+    return YEAR_NAMED.fullmatch(name) is not None
 
 
 def are_digit_dates(cells: Sequence[Any], name: str) -> bool:

@@ -15,10 +15,10 @@ from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.dates import (
     NUMBERED,
     PLAIN,
-    YEAR_NAMED,
     allowed_errors,
     date_readers,
     holds_years,
+    is_year_name,
     read_year,
 )
 from unrolled.data.cells.written_numbers import is_missing
@@ -59,7 +59,7 @@ class DateOrder:
 
     def __init__(self, name: str = "") -> None:
         """name: of the column."""
-        years = [read_year] if YEAR_NAMED.fullmatch(name) else []
+        years = [read_year] if is_year_name(name) else []
         self._ways = [_Way(reader) for reader in (*date_readers(name), *years)]
         self._dated = self._seen = self._empty = 0
 
