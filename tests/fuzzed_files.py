@@ -159,11 +159,11 @@ def _command(here: Path, data: str, draw: random.Random) -> list[str]:
     """Mostly `info` on the data; `predict` and `evaluate` only if the run may read such data."""
     if data in ("sounds", "pictures") and draw.random() < 0.3:
         data += ".csv"  # the table of paths
-    asked = draw.random()
-    if asked < 0.5:
+    drawn = draw.random()
+    if drawn < 0.5:
         return ["info", data]
     media = (here / "pictures").exists()
-    if asked < 0.75 or not (here / RUN).exists() or (media and not data.startswith("pictures")):
+    if drawn < 0.75 or not (here / RUN).exists() or (media and not data.startswith("pictures")):
         option = ["--tokenizer", "byte"] if data.endswith(".txt") else ["--skip-empty"]
         return ["train", data, "--out", "new", *draw.choice([[], [] if data == "texts" else option]), *SHORT]
     return draw.choice([["predict", RUN, data, "--json"], ["evaluate", RUN, data, "--quiet"]])

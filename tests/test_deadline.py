@@ -30,11 +30,11 @@ def test_without_a_limit_it_never_passes() -> None:
 
 @pytest.mark.parametrize("seconds", [None, 100.0])
 def test_a_stop_is_seen_by_all_derived_deadlines(seconds: float | None) -> None:
-    asked: list[bool] = []
-    deadline = Deadline(seconds, lambda: bool(asked))
+    stops: list[bool] = []
+    deadline = Deadline(seconds, lambda: bool(stops))
     part = deadline.share(0.5).within(3)
     assert not part.passed()
-    asked.append(True)
+    stops.append(True)
     with pytest.raises(Stopped):
         part.passed()
     assert not issubclass(Stopped, Exception)  # code that catches errors of a fit does not catch it

@@ -15,43 +15,43 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unrolled.errors import OptionError
-from unrolled.metrics import memorisation as copying
+from unrolled.metrics import memorisation
 from unrolled.metrics.memorisation import Copies, find_copies
 
 few = st.integers(1, 3)
 texts = st.lists(few, max_size=120)
 
 
-def stands(part: Sequence[int], chunks: Sequence[Sequence[int]]) -> bool:
+def occurs(part: Sequence[int], chunks: Sequence[Sequence[int]]) -> bool:
     return any(list(chunk[i : i + len(part)]) == list(part) for chunk in chunks for i in range(len(chunk)))
 
 
 def brute_force(sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: int) -> tuple[int, float]:
     longest = 0
     for start in range(len(sample)):
-        while start + longest < len(sample) and stands(sample[start : start + longest + 1], chunks):
+        while start + longest < len(sample) and occurs(sample[start : start + longest + 1], chunks):
             longest += 1
-    pieces = [stands(sample[i : i + piece], chunks) for i in range(len(sample) - piece + 1)]
+    pieces = [occurs(sample[i : i + piece], chunks) for i in range(len(sample) - piece + 1)]
     return longest, sum(pieces) / len(pieces) if pieces else 0.0
 
 
-def is_right(found: Copies, sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: int) -> None:
+def check_copies(found: Copies, sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: int) -> None:
     longest, share = brute_force(sample, chunks, piece)
     assert found.longest == len(found.text) == longest
     assert found.share == pytest.approx(share, abs=1e-12)
-    assert not longest or (stands(found.text, [sample]) and stands(found.text, chunks))
+    assert not longest or (occurs(found.text, [sample]) and occurs(found.text, chunks))
 
 
 @given(st.lists(few, max_size=20), st.lists(texts, max_size=4), st.integers(1, 6))
 def test_it_equals_a_brute_force_search(sample: list[int], chunks: list[list[int]], piece: int) -> None:
-    is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
+    check_copies(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @given(st.lists(few, max_size=20), st.lists(texts, max_size=4), st.integers(1, 6))
 def test_a_copy_across_blocks_is_found_whole(sample: list[int], chunks: list[list[int]], piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying, "BLOCK", 4)
-        is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
+        patch.setattr(memorisation, "BLOCK", 4)
+        check_copies(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @given(st.lists(few, max_size=12), st.lists(st.lists(few, max_size=40), max_size=3), st.integers(1, 4))
@@ -61,15 +61,15 @@ def test_the_result_does_not_depend_on_the_hash(sample: list[int], chunks: list[
         return mixed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying, "_mix", two_values)
-        is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
+        patch.setattr(memorisation, "_mix", two_values)
+        check_copies(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 9, 16])
 def test_windows_that_differ_have_hashes_that_differ(length: int) -> None:
     ids = np.random.default_rng(3).integers(1, 4, 5000)
     windows = {tuple(ids[i : i + length].tolist()) for i in range(len(ids) - length + 1)}
-    assert len(set(copying._Windows(ids).hashes(length).tolist())) == len(windows)
+    assert len(set(memorisation._Windows(ids).hashes(length).tolist())) == len(windows)
 
 
 def test_a_planted_copy_is_found_with_its_position() -> None:
@@ -84,8 +84,8 @@ def test_a_planted_copy_is_found_with_its_position() -> None:
 
 
 def test_a_copy_across_blocks_of_a_long_text_is_found() -> None:
-    text = np.random.default_rng(1).integers(1, 200, 3 * copying.BLOCK).astype(np.uint16)
-    for cut in (copying.BLOCK, 2 * copying.BLOCK):
+    text = np.random.default_rng(1).integers(1, 200, 3 * memorisation.BLOCK).astype(np.uint16)
+    for cut in (memorisation.BLOCK, 2 * memorisation.BLOCK):
         assert find_copies(text[cut - 150 : cut + 150].tolist(), [text]) == Copies(
             300, tuple(text[cut - 150 : cut + 150].tolist()), 1.0
         )

@@ -1,4 +1,4 @@
-"""Names and phrases that the project has given up do not come back: in the code and in the docs.
+"""Names and phrases that the project has given up do not come back: in code, tests and docs.
 
 The words of the field that stand in their place: docs/design.md, section "Terms".
 """
@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 CONVERTER = ROOT / "src/unrolled/rundir/formats.py"  # knows the names of older run folders
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = [path for path in sorted((ROOT / "src").rglob("*.py")) if path != CONVERTER]
+OLD_FORMATS = ROOT / "tests/run/test_formats.py"
+TESTS = [path for path in sorted((ROOT / "tests").rglob("*.py")) if path not in (Path(__file__), OLD_FORMATS)]
 
 IDENTIFIERS = (
     "Subject", "subject", "Lesson", "lesson", "Learner", "learner", "Leg", "LegFacts", "legs", "second_leg", "Intake",
@@ -102,16 +104,16 @@ def findings(paths: list[Path], find: Callable[[str], list[str]]) -> str:
     )
 
 
-def test_code_uses_no_retired_identifier() -> None:
-    assert findings(SOURCES, identifiers_in) == ""
+def test_code_and_tests_use_no_retired_identifier() -> None:
+    assert findings([*SOURCES, *TESTS], identifiers_in) == ""
 
 
 def test_code_writes_and_reads_no_retired_key() -> None:
     assert findings(SOURCES, keys_in) == ""
 
 
-def test_code_and_docs_use_no_retired_option_or_phrase() -> None:
-    assert findings([*SOURCES, *PAGES], options_and_phrases_in) == ""
+def test_code_tests_and_docs_use_no_retired_option_or_phrase() -> None:
+    assert findings([*SOURCES, *TESTS, *PAGES], options_and_phrases_in) == ""
 
 
 def test_code_spans_in_docs_use_no_retired_identifier() -> None:

@@ -36,15 +36,15 @@ def test_omp_num_threads_is_kept_without_an_option(said: str, threads: int, monk
 
 @pytest.mark.parametrize(("few", "many", "chosen"), [(1.0, 0.6, 8), (1.0, 100.0, 4), (1.0, 1.0, 8)])
 def test_the_faster_number_of_threads_is_used(few: float, many: float, chosen: int) -> None:
-    asked: list[int] = []
+    timed: list[int] = []
 
     def seconds(number: int) -> Iterator[float]:
         for one in repeat(many if number == 8 else few):
-            asked.append(number)
+            timed.append(number)
             yield one
 
     assert faster_threads(8, seconds) == chosen
-    assert asked.count(8) <= 3 or chosen == 8  # the slower numbers are not timed to the end
+    assert timed.count(8) <= 3 or chosen == 8  # the slower numbers are not timed to the end
 
 
 def test_timing_threads_ends_with_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

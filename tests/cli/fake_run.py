@@ -41,7 +41,7 @@ class Baseline(NamedTuple):
 
 
 class LanguageModelingSummary:
-    lines = ("Test part: 1.400 nats a character.", "It beats the 7-gram.")
+    lines = ("Test: 1.400 nats per character.", "It beats the 7-gram.")
 
     def as_dict(self) -> dict[str, Any]:
         return {"nats": 1.4, "trend": float("nan")}
@@ -51,7 +51,7 @@ class Training:
     """Yields five reports; with `slow` in the path, one per second. Its arguments are in `requested`."""
 
     requested: TrainOptions
-    terms = SimpleNamespace(unit="nats a character", items="tokens", baseline="n-gram", first_heading="wrote",
+    terms = SimpleNamespace(unit="nats per character", items="tokens", baseline="n-gram", first_heading="wrote",
     newest_heading="writes",
                             next_command="sample")  # fmt: skip
     description, plan_line = "5 characters of text", "lstm, 8 wide"
@@ -101,7 +101,7 @@ class RankedLine(NamedTuple):
 
 
 class Evaluation:
-    lines = ("test: 1.4000 nats a character",)
+    lines = ("test: 1.4000 nats per character",)
 
     def as_dict(self) -> dict[str, Any]:
         return {"nats": 1.4}

@@ -77,28 +77,33 @@ def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> Non
         "--bptt truncated:k1=4"
     )
     assert faked("train", "text", *requested.split()).code == 0
-    got = fake_run.Training.requested
-    assert (got.steps, got.hidden_size, got.learning_rate, got.seed) == (7, 8, 0.5, 3)
-    assert (got.documents, got.init_from, got.bptt, got.minutes) == ("line", "runs/a", "truncated:k1=4", None)
+    options = fake_run.Training.requested
+    assert (options.steps, options.hidden_size, options.learning_rate, options.seed) == (7, 8, 0.5, 3)
+    assert (options.documents, options.init_from, options.bptt, options.minutes) == (
+        "line",
+        "runs/a",
+        "truncated:k1=4",
+        None,
+    )
 
 
 def test_plain_lines_go_to_stderr_and_the_summary_to_stdout(faked: Unroll) -> None:
     result = faked("train", "text")
-    assert result.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
+    assert result.out == "Test: 1.400 nats per character.\nIt beats the 7-gram.\n"
     assert "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 tokens/s  312 MB" in (
         result.err.splitlines()
     )
     copied = "copied verbatim: longest run 7 tokens, 25.0%"
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", copied):
         assert result.err.count(said) == 1
-    assert "Baseline: 7-gram (Kneser–Ney), 1.517 nats a character" in result.err
+    assert "Baseline: 7-gram (Kneser–Ney), 1.517 nats per character" in result.err
     assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in result.err
     assert "unroll sample runs/fake" in result.err
 
 
 def test_a_counted_model_has_no_line_of_updates(faked: Unroll) -> None:
     result = faked("train", "text", "--model", "ngram")
-    assert "Validation: 7-gram (Kneser–Ney), 1.517 nats a character" in result.err
+    assert "Validation: 7-gram (Kneser–Ney), 1.517 nats per character" in result.err
     assert "step" not in result.err.replace("(step", "")
 
 
@@ -111,7 +116,7 @@ def test_the_list_of_commands_describes_each_in_whole_sentences(faked: Unroll) -
 
 def test_quiet_keeps_the_result(faked: Unroll) -> None:
     result = faked("train", "text", "--quiet")
-    assert result.err == "" and result.out.startswith("Test part")
+    assert result.err == "" and result.out.startswith("Test: ")
 
 
 def test_json_lines(faked: Unroll) -> None:
@@ -186,7 +191,7 @@ def test_score_reads_standard_input_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_evaluate(faked: Unroll) -> None:
-    assert faked("evaluate").out == "test: 1.4000 nats a character\n"
+    assert faked("evaluate").out == "test: 1.4000 nats per character\n"
     assert json.loads(faked("evaluate", "runs/x", "text", "--json").out) == {"nats": 1.4}
 
 

@@ -102,7 +102,7 @@ def test_a_full_standard_output_is_one_line_and_an_exit_code(command: str, tmp_p
 def test_a_full_standard_error_does_not_stop_a_training(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         ended = run("train", "text", folder=tmp_path, stderr=full)
-    assert ended.returncode == 0 and b"Test part" in ended.stdout
+    assert ended.returncode == 0 and b"Test: " in ended.stdout
 
 
 @pytest.mark.parametrize("command", ["train -", "score -"])
@@ -147,7 +147,7 @@ def test_under_nohup_a_training_outlives_its_terminal(tmp_path: Path) -> None:
         os.close(ours)
         process.send_signal(signal.SIGHUP)
         out, _ = process.communicate(timeout=30)
-        assert process.returncode == 0 and b"Test part" in out
+        assert process.returncode == 0 and b"Test: " in out
 
 
 LONG = ("info", "train", "predict", "score", "compare", "runs --under", "evaluate", "sample", "resume", "")

@@ -97,7 +97,7 @@ def test_a_terminal_gets_the_live_view_and_is_restored(tmp_path: Path) -> None:
         assert process.wait() == 0
     os.close(ours)
     text = seen.decode()
-    assert "now (step 5)" in text and "Test part: 1.400 nats" in text
+    assert "now (step 5)" in text and "Test: 1.400 nats" in text
     assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")  # the cursor is shown again
 
 

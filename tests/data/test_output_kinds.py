@@ -364,7 +364,7 @@ FEW: dict[str, tuple[Cut, str]] = {
         lambda: split_fold("t.csv", (1, 3), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
         r"t\.csv holds 2 groups: too few for 3 folds",
     ),
-    "groups beside the test part": (
+    "groups next to a given test split": (
         lambda: split_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
         r"t\.csv: one group is left after the test split; training and validation need at least one",
     ),

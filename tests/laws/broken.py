@@ -237,7 +237,7 @@ class TakesMorePlaces(Convolution):
         return outputs, AnyPlacesState(*after)
 
 
-BROKEN_MAKERS: tuple[Any, ...] = (TakesNoUnits, TakesAnyOption)
+BROKEN_CONSTRUCTORS: tuple[Any, ...] = (TakesNoUnits, TakesAnyOption)
 
 BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     RunsIntoPadding,
@@ -352,7 +352,7 @@ class BelievesItsState(Dot):
         """Checks nothing."""
 
 
-BROKEN_READERS: tuple[Any, ...] = (BelievesItsSource, BelievesItsState)
+BROKEN_CROSS_ATTENTIONS: tuple[Any, ...] = (BelievesItsSource, BelievesItsState)
 
 
 def unroll_any_lengths(

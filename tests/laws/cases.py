@@ -185,7 +185,7 @@ CROSS_ATTENTION_CASES: dict[str, Callable[[int, int], CrossAttention]] = {
 }
 
 
-MAKING_CASES: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
+CONSTRUCTOR_CASES: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     **{name: (make, (4, 8)) for name, make in {**MEMORY_CASES, **ENCODER_CASES}.items()},
     **{f"pool: {name}": (make, (8, 8)) for name, make in POOLS.items()},
     **{f"reader: {name}": (make, (4, 5, 8)) for name, make in CROSS_ATTENTIONS.items()},

@@ -12,10 +12,10 @@ import pytest
 import torch
 from batch_norm_encoder import NormedConvolution
 from broken import (
+    BROKEN_CONSTRUCTORS,
+    BROKEN_CROSS_ATTENTIONS,
     BROKEN_ENCODERS,
-    BROKEN_MAKERS,
     BROKEN_MEMORIES,
-    BROKEN_READERS,
     LeaksBetweenRows,
     LooksAhead,
     LoudModel,
@@ -26,12 +26,12 @@ from broken import (
 from broken_bptt import BROKEN_GRADIENTS, BeginsWithAClearedGradient
 from broken_encoder_decoders import BROKEN_ENCODER_DECODERS, SmallEncoderDecoder
 from cases import (
+    CONSTRUCTOR_CASES,
     CROSS_ATTENTION_CASES,
     ENCODER_CASES,
     ENCODER_DECODER_CASES,
     GRADIENT_CASES,
     GRADIENT_MEMORIES,
-    MAKING_CASES,
     MEMORY_CASES,
     MODEL_CASES,
     bags,
@@ -90,11 +90,11 @@ def in_all_numbers(held: tuple[Law, ...]) -> list[Any]:
     return [
         pytest.param(law, *numbers.values, id=f"{law.__name__}-{numbers.id}", marks=numbers.marks)
         for law in held
-        for numbers in in_numbers(*["float64", "float32"] if law in BY_HEART else [])
+        for numbers in in_numbers(*["float64", "float32"] if law in OVERFIT_LAWS else [])
     ]
 
 
-BY_HEART = (laws.a_tiny_batch_is_overfit, laws.a_tiny_batch_of_texts_is_overfit)
+OVERFIT_LAWS = (laws.a_tiny_batch_is_overfit, laws.a_tiny_batch_of_texts_is_overfit)
 
 
 @pytest.mark.parametrize("name", MEMORY_CASES)
@@ -126,10 +126,10 @@ def test_every_cross_attention_keeps_every_law(law: Law, name: str, numbers: Num
     assert laws.broken(law, lambda: laws.make_for_laws(CROSS_ATTENTION_CASES[name], *numbers)) is None
 
 
-@pytest.mark.parametrize("name", MAKING_CASES)
+@pytest.mark.parametrize("name", CONSTRUCTOR_CASES)
 @pytest.mark.parametrize("law", CONSTRUCTOR_LAWS, ids=lambda law: law.__name__)
 def test_every_constructor_keeps_every_law(law: Law, name: str) -> None:
-    make, sizes = MAKING_CASES[name]
+    make, sizes = CONSTRUCTOR_CASES[name]
     with_sizes = wraps(law)(partial(law, sizes=sizes))
     assert laws.broken(with_sizes, lambda: make) is None
 
@@ -198,9 +198,9 @@ def test_every_cross_attention_has_a_row() -> None:
 def test_every_law_catches_a_planted_fault() -> None:
     components = [
         *BROKEN_MEMORIES,
-        *BROKEN_MAKERS,
+        *BROKEN_CONSTRUCTORS,
         *BROKEN_ENCODERS,
-        *BROKEN_READERS,
+        *BROKEN_CROSS_ATTENTIONS,
         *BROKEN_ENCODER_DECODERS,
         LoudModel,
     ]
@@ -226,7 +226,7 @@ def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
     assert any(sentence.startswith(name) for sentence in laws.check(fault))
 
 
-@pytest.mark.parametrize("fault", BROKEN_MAKERS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", BROKEN_CONSTRUCTORS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_a_constructor_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(fault)
@@ -242,7 +242,7 @@ def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any)
         fault.breaks(laws.make_for_laws(fault))
 
 
-@pytest.mark.parametrize("fault", BROKEN_READERS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", BROKEN_CROSS_ATTENTIONS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_of_a_cross_attention_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(laws.make_for_laws(fault))

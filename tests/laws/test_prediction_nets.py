@@ -103,7 +103,7 @@ def one_batch(cell: Cell) -> RowBatch:
     return RowBatch(inputs, LENGTHS, torch.ones(rows, dtype=torch.bool), {"answer": answers}, each)
 
 
-def is_learnt(cell: Cell, said: Tensor, answers: Tensor) -> bool:
+def is_overfit(cell: Cell, said: Tensor, answers: Tensor) -> bool:
     if cell.output in ("classification", "tagging"):
         due = answers != NO_TARGET
         return bool((said.argmax(-1) == answers)[due].all())
@@ -112,7 +112,7 @@ def is_learnt(cell: Cell, said: Tensor, answers: Tensor) -> bool:
     return bool(((said[:, :NUMBERS] - answers).abs() < 0.2).all())
 
 
-def learn_by_heart(cell: Cell) -> None:
+def check_overfits(cell: Cell) -> None:
     model, batch = build(cell), one_batch(cell)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
     for update in range(UPDATES):
@@ -123,12 +123,12 @@ def learn_by_heart(cell: Cell) -> None:
         if update % 20 == 19:
             with torch.no_grad():
                 said = model.to_predictions(model.predict(batch.inputs, batch.lengths))["answer"]
-            if is_learnt(cell, said, batch.targets["answer"]):
+            if is_overfit(cell, said, batch.targets["answer"]):
                 return
-    pytest.fail(f"not learnt by heart in {UPDATES} updates; the loss is {float(loss.detach()):.3f}")
+    pytest.fail(f"no overfit in {UPDATES} updates; the loss is {float(loss.detach()):.3f}")
 
 
-def pieces_are_the_whole(cell: Cell) -> None:
+def check_chunks_equal_the_whole(cell: Cell) -> None:
     model, batch = build(cell).double(), one_batch(cell)
     start = model.start(len(LENGTHS))
     whole, after = model.unroll(batch.inputs, start, LENGTHS)
@@ -151,12 +151,12 @@ def test_few_cells_have_every_pair() -> None:
 
 @pytest.mark.parametrize("cell", FEW, ids="-".join)
 def test_every_pair_of_components_overfits_a_batch(cell: Cell) -> None:
-    learn_by_heart(cell)
+    check_overfits(cell)
 
 
 @pytest.mark.parametrize("cell", [cell for cell in FEW if cell.direction == "ahead"], ids="-".join)
 def test_chunks_of_every_pair_equal_the_whole(cell: Cell) -> None:
-    pieces_are_the_whole(cell)
+    check_chunks_equal_the_whole(cell)
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_chunks_of_every_pair_equal_the_whole(cell: Cell) -> None:
 def test_every_cell_overfits_a_batch(memory: str, output: str) -> None:
     for cell in CELLS:
         if cell.memory == memory and cell.output == output:
-            learn_by_heart(cell)
+            check_overfits(cell)
 
 
 @pytest.mark.slow
@@ -173,4 +173,4 @@ def test_every_cell_overfits_a_batch(memory: str, output: str) -> None:
 def test_chunks_of_every_streaming_cell_equal_the_whole(memory: str) -> None:
     for cell in CELLS:
         if cell.memory == memory and cell.direction == "ahead":
-            pieces_are_the_whole(cell)
+            check_chunks_equal_the_whole(cell)

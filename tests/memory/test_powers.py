@@ -73,8 +73,8 @@ def learn(model: Prediction, draw: Draw, updates: int, rate: float) -> None:
 @torch.no_grad()
 def accuracy_of(model: Prediction, draw: Draw) -> float:
     tokens, targets = draw(torch.Generator().manual_seed(2))
-    asked = targets >= 0
-    return float((model(tokens).argmax(2) == targets)[asked].double().mean())
+    scored = targets >= 0
+    return float((model(tokens).argmax(2) == targets)[scored].double().mean())
 
 
 def test_slstm_keeps_parity_at_four_times_the_length_it_was_trained_at() -> None:

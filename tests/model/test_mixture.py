@@ -148,10 +148,10 @@ def test_cross_fitted_nats_are_of_the_other_half() -> None:
     crossed, alone, in_time = mixture.fit([first, second])
     assert crossed.shape == (1000,) and in_time
     assert alone.mean(0) == pytest.approx([nats(part, first) / 2 + nats(part, second) / 2 for part in (one, other)])
-    for learnt, asked, found in ((second, first, crossed[:500]), (first, second, crossed[500:])):
+    for learnt, held_out, found in ((second, first, crossed[:500]), (first, second, crossed[500:])):
         half = Mixture([one, other]).double()
         half.fit([learnt])
-        assert found.mean() == pytest.approx(nats(half, asked), abs=1e-5)
+        assert found.mean() == pytest.approx(nats(half, held_out), abs=1e-5)
     assert crossed.mean() > max(nats(mixture, first), nats(mixture, second))
 
 

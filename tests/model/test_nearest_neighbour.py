@@ -24,9 +24,9 @@ TEXTS = ["a red house by the sea", "a blue house", "two dogs by the sea", "dogs"
 
 def test_the_nearest_text_has_the_greatest_cosine() -> None:
     nearest = NearestText("words", TEXTS)
-    asked = ["two dogs", "a blue boat", "the red sea", "man"]
+    queries = ["two dogs", "a blue boat", "the red sea", "man"]
     bags = [dict.fromkeys(word_bags([text]).hashes.tolist(), 1) for text in TEXTS]
-    for text, found in zip(asked, nearest.find(asked), strict=True):
+    for text, found in zip(queries, nearest.find(queries), strict=True):
         own = word_bags([text]).hashes.tolist()
 
         def weight(one: int) -> float:
@@ -54,8 +54,8 @@ def test_a_category_gets_its_most_frequent_text() -> None:
 def test_the_nearest_numbers() -> None:
     items = [np.array([[value, 100 * other]], np.float32) for value, other in ((0, 0), (1, 0), (0, 1), (5, 5))]
     nearest = NearestNumbers(VectorInput(2).learn_featurizer(items, StepOptions()), items)
-    asked = [np.array([pair], np.float32) for pair in ((4.0, 400.0), (0.9, 10.0), (0.1, 80.0))]
-    assert nearest.find(asked) == [3, 1, 2]
+    queries = [np.array([pair], np.float32) for pair in ((4.0, 400.0), (0.9, 10.0), (0.1, 80.0))]
+    assert nearest.find(queries) == [3, 1, 2]
 
 
 def test_each_kind_of_input_has_its_own() -> None:

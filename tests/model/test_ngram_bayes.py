@@ -74,17 +74,19 @@ class ByTheFormula:
 @pytest.mark.parametrize("units", ORDERS)
 def test_probabilities_follow_the_formula(units: str) -> None:
     formula = ByTheFormula(units, TEXTS, LABELS)
-    asked = [*TEXTS, "abx", "cat cab the", "x" * 5, "bcdbcdbcd"]
-    found = made(units).predict(asked)["side"]
-    assert torch.allclose(found, torch.tensor([formula.say(text) for text in asked], dtype=torch.float64), atol=1e-5)
+    queries = [*TEXTS, "abx", "cat cab the", "x" * 5, "bcdbcdbcd"]
+    found = made(units).predict(queries)["side"]
+    assert torch.allclose(
+        found, torch.tensor([formula.say(text) for text in queries], dtype=torch.float64), atol=1e-5
+    )
 
 
 @given(st.lists(st.tuples(st.text("ab ,"), st.integers(-1, 2)), max_size=12), st.text("abc ,"))
-def test_probabilities_of_any_texts_follow_the_formula(rows: list[tuple[str, int]], asked: str) -> None:
+def test_probabilities_of_any_texts_follow_the_formula(rows: list[tuple[str, int]], query: str) -> None:
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     for units in ORDERS:
-        found = made(units, texts, labels).predict([asked])["side"][0]
-        assert found.tolist() == pytest.approx(ByTheFormula(units, texts, labels).say(asked), abs=1e-5)
+        found = made(units, texts, labels).predict([query])["side"][0]
+        assert found.tolist() == pytest.approx(ByTheFormula(units, texts, labels).say(query), abs=1e-5)
 
 
 @pytest.mark.parametrize("beginning", ["", "the"])

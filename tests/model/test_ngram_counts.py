@@ -101,8 +101,10 @@ def test_more_ngrams_than_the_limit_lower_the_order_with_a_note() -> None:
     text = np.random.default_rng(0).integers(0, V, 2000)
     counts = count_ngrams(text, V, 8, limits=CountLimits(keep=100))
     assert len(counts.levels) == 2 and counts.why_lower == "there are more than 100 distinct 3-grams"
-    for lowered, asked in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
-        assert np.array_equal(lowered.keys, asked.keys) and np.array_equal(lowered.occurrences, asked.occurrences)
+    for lowered, expected in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
+        assert np.array_equal(lowered.keys, expected.keys) and np.array_equal(
+            lowered.occurrences, expected.occurrences
+        )
     assert NGram.count(text, V, 8, limits=CountLimits(keep=100)).describe() == (
         "2-gram (Kneser–Ney; not longer, because there are more than 100 distinct 3-grams)"
     )

@@ -159,7 +159,7 @@ def test_balanced_labels_count_alike() -> None:
     found = [float(head.loss(logits[:1], torch.tensor([label])).detach()) for label in range(3)]
     assert found == pytest.approx([weight * math.log(3) for weight in weights])
     assert "weights" not in head.state_dict(), "they are of training, not of the model that is kept"
-    assert float(head.loss(logits[:1], torch.tensor([NO_TARGET])).detach()) == 0.0, "what is not asked costs nothing"
+    assert float(head.loss(logits[:1], torch.tensor([NO_TARGET])).detach()) == 0.0, "a missing target costs nothing"
 
 
 def test_a_bag_is_the_sum_of_its_ids_whatever_their_number() -> None:

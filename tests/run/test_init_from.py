@@ -175,9 +175,9 @@ def test_words_start_as_vectors_of_their_cooccurrences(kind: str, table: Path, t
     begun, featurizer = model_of(training).embedding.embedding.weight, training.task.examples.featurizer  # type: ignore[attr-defined]
     before = torch.from_numpy(tokens_before(run.table, featurizer.table))
     assert torch.equal(begun[1:], vectors[before])
-    assert not model_of(training).streams, "and rows are read both ways"
+    assert not model_of(training).streams, "the net is bidirectional"
     ahead = model_of(start(table, language, tmp_path / "ahead", direction="causal"))
-    assert ahead.streams, "or ahead, where that is asked for"
+    assert ahead.streams, "the net is causal on request"
     pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
     with pytest.raises(OptionError, match=r"with a vocabulary of its own;\n--tokenizer char does not match"):
