@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
+from unrolled.cli import compare, demo, evaluate, info, nets, predict, sample, score, train
 from unrolled.cli.options import Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
@@ -69,6 +69,7 @@ app.command()(evaluate.evaluate)
 app.command()(compare.compare)
 app.command(cls=Panels)(info.info)
 app.command()(info.runs)
+app.command()(nets.nets)
 demo_app.callback(invoke_without_command=True)(demo.demo)
 demo_app.command()(demo.hello)
 demo_app.command()(demo.weather)

@@ -1,0 +1,95 @@
+"""The contract of nets for images. B images, C channels, H × W pixels; D features at each of h × w places."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, TypeAlias
+
+from torch import Tensor, nn
+
+from unrolled.arguments import checked_init
+from unrolled.errors import TensorError
+from unrolled.schema import Within
+
+Width: TypeAlias = Annotated[float, Within(0.01, 100.0)]
+"""A factor of the number of units of every layer but the last; 1 is the paper's net."""
+
+
+class Net(nn.Module, ABC):
+    """Looks at whole images. `grid` has the features of each place, to be attended to; `vector` is what the last
+    layer reads; `forward` gives a score for each class, before any softmax.
+
+    Images may have any size from `smallest` pixels on. The rows of a batch are independent in evaluation; in
+    training, batch norm couples them, and dropout draws from torch's own generator.
+
+    A subclass is final. It writes `grid` and `vector` without checks: they are wrapped when the class is created.
+    Arguments of its `__init__` are checked against their declared types.
+    """
+
+    channels: int  # C
+    image_size: int  # pixels on each side of the images for which the net was made
+    smallest: int  # pixels: the least height and width
+    size: int  # D
+    vector_size: int  # V
+    last_layer: str  # its name; it reads `vector`, and its outputs are the classes
+    stages: tuple[str, ...]  # the layers that end a stage, as a paper's table lists them
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = checked_init(cls.__init__)  # type: ignore[method-assign]
+        for name in ("grid", "vector"):
+            if name in cls.__dict__:
+                setattr(cls, name, _checks_images(cls.__dict__[name]))
+
+    @abstractmethod
+    def grid(self, images: Tensor) -> Tensor:
+        """images (B, C, H, W) -> (B, D, h, w). Raises TensorError for other channels or images that are too small."""
+
+    @abstractmethod
+    def vector(self, images: Tensor) -> Tensor:
+        """images (B, C, H, W) -> (B, V). Raises as `grid`."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images (B, C, H, W) -> scores (B, classes). Raises as `grid`."""
+        scores: Tensor = self.get_submodule(self.last_layer)(self.vector(images))
+        return scores
+
+
+def scaled(units: int, width: float, multiple: int = 1) -> int:
+    """units × width, rounded to a multiple of `multiple`; at least that."""
+    return max(1, round(units * width / multiple)) * multiple
+
+
+def initialize(net: Net) -> None:
+    """Draws the weights for layers with ReLU (He et al. 2015, arXiv 1502.01852): normal, with standard deviation
+    √(2 / inputs of a unit). Biases are 0. The last layer is small, so the first loss is about ln classes."""
+    last = net.get_submodule(net.last_layer)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            if layer is last:
+                nn.init.normal_(layer.weight, std=0.01)
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def _checks_images(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    @wraps(method)
+    def check(self: Net, images: Tensor) -> Tensor:
+        if images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
+            raise TensorError(
+                f"{type(self).__name__} reads images of shape (rows, {self.channels}, height, width) in floating "
+                f"point; got {tuple(images.shape)} in {str(images.dtype).removeprefix('torch.')}."
+            )
+        if min(images.shape[2:]) < self.smallest:
+            raise TensorError(
+                f"{type(self).__name__} reads images of at least {self.smallest} × {self.smallest} pixels; "
+                f"got {images.shape[2]} × {images.shape[3]}. Enlarge or pad them."
+            )
+        return method(self, images)
+
+    return check

@@ -1,0 +1,37 @@
+"""The nets under test: small ones of every family, and the families' names."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.model.nets import NETS, Net, make_net
+
+FAMILIES = ("lenet5", "lenet5-1998", "cifar10-quick", "cifar10-full", "alexnet", "alexnet-2012", "vgg11", "resnet18",
+            "resnet50", "cifar-resnet20", "efficientnet-lite0", "vit-tiny")  # fmt: skip
+"""One or more of each family: all forms of its layers."""
+
+
+def small(name: str, classes: int = 10) -> Net:
+    """A net at an eighth of its width, of three channels, from fixed weights. A vision transformer for 32 pixels."""
+    options = ",image_size=32" if name == "vit-tiny" else ""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make_net(f"{name}:width=0.125,channels=3,classes={classes}{options}")
+
+
+def without_dropout(net: Net) -> Net:
+    """The same net, whose dropout drops nothing."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    return net
+
+
+def pictures(net: Net, rows: int, side: int | None = None) -> Tensor:
+    """Random pictures, of the smallest size unless one is given."""
+    side = side or net.smallest
+    return torch.randn(rows, net.channels, side, side, generator=torch.Generator().manual_seed(1))
+
+
+assert set(FAMILIES) <= set(NETS)
