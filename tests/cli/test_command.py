@@ -15,7 +15,8 @@ import pytest
 from commands import Unroll
 from conftest import REPOSITORY
 
-COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "demo", "demo hello", "demo weather"]
+COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "nets", "demo", "demo hello",
+            "demo weather"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -28,7 +29,7 @@ def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> N
 def test_without_arguments_the_commands_are_listed_in_ten_lines(unroll: Unroll) -> None:
     result = unroll()
     assert result.code == 0 and len(result.out.splitlines()) == 10
-    for command in COMMANDS[:8]:
+    for command in COMMANDS[:9]:
         assert f"unroll {command}" in result.out
 
 
@@ -110,7 +111,7 @@ def test_a_counted_model_has_no_line_of_updates(faked: Unroll) -> None:
 def test_the_list_of_commands_describes_each_in_whole_sentences(faked: Unroll) -> None:
     result = faked("--help")
     commands = result.out.partition("Commands:")[2].strip().splitlines()
-    assert len(commands) == 10
+    assert len(commands) == 11
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 

@@ -39,7 +39,7 @@ unroll trains a sequence model on your own data, on this machine, in the minutes
   unroll resume --minutes 10              resumes a training where it stopped, or trains longer
   unroll score RUN system.log --top 20    the surprise of each line: finds the unusual lines of a log
   unroll evaluate, unroll compare         scores on data that the model has not seen; models side by side
-  unroll info poems.txt, unroll runs      describes a run, or a text and its plan; lists the runs here
+  unroll info, unroll runs, unroll nets   describes a run, or a text and its plan; lists the runs here; image nets
 Options and examples of each:  unroll COMMAND --help"""
 
 

@@ -24,10 +24,11 @@ def nets(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the nets for images and what each costs; with NET, layer by layer.
+    """List nets for images and what each costs.
 
-    Columns: the paper's year; channels, height and width of the input; convolutions and linear layers; parameters;
-    multiply-adds and bytes of all layers' outputs (float32), both for one image. No weights are made.
+    With NET: layer by layer. The columns are the paper's year; channels, height and width of the input;
+    convolutions and linear layers; parameters; multiply-adds for one image; and bytes of the outputs of all layers in
+    float32. No weights are made.
 
     Options of a NET: classes, channels, and width, a factor of the number of units of each layer.
 
@@ -77,8 +78,8 @@ def _facts(name: str, net: Net, counts: Counts) -> dict[str, Any]:
 def _print_calls(name: str, net: Net, counts: Counts) -> None:
     facts = _facts(name, net, counts)
     say(f"{name}: {facts['paper']}, {facts['year']}")
-    say(f"input {_shape(facts['input'])}, {facts['classes']} classes; images of {net.smallest} × {net.smallest} pixels "
-        f"or more")  # fmt: skip
+    smallest = f"{net.smallest} × {net.smallest}"
+    say(f"input {_shape(facts['input'])}, {facts['classes']} classes; images of {smallest} pixels or more")
     say("stages: " + ", ".join(f"{stage} {_shape(shape)}" for stage, shape in counts.stages.items()))
     say()
     rows = [[call.name, call.kind, _shape(call.shape), f"{call.parameters:,}", f"{call.multiply_adds:,}"]
@@ -89,8 +90,8 @@ def _print_calls(name: str, net: Net, counts: Counts) -> None:
         words = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
         say("  ".join([*words, *(cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True))]))
     say()
-    say(f"{counts.layers} convolutions and linear layers; outputs of all layers: {counts.activation_bytes:,} bytes "
-        f"in float32")  # fmt: skip
+    size = f"{counts.activation_bytes:,} bytes"
+    say(f"{counts.layers} convolutions and linear layers; outputs of all layers: {size} in float32")
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from conftest import REPOSITORY
 from net_cases import FAMILIES, small
 from torch import nn
 
@@ -72,6 +73,20 @@ def test_the_calls_add_up_to_the_totals(name: str) -> None:
     known = {name for name, _ in (*net.named_modules(), *net.named_parameters())}
     assert {call.name for call in counts.calls} <= known
     assert all(tensor.is_meta for tensor in net.state_dict().values())
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_page_of_nets_has_its_figures(name: str) -> None:
+    net, counts = counted(name)
+    figures = (counts.layers, counts.parameters, counts.multiply_adds, counts.activation_bytes)
+    cells = [f"`{name}`", str(NETS[name].year), f"{net.channels}×{net.image_size}×{net.image_size}"]
+    row = " | ".join([*cells, *(f"{figure:,}" for figure in figures)])
+    assert f"| {row} |\n" in (REPOSITORY / "docs" / "nets.md").read_text(encoding="utf-8")
+
+
+def test_every_class_of_nets_is_among_the_families_under_test() -> None:
+    classes = {type(counted(name)[0]) for name in NETS}
+    assert classes == {type(counted(name)[0]) for name in FAMILIES}
 
 
 @pytest.mark.parametrize("name", DEPTHS)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unrolled.model.nets import Net, counts_of, make_net
 from unrolled.model.nets.alexnet import response_norm
-from unrolled.model.nets.cifar10 import ResponseNorm
+from unrolled.model.nets.cifar10 import Cifar10Quick, ResponseNorm
 from unrolled.model.nets.cifar_resnet import Padded
 from unrolled.model.nets.efficientnet_lite import pad_same
 from unrolled.model.nets.lenet import (
@@ -109,6 +109,16 @@ def test_lenet_is_its_chain_of_layers() -> None:
     torch.testing.assert_close(net(x), F.linear(hidden, w["fc3.weight"], w["fc3.bias"]))
 
 
+def test_lenet_of_1998_is_its_chain_of_layers() -> None:
+    net = LeNet5Of1998().double()
+    w, x = weights(net), torch.randn(2, 1, 32, 32).double()
+    maps = net.s2(squashed(F.conv2d(x, w["c1.weight"], w["c1.bias"])))
+    maps = net.s4(squashed(net.c3(maps)))
+    hidden = squashed(F.conv2d(maps, w["c5.weight"], w["c5.bias"])).flatten(1)
+    hidden = squashed(F.linear(hidden, w["f6.weight"], w["f6.bias"]))
+    torch.testing.assert_close(net(x), -(hidden[:, None] - codes(10, 84).double()).square().sum(2))
+
+
 def test_the_first_pooling_of_the_cifar_nets_is_before_its_relu_and_rounds_up() -> None:
     net = small("cifar10-quick").double()
     w, x = weights(net), pictures(net, 2, 32).double()
@@ -122,6 +132,16 @@ def test_the_first_pooling_of_the_cifar_nets_is_before_its_relu_and_rounds_up() 
         maps = F.avg_pool2d(F.pad(maps, (0, 1, 0, 1)), 3, 2) / F.avg_pool2d(there, 3, 2)
     hidden = F.linear(maps.flatten(1), w["ip1.weight"], w["ip1.bias"])
     torch.testing.assert_close(net(x), F.linear(hidden, w["ip2.weight"], w["ip2.bias"]))
+
+
+def test_cifar_full_is_its_chain_of_layers() -> None:
+    net = small("cifar10-full").double()
+    w, x = weights(net), pictures(net, 2, 32).double()
+    norm, quick = ResponseNorm(), Cifar10Quick(width=0.125).double()
+    maps = norm(quick.pool1(F.conv2d(x, w["conv1.weight"], w["conv1.bias"], padding=2)).relu())
+    maps = norm(quick.pool2(F.conv2d(maps, w["conv2.weight"], w["conv2.bias"], padding=2).relu()))
+    maps = quick.pool3(F.conv2d(maps, w["conv3.weight"], w["conv3.bias"], padding=2).relu())
+    torch.testing.assert_close(net(x), F.linear(maps.flatten(1), w["ip1.weight"], w["ip1.bias"]))
 
 
 def test_response_norm_within_a_map_is_its_formula() -> None:
@@ -153,6 +173,57 @@ def test_the_towers_of_2012_meet_in_the_third_convolution_alone() -> None:
     assert [layer.groups for layer in net.features if isinstance(layer, nn.Conv2d)] == [1, 2, 1, 2, 2]
 
 
+@pytest.mark.parametrize(("name", "stride_and_padding", "groups"), [
+    ("alexnet", (4, 2), 1), ("alexnet-2012", (4, 0), 2)
+])  # fmt: skip
+def test_alexnet_is_its_chain_of_layers(name: str, stride_and_padding: tuple[int, int], groups: int) -> None:
+    net = small(name).double().eval()
+    norm = response_norm() if groups == 2 else nn.Identity()
+    w, x = weights(net), pictures(net, 2, 120).double()
+    maps = norm(F.conv2d(x, w["features.0.weight"], w["features.0.bias"], *stride_and_padding).relu())
+    maps = F.conv2d(F.max_pool2d(maps, 3, 2), w["features.3.weight"], w["features.3.bias"], 1, 2, 1, groups)
+    maps = F.max_pool2d(norm(maps.relu()), 3, 2)
+    for number, towers in ((6, 1), (8, groups), (10, groups)):
+        weight, bias = w[f"features.{number}.weight"], w[f"features.{number}.bias"]
+        maps = F.conv2d(maps, weight, bias, 1, 1, 1, towers).relu()
+    hidden = F.adaptive_avg_pool2d(F.max_pool2d(maps, 3, 2), 6).flatten(1)
+    for number in (1, 4):
+        hidden = F.linear(hidden, w[f"classifier.{number}.weight"], w[f"classifier.{number}.bias"]).relu()
+    torch.testing.assert_close(net(x), F.linear(hidden, w["classifier.6.weight"], w["classifier.6.bias"]))
+
+
+def test_efficientnet_lite_is_its_chain_of_layers() -> None:
+    net = small("efficientnet-lite0").double()
+    net.train()(pictures(net, 4).double())  # the statistics of batch norm are no longer those of the start
+    w, x = weights(net.eval()), pictures(net, 2, 75).double()
+
+    def normed(x: Tensor, convolution: str, norm: str, stride: int = 1) -> Tensor:
+        kernel = w[f"{convolution}.weight"]
+        size, groups = kernel.shape[2], x.shape[1] // kernel.shape[1]
+        total = [max(-(-side // stride) * stride - stride + size - side, 0) for side in x.shape[:1:-1]]
+        x = F.pad(x, [more for lines in total for more in (lines // 2, lines - lines // 2)])
+        x = F.conv2d(x, kernel, None, stride, groups=groups)
+        mean, variance, scale, shift = (
+            w[f"{norm}.{one}"][:, None, None] for one in ("running_mean", "running_var", "weight", "bias")
+        )
+        return (x - mean) / (variance + 1e-3).sqrt() * scale + shift
+
+    x, number = normed(x, "_conv_stem", "_bn0", 2).clamp(0, 6), 0
+    for blocks, stride in ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)):
+        for place in range(blocks):
+            own, before = f"_blocks.{number}.", x
+            if number > 0:
+                x = normed(x, own + "_expand_conv", own + "_bn0").clamp(0, 6)
+            x = normed(x, own + "_depthwise_conv", own + "_bn1", stride if place == 0 else 1).clamp(0, 6)
+            x = normed(x, own + "_project_conv", own + "_bn2")
+            x, number = x + before if x.shape == before.shape else x, number + 1
+    x = normed(x, "_conv_head", "_bn1").clamp(0, 6)
+    torch.testing.assert_close(net.grid(pictures(net, 2, 75).double()), x)
+    torch.testing.assert_close(
+        net(pictures(net, 2, 75).double()), F.linear(x.mean((2, 3)), w["_fc.weight"], w["_fc.bias"])
+    )
+
+
 def test_vgg_is_its_chain_of_layers() -> None:
     net = small("vgg13").double().eval()
     w, maps = weights(net), pictures(net, 2, 64).double()
@@ -167,6 +238,30 @@ def test_vgg_is_its_chain_of_layers() -> None:
     for number in (0, 3):
         hidden = F.linear(hidden, w[f"classifier.{number}.weight"], w[f"classifier.{number}.bias"]).relu()
     torch.testing.assert_close(net.vector(pictures(net, 2, 64).double()), hidden)
+
+
+def test_cifar_resnet_is_its_chain_of_layers() -> None:
+    net = small("cifar-resnet20").double()
+    net.train()(pictures(net, 4, 32).double())  # the statistics of batch norm are no longer those of the start
+    w, x = weights(net.eval()), pictures(net, 2, 32).double()
+
+    def normed(x: Tensor, own: str, number: int, stride: int = 1) -> Tensor:
+        x = F.conv2d(x, w[f"{own}conv{number}.weight"], None, stride, 1)
+        mean, variance, scale, shift = (
+            w[f"{own}bn{number}.{one}"] for one in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, scale, shift)
+
+    x = normed(x, "", 1).relu()
+    for stage in (1, 2, 3):
+        for block in range(3):
+            own, stride = f"layer{stage}.{block}.", 2 if stage > 1 and block == 0 else 1
+            change = normed(normed(x, own, 1, stride).relu(), own, 2)
+            change[:, : x.shape[1]] += x[:, :, ::stride, ::stride]
+            x = change.relu()
+    torch.testing.assert_close(
+        net(pictures(net, 2, 32).double()), F.linear(x.mean((2, 3)), w["fc.weight"], w["fc.bias"])
+    )
 
 
 def test_a_shortcut_without_weights_takes_every_second_pixel_and_adds_zeros() -> None:
