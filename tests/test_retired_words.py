@@ -34,7 +34,7 @@ OPTIONS = (
     "--gradient", "--gradients", "--balance",
 )  # fmt: skip
 KEYS = (
-    "answer", "answers", "asked", "beside", "bytes_a_text", "chance", "chances", "confused", "confusion",
+    "answer", "answers", "asked", "began", "beside", "bytes_a_text", "chance", "chances", "confused", "confusion",
     "constant", "copied_longest", "copied_of", "copied_share", "different_symbols", "exact", "exact_interval",
     "figure", "fitted", "gradient", "greatest", "held", "learnt", "least", "left_out", "legs", "lost_error",
     "most_frequent", "ms_a_symbol", "nats_whole", "parts", "ranks", "reach_symbols", "reaches", "resampled",

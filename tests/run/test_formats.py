@@ -290,3 +290,10 @@ def test_a_vocabulary_that_is_no_object_is_not_converted() -> None:
     assert upgraded_vocabulary({"kind": "char", "letters": ["a"], "rarest": "a"}, {}) == {
         "kind": "char", "letters": ["a"], "rarest": "a",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["language", "language-modeling"])
+def test_the_task_of_the_run_whose_weights_were_taken_over_is_known(kind: str) -> None:
+    columns = {"inputs": ["text"], "outputs": ["label"], "group": None}
+    new = upgraded_vocabulary({"columns": columns, "featurizer": {}, "outputs": {}, "began": kind}, {})
+    assert new["init_task"] == "language-modeling" and "began" not in new

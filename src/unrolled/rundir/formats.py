@@ -170,8 +170,8 @@ def upgraded_vocabulary(value: Any, facts: Mapping[str, Any]) -> Any:
         if isinstance(inputs := new["columns"].get("inputs"), list):
             names = _media_columns(facts)
             new["columns"]["inputs"] = [names.get(one, one) if isinstance(one, str) else one for one in inputs]
-    if new.get("began") in KINDS:
-        new["began"] = KINDS[new["began"]]
+    if isinstance(kind := new.pop("began", None), str):  # of the run whose weights were taken over
+        new["init_task"] = KINDS.get(kind, kind)
     if isinstance(featurizer := new.get("featurizer"), dict):
         new["featurizer"] = _upgraded_kind(_renamed(featurizer, {"deviation": "std"}), INPUT_KINDS)
         if isinstance(featurizer.get("input"), dict):

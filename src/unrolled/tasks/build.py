@@ -50,7 +50,7 @@ def build_prediction_net(
     known = known_from_json(tables)
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(
-            known.featurizer, plan.embedding_size, settings.stem, tables.get("began") == LANGUAGE_MODELING
+            known.featurizer, plan.embedding_size, settings.stem, tables.get("init_task") == LANGUAGE_MODELING
         )
         ahead = settings.direction == "causal"
         build = build_stack if ahead else build_bidirectional

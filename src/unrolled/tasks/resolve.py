@@ -107,10 +107,10 @@ def _read_rows(
     run to start from."""
     neither = set(options.refused_by(Prediction.settings_class)) & set(options.refused_by(Seq2Seq.settings_class))
     refuse_options(options, sorted(neither), f"{path} is a table")
-    began = source is not None and source.facts["kind"] == LanguageModeling.kind
+    from_text = source is not None and source.facts["kind"] == LanguageModeling.kind
     tables = None if source is None else source.read_vocabulary()
-    theirs = vocabulary_from_json(tables) if tables is not None and began else None
-    start = None if tables is None or began else known_from_json(tables)
+    theirs = vocabulary_from_json(tables) if tables is not None and from_text else None
+    start = None if tables is None or from_text else known_from_json(tables)
     examples = read_rows(path, wanted, None, theirs, opened=table, start=start)
     task_class = Prediction if examples.text_targets is None else Seq2Seq
     for name in options.refused_by(task_class.settings_class):
@@ -126,7 +126,7 @@ def _read_rows(
             "step.\nLeave it out."
         )
     if task_class is Seq2Seq:
-        if began:
+        if from_text:
             raise OptionError(
                 f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, "
                 "and the "
@@ -139,8 +139,8 @@ def _read_rows(
     if options.model is None:
         settings = dataclasses.replace(settings, model=available_members(examples, settings.model))
     embed = recorded_plans(source)[0].embedding_size
-    if not began:
-        return Prediction(examples, settings, (tables or {}).get("began"), embed)
+    if not from_text:
+        return Prediction(examples, settings, (tables or {}).get("init_task"), embed)
     read_text = None if takes_memory(source, settings) else lambda: read_corpus_again(source)
     return Prediction(examples, settings, LanguageModeling.kind, embed, read_text)
 

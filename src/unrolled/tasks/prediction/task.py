@@ -76,12 +76,12 @@ class Prediction(RowTask):
     terms = Terms("nats per prediction", "rows", "linear model", "predicted", "predicts", "predict")
 
     def __init__(
-        self, examples: Examples, settings: PredictionSettings, began: str | None = None, embed: int | None = None,
-        read_text: Callable[[], Corpus] | None = None,
+        self, examples: Examples, settings: PredictionSettings, init_task: str | None = None,
+        embed: int | None = None, read_text: Callable[[], Corpus] | None = None,
     ) -> None:  # fmt: skip
-        """began: the kind of the run that it started from, if another kind. embed: embedding width of that run.
+        """init_task: the task of the run that it started from, if another kind. embed: embedding width of that run.
         read_text: reads the text of the language model, if its word vectors (not its memory) are the start."""
-        self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
+        self.examples, self.settings, self.init_task, self.embed = examples, settings, init_task, embed
         self._read_text = read_text
         check_rows(examples, settings)
         check_baselines(examples, settings.model)
@@ -103,7 +103,7 @@ class Prediction(RowTask):
 
     @classmethod
     def of_examples(cls, examples: Examples, settings: Any, tables: Mapping[str, Any]) -> Prediction:
-        return cls(examples, settings, tables.get("began"))
+        return cls(examples, settings, tables.get("init_task"))
 
     @property
     def trained(self) -> bool:
@@ -128,11 +128,11 @@ class Prediction(RowTask):
         return self.examples.count(split)
 
     def tables(self) -> dict[str, Any]:
-        return super().tables() | ({} if self.began is None else {"began": self.began})
+        return super().tables() | ({} if self.init_task is None else {"init_task": self.init_task})
 
     def _size(self) -> TableSize:
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
-        recipe = TOKENS if self.began is not None else self.examples.featurizer.recipe
+        recipe = TOKENS if self.init_task is not None else self.examples.featurizer.recipe
         if any(target.each for target in self.examples.targets.values()):
             recipe = TAGGING
         rows = self.examples.count("training")
