@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,8 @@ ELSEWHERE = {
     "minutes", "steps", "out", "threads", "device", "init_from", "freeze", "plan", "fold",
 }  # fmt: skip
 """Options for budget, device, output and start: they have tests of their own; `fold` is with `folds`."""
-MENDING = {
-    "skip_empty": ({"text": "", "other": "", "x": "", "source": ""}, True),
-    "decimal": ({"x": '"0,5"', "y": '"1,5"'}, ","),
-}
-"""Options for the meaning of single cells: a cell that needs the option, in one row of the table."""
+MENDING = {"skip_empty": True, "decimal": ","}
+"""Options for the meaning of cells."""
 
 
 def sentence(number: int) -> str:
@@ -217,16 +215,21 @@ def test_an_option_has_an_effect_or_is_refused(
      ("number of numbers", "decimal")],
 )  # fmt: skip
 def test_options_for_cells_have_an_effect(task: str, option: str, files: dict[str, Path], tmp_path: Path) -> None:
-    cells, value = MENDING[option]
+    """Without the option a table that needs it is refused, with its name."""
     mark = "\t" if files[task].suffix == ".tsv" else ","
-    names, *lines = files[task].read_text().splitlines()
-    row = dict(zip(names.split(mark), lines[7].split(mark), strict=True)) | cells
-    lines[7] = mark.join(str(row[name]) for name in names.split(mark))
+    names, *rows = [line.split(mark) for line in files[task].read_text().splitlines()]
+    if option == "skip_empty":
+        rows[7] = [
+            "" if name in ("text", "other", "x", "source") else cell
+            for name, cell in zip(names, rows[7], strict=True)
+        ]
+    else:
+        rows = [[re.sub(r"^(\d+)\.(\d+)$", r'"\1,\2"', cell) for cell in row] for row in rows]
     path = tmp_path / files[task].name
-    path.write_text("\n".join([names, *lines]) + "\n")
+    path.write_text("\n".join(map(mark.join, [names, *rows])) + "\n")
     with pytest.raises(InputError, match=option_name(option)):
         done(path, TASKS[task][1])
-    done(path, TASKS[task][1] | {option: value})
+    done(path, TASKS[task][1] | {option: MENDING[option]})
 
 
 def test_pool_applies_to_row_level_outputs(files: dict[str, Path]) -> None:
