@@ -50,13 +50,13 @@ def test_truncation_has_the_slopes_of_the_paper(reach: int, slope: float) -> Non
     strategies = [Truncated(reach), Truncated(1, reach)]
     strategies += [Truncated(k1, reach) for k1 in (2, 5, 10, 20) if k1 <= reach]
     for strategy in strategies:
-        steps = strategy.k1 * (2 + 120 // strategy.k1)  # whole segments, so that the last one has `reach` steps
+        steps = strategy.k1 * (2 + reach // strategy.k1)  # whole segments, so that the last one has `reach` steps
         assert slope_at_the_last_step(strategy, steps) == pytest.approx(slope, abs=5e-5), strategy
 
 
-@pytest.mark.parametrize("reach", range(1, 41))
-def test_every_truncation_up_to_40_walks_away_from_the_optimum(reach: int) -> None:
-    assert slope_at_the_last_step(Truncated(1, reach), 150) > 0
+def test_every_truncation_up_to_40_walks_away_from_the_optimum() -> None:
+    slopes = {reach: slope_at_the_last_step(Truncated(1, reach), reach + 5) for reach in range(1, 41)}
+    assert [reach for reach, slope in slopes.items() if slope <= 0] == []
 
 
 def test_full_of_a_few_steps_is_truncation_to_as_many() -> None:

@@ -624,7 +624,7 @@ def write_sentences(path: Path, count: int = 200, seed: int = 0) -> Path:
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> Training:
     path = write_sentences(tmp_path_factory.mktemp("tags") / "t.conllu")
-    return finish(Training(path, out=str(path.parent / "run"), **SMALL | {"steps": 60}))
+    return finish(Training(path, out=str(path.parent / "run"), **SMALL | {"steps": 20}))
 
 
 def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:

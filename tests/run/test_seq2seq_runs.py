@@ -62,7 +62,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learnt")
     table = turned_words(folder / "turned.csv", 900, "abcd", 4)
     requested: dict[str, Any] = {
-        "steps": 400,
+        "steps": 250,
         "hidden_size": 48,
         "batch_size": 32,
         "dropout": 0.0,
