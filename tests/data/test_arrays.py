@@ -19,7 +19,7 @@ from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.npy import label_file_names
 from unrolled.data.tables.npy_header import ArrayHeader
-from unrolled.data.tables.npz import split_names
+from unrolled.data.tables.npz import splits_of_arrays
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
@@ -192,7 +192,7 @@ def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
 )
 def test_splits_are_known_by_the_names_of_arrays(names: tuple[str, ...], splits: set[str]) -> None:
     header = ArrayHeader((4,), np.dtype("u1"), 128)
-    assert set(split_names(dict.fromkeys(names, header))[0]) == splits
+    assert set(splits_of_arrays(dict.fromkeys(names, header))[0]) == splits
 
 
 def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from unrolled.data.media.images import (
+    IMAGE_ENDINGS,
     MOST_PIXELS,
-    PICTURES,
     inspect_image,
     measure_images,
     patches_of,
@@ -31,7 +31,7 @@ HALVES[:, :20, 0] = 255
 HALVES[:, 20:, 2] = 255
 
 
-@pytest.mark.parametrize("suffix", PICTURES)
+@pytest.mark.parametrize("suffix", IMAGE_ENDINGS)
 def test_every_image_format_is_read(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix.upper()}"
     picture = Image.fromarray(HALVES)

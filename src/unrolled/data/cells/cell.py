@@ -17,9 +17,9 @@ IDS = re.compile(
 
 
 class InvalidCell(DataError):
-    """A cell that is not of its column's kind, or an invalid header. cure: the advice for a training on the table;
-    by_run: the advice where a trained run, whose columns are fixed, is given the table."""
+    """A cell that is not of its column's kind, or an invalid header. advice: for a training on the table; by_run: the
+    advice where a trained run, whose columns are fixed, is given the table."""
 
-    def __init__(self, said: str, conversion_advice: str = "", by_run: str = "") -> None:
-        super().__init__(f"{said}\n{conversion_advice}" if conversion_advice else said)
+    def __init__(self, said: str, advice: str = "", by_run: str = "") -> None:
+        super().__init__(f"{said}\n{advice}" if advice else said)
         self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)

@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.dates import are_digit_dates, read_date
-from unrolled.data.cells.label_names import exact
+from unrolled.data.cells.label_names import exact_number
 from unrolled.data.cells.times import holds_times
 from unrolled.data.cells.words import join_words
 from unrolled.data.cells.written_numbers import WHOLE, is_missing, is_nearly_number, is_number, unit_of
@@ -37,8 +37,8 @@ DATE, TIME = "date", "time"  # recognised, but not learnt
 
 
 @dataclass
-class Faults:
-    """Cells with the same fault: their number, and the first of them."""
+class Tally:
+    """Cells of one kind: their number, and the first of them."""
 
     count: int = 0
     row: int = -1  # index among the rows seen
@@ -58,8 +58,8 @@ class Column:
     name: str = ""
     labelled: bool = False
     rows: int = 0
-    lists: Faults = field(default_factory=Faults)  # lists of any kind
-    sound: Faults = field(default_factory=Faults)  # numbers
+    lists: Tally = field(default_factory=Tally)  # lists of any kind
+    valid: Tally = field(default_factory=Tally)  # numbers
     whole: int = 0  # numbers without decimals
     listed_numbers: int = 0  # lists of numbers
     binary: int = 0  # rows of zeros and ones, all of one length
@@ -67,12 +67,12 @@ class Column:
     length: int = 0  # of the first list
     tagged: int = 0  # rows with as many entries as the input has steps, and more than one
     steps: set[int] = field(default_factory=set)  # numbers of steps of those rows, up to two different ones
-    nearly: Faults = field(default_factory=Faults)  # 3,14 and the like
-    undefined: Faults = field(default_factory=Faults)  # nan and the like
-    words: Faults = field(default_factory=Faults)  # neither of those, nor numbers
-    amounts: dict[str, Faults] = field(default_factory=dict)  # words such as 12 kg, by unit
-    listed: Faults = field(default_factory=Faults)  # lists of neither numbers nor names
-    empty: Faults = field(default_factory=Faults)  # lists without an entry
+    nearly: Tally = field(default_factory=Tally)  # 3,14 and the like
+    undefined: Tally = field(default_factory=Tally)  # nan and the like
+    words: Tally = field(default_factory=Tally)  # neither of those, nor numbers
+    amounts: dict[str, Tally] = field(default_factory=dict)  # words such as 12 kg, by unit
+    listed: Tally = field(default_factory=Tally)  # lists of neither numbers nor names
+    empty: Tally = field(default_factory=Tally)  # lists without an entry
     spread: list[Cell] = field(default_factory=list)  # cells that are not lists, spread evenly
     every: int = 1  # distance between them, in rows
     counts: Counter[str] = field(default_factory=Counter)  # different cells; counting stops after MOST_KINDS + 1
@@ -101,9 +101,9 @@ class Column:
         if len(row) == self.length and is_binary(row):
             self.binary += 1
             self.one_hot += sum(map(int, row)) == 1
-        if row and all(isinstance(one, np.number) or is_number(one) for one in row) and not _named(row):
+        if row and all(isinstance(one, np.number) or is_number(one) for one in row) and not _holds_names(row):
             self.listed_numbers += 1
-        elif not _named(row):
+        elif not _holds_names(row):
             (self.listed if row else self.empty).see(self.rows, row)
 
     def _see_single(self, cell: Cell) -> None:
@@ -112,7 +112,7 @@ class Column:
             if len(self.spread) == SPREAD:
                 self.spread, self.every = self.spread[::2], 2 * self.every
         if is_number(cell):
-            self.sound.see(self.rows, cell)
+            self.valid.see(self.rows, cell)
             self.whole += float(cell).is_integer() and WHOLE.fullmatch(str(cell).strip()) is not None  # type: ignore[arg-type]
         elif is_missing(cell):
             self.undefined.see(self.rows, cell)
@@ -120,12 +120,12 @@ class Column:
             (self.nearly if is_nearly_number(cell) else self.words).see(self.rows, cell)
             unit = unit_of(cell, spans=True)
             if unit is not None and (unit in self.amounts or len(self.amounts) < MOST_UNITS):
-                self.amounts.setdefault(unit, Faults()).see(self.rows, cell)
+                self.amounts.setdefault(unit, Tally()).see(self.rows, cell)
 
     @property
     def numbers(self) -> int:
         """Cells that are numbers."""
-        return self.sound.count
+        return self.valid.count
 
     @property
     def kind(self) -> str:
@@ -143,7 +143,7 @@ class Column:
         if self.numbers and self.numbers == self.rows - self.undefined.count:
             if are_digit_dates(self.spread, self.name):
                 return DATE
-            return "classification" if self._fills else "regression"
+            return "classification" if self._is_range else "regression"
         if len(self.counts) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.counts):
             return "classification"
         looked = [cell for cell in self.spread if not is_missing(cell)]
@@ -152,13 +152,13 @@ class Column:
         return DATE if 2 * sum(read_date(cell) is not None for cell in looked) > len(looked) else "seq2seq"
 
     @property
-    def errors(self) -> list[Faults]:
+    def errors(self) -> list[Tally]:
         """Cells that are errors, by their first row: other cells among numbers, lists of another kind among lists,
         lists among labels or texts."""
-        found: tuple[Faults, ...] = (self.nearly, self.undefined, self.words, self.lists)
+        found: tuple[Tally, ...] = (self.nearly, self.undefined, self.words, self.lists)
         if self.lists.count > self.rows / 2:
             kinds = {"regression": (self.listed, self.empty), "multilabel": (self.listed,), "tagging": ()}
-            found = kinds.get(self.kind, (self.sound, self.nearly, self.undefined, self.words))
+            found = kinds.get(self.kind, (self.valid, self.nearly, self.undefined, self.words))
         elif not self.numeric:
             found = (self.lists,) if self.kind in ("classification", "seq2seq") else ()
         elif self._is_named_label:
@@ -173,7 +173,7 @@ class Column:
         return self.numbers + self.nearly.count > (self.rows - self.undefined.count) / 2
 
     @property
-    def amount(self) -> Faults | None:
+    def amount(self) -> Tally | None:
         """Numbers with one unit, in a column of mostly numbers taken as texts, or by coincidence as tags."""
         found = max(self.amounts.values(), key=lambda one: one.count, default=None)
         if found is None or not (self.kind == "seq2seq" or (self.kind == "tagging" and self._is_coincidence)):
@@ -182,14 +182,13 @@ class Column:
         return found if 2 * count > self.rows - self.undefined.count else None
 
     @property
-    def mixed(self) -> dict[str, Faults]:
+    def mixed(self) -> dict[str, Tally]:
         """Numbers, words and lists of a column that would be taken as texts although most cells are not words."""
         if self.kind != "seq2seq" or self.numeric or 2 * self.words.count > self.rows - self.undefined.count:
             return {}
-        numbers = min(
-            (one for one in (self.sound, self.nearly) if one.count), key=lambda one: one.row, default=Faults()
-        )
-        numbers = Faults(self.numbers + self.nearly.count, numbers.row, numbers.cell)
+        both = [one for one in (self.valid, self.nearly) if one.count]
+        first = min(both, key=lambda one: one.row, default=Tally())
+        numbers = Tally(self.numbers + self.nearly.count, first.row, first.cell)
         found = {"numbers": numbers, "words": self.words, "lists": self.lists}
         return {name: one for name, one in found.items() if one.count}
 
@@ -213,18 +212,14 @@ class Column:
             return f"{more}, not labels; for labels: --task classification"
         if called and self.kind == "seq2seq":
             return "cells that are rarely repeated are taken as texts; for labels: --task classification"
-        if (
-            called
-            and self.kind == "classification"
-            and not self.numbers
-            and self.rows < FEWEST_NAMED * len(self.counts)
-        ):
+        rarely = self.rows < FEWEST_NAMED * len(self.counts)
+        if called and self.kind == "classification" and not self.numbers and rarely:
             kinds = f"{len(self.counts):,} different cells in {self.rows:,} rows"
             return f"{kinds} are taken as labels because of the column's name; for texts: --task seq2seq"
         if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
             return ""
         if self.kind == "classification":
-            because = "" if self._fills else " because of the column's name"
+            because = "" if self._is_range else " because of the column's name"
             if self.whole < self.numbers:
                 numbers = "numbers, some equal but written differently,"
                 return f"{numbers} are taken as labels{because}; for amounts: --task regression"
@@ -275,10 +270,10 @@ class Column:
     def _are_section_numbers(self) -> bool:
         """Whether two of the decimals are equal as numbers, as 1.1 and 1.10: section numbers, which are names."""
         decimals = [kind for kind in self.counts if is_number(kind) and WHOLE.fullmatch(kind.strip()) is None]
-        return len(set(map(exact, decimals))) < len(decimals)
+        return len(set(map(exact_number, decimals))) < len(decimals)
 
     @property
-    def _fills(self) -> bool:
+    def _is_range(self) -> bool:
         """Whether whole numbers fill 0 to K-1 or 1 to K, with at least five rows each."""
         if self.whole < self.rows - self.undefined.count or not 2 <= len(self.counts) <= MOST_KINDS:
             return False
@@ -295,7 +290,7 @@ def is_binary(row: Sequence[Any]) -> bool:
     return len(row) > 1 and all(isinstance(one, int | float | np.number | np.bool_) and one in (0, 1) for one in row)
 
 
-def _named(row: Sequence[Any]) -> bool:
+def _holds_names(row: Sequence[Any]) -> bool:
     """Whether a list's entries are names: texts, true or false."""
     return bool(row) and all(isinstance(one, str | bool | np.bool_) for one in row)
 

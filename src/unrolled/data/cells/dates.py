@@ -35,10 +35,7 @@ NOTATIONS = (  # notations that are converted to one that a format reads
     (re.compile(r"(?<=:\d\d) ?(?:Uhr|uhr|hrs?|h)$"), ""),
     (re.compile(r"(?<=\d)(?:,|,? (?:à|um|at|o))(?= \d{1,2}:\d\d)"), ""),
     (re.compile(r"^(\d{4})_(\d\d)_(\d\d)(?=$|[_ T])"), r"\1-\2-\3"),
-    (
-        re.compile(rf"^({ONE_DAY})(?: [-–—/~] |[–—~]| to | bis | until )({ONE_DAY})$"),
-        r"\1",
-    ),  # a range of days
+    (re.compile(rf"^({ONE_DAY})(?: [-–—/~] |[–—~]| to | bis | until )({ONE_DAY})$"), r"\1"),  # a range of days
     (re.compile(r"^(\d{4}-\d\d-\d\d)/\d{4}-\d\d-\d\d$"), r"\1"),
     (re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]"), r"\1-\2-\3"),
     (re.compile(r"(?<=\d)(st|nd|rd|th)\b"), ""),
@@ -47,10 +44,8 @@ NOTATIONS = (  # notations that are converted to one that a format reads
     (re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= \d)"), r"\1-\2-\3"),  # as cameras write it
     (re.compile(r"(?<=-\d\d-\d\d)_(?=\d\d:)"), " "),
     (re.compile(r"^(\d{4})M(\d\d)$"), r"\1-\2"),
-    (
-        re.compile(r"(?<=:\d\d) ?([A-Z]{3,5}|[A-Z][a-z]+/[A-Z][A-Za-z_]+)(?=$| \d{4}$)"),
-        "",
-    ),  # ignored: at most an hour off, twice a year
+    # a time zone is ignored: at most an hour off, twice a year
+    (re.compile(r"(?<=:\d\d) ?([A-Z]{3,5}|[A-Z][a-z]+/[A-Z][A-Za-z_]+)(?=$| \d{4}$)"), ""),
     (re.compile(r"(?<=\d) (?=[-+]\d\d:?\d\d$)"), ""),
     (re.compile(r"(?<=/\d{4}):(?=\d\d:)"), " "),
 )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.cells.column_kinds import Faults
+from unrolled.data.cells.column_kinds import Tally
 from unrolled.data.cells.written_numbers import shortened
 from unrolled.errors import DataError
 
@@ -16,12 +16,14 @@ class CellForms:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._lists, self._truths, self._texts = Faults(), Faults(), Faults()
+        self._lists, self._truths, self._texts = Tally(), Tally(), Tally()
 
     def add(self, cell: Cell) -> None:
         """Count the next row's cell."""
-        one = self._lists if isinstance(cell, list) else self._truths if isinstance(cell, bool) else self._texts
-        one.see(self.rows, cell)
+        if isinstance(cell, list):
+            self._lists.see(self.rows, cell)
+        else:
+            (self._truths if isinstance(cell, bool) else self._texts).see(self.rows, cell)
         self.rows += 1
 
     def check(self, name: str, place: Callable[[int], str]) -> None:

@@ -39,10 +39,10 @@ def case_note(counts: Mapping[str, int]) -> str:
 def equal_numbers_note(counts: Mapping[str, int]) -> str:
     """The note about labels that are the same number, written in several ways, such as 1 and 01; "" if none."""
     numbers = {name: count for name, count in counts.items() if NUMBER.fullmatch(name)}
-    return _equal_note(numbers, exact, "are the same number, written differently, and are separate labels")
+    return _equal_note(numbers, exact_number, "are the same number, written differently, and are separate labels")
 
 
-def exact(name: str) -> object:
+def exact_number(name: str) -> object:
     """A label as an exact number; the label itself if its exponent is out of range."""
     try:
         return Decimal(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.cells.column_kinds import DATE, MOST_KINDS, TIME, Column, Faults
+from unrolled.data.cells.column_kinds import DATE, MOST_KINDS, TIME, Column, Tally
 from unrolled.data.cells.times import times_error
 from unrolled.data.cells.written_numbers import cure, is_missing, shortened
 from unrolled.data.dataset.outputs import KINDS, Output
@@ -80,7 +80,7 @@ def _decide(table: TableFile, rows: RowReader, name: str, skip_empty: bool, plac
     return kind
 
 
-def _counted(path: Path, mixed: Mapping[str, Faults], place: Place) -> str:
+def _counted(path: Path, mixed: Mapping[str, Tally], place: Place) -> str:
     """Count the cells of each kind, and give the first row of each."""
     return ", ".join(
         f"{odd.count:,} {kind} ({place(odd.row).removeprefix(f'{path}, ')}: '{shortened(odd.cell)}')"
@@ -88,7 +88,7 @@ def _counted(path: Path, mixed: Mapping[str, Faults], place: Place) -> str:
     )
 
 
-def _odd(cells: CellColumn, column: Column, odd: Faults, place: Place) -> DataError:
+def _odd(cells: CellColumn, column: Column, odd: Tally, place: Place) -> DataError:
     """The error for a cell that is not a number, or not a list, in a column where most are."""
     message = f"{place(odd.row)}: '{cells.name}' is '{shortened(odd.cell)}'"
     if column.lists.count > column.rows / 2:

@@ -15,9 +15,7 @@ from unrolled.errors import DataError, shell_quote
 BLOCK = 1 << 22  # bytes read at once
 COUNTED = 1 << 26  # bytes of a file from which its encoding is guessed
 WESTERN = 0.5  # share of letters beyond ASCII, up to which a text may be in Latin letters
-IN_WORDS = re.compile(
-    rb"[A-Za-z][\x80\x82\x84-\x89\x8b\x91\x93-\x95\x97-\x99\x9b][A-Za-z]"
-)  # does not occur in cp1252
+IN_WORDS = re.compile(rb"[A-Za-z][\x80\x82\x84-\x89\x8b\x91\x93-\x95\x97-\x99\x9b][A-Za-z]")  # not in cp1252
 UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # in cp1252
 HEAD = 1 << 16  # bytes by which an encoding of non-Latin letters is found
 TWO_BYTES: dict[str, tuple[range, ...]] = {
@@ -31,9 +29,7 @@ TWO_BYTES: dict[str, tuple[range, ...]] = {
 two of them is more likely in the earlier, which has narrower ranges."""
 CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
 OFTEN = 0.005  # least share of each group of letters that every Cyrillic text has
-USED = re.compile(
-    "[А-яЁёІіЇїЄєҐґЎў«»„“”‘’–—…№°§\u00a0]"
-)  # letters and punctuation of Russian, Ukrainian and Bulgarian
+USED = re.compile("[А-яЁёІіЇїЄєҐґЎў«»„“”‘’–—…№°§\u00a0]")  # in Russian, Ukrainian and Bulgarian
 COMMON, MOSTLY = "оеаинтсрвлкмдпуіыья", 0.75  # the most frequent Cyrillic letters, and their least share
 LETTERS = {
     "cp1252": "àáâãäåæçèéêëìíîïñòóôõöøùúûüýß",
@@ -53,7 +49,7 @@ SPACES = frozenset(" \t\r\n")
 
 
 @dataclass
-class Bytes:
+class ByteCounts:
     """Counts of a file's bytes."""
 
     good: int = 0  # multi-byte characters that are valid UTF-8
@@ -98,7 +94,7 @@ def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
             "Convert only the second kind: converting the whole file would garble the rest."
         )
     head = next(_blocks(path))[:HEAD]
-    if count > WESTERN * (seen.letters + count) or _whole_words(head):
+    if count > WESTERN * (seen.letters + count) or _has_whole_words(head):
         if found := guess_encoding(head):
             message = f"It seems to be {found}. Convert it, and check the result:"
             return f"{message}\niconv -f {found} -t utf-8 {name} > NEW"
@@ -115,13 +111,13 @@ def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
     )
 
 
-def _whole_words(head: bytes) -> bool:
+def _has_whole_words(head: bytes) -> bool:
     """Whether most bytes beyond ASCII are in runs of three or more, as in words of non-Latin letters."""
     beyond = len(head) - len(head.translate(None, bytes(range(128, 256))))
     return sum(map(len, re.findall(rb"[\x80-\xff]{3,}", head))) > WESTERN * beyond
 
 
-def _likely_western(seen: Bytes) -> str | None:
+def _likely_western(seen: ByteCounts) -> str | None:
     """Return the encoding of Latin letters in which nearly all bytes are small letters and punctuation of its
     languages, while in each other at most half are; else None. If cp1250 fits as well as cp1252, it is cp1252."""
     count = seen.wrong.total()
@@ -200,9 +196,9 @@ def _common_share(head: bytes, encoding: str, first: Sequence[range]) -> float:
     return usual / max(1, len(beyond))
 
 
-def _count(path: Path) -> Bytes:
+def _count(path: Path) -> ByteCounts:
     """Count the kinds of a file's bytes, in the first `COUNTED` of them."""
-    seen, decoder, before = Bytes(), codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
+    seen, decoder, before = ByteCounts(), codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
     for block in _blocks(path):
         text = decoder.decode(block, final=not block)
         beyond = re.findall("[^\0-\x7f]", text)

@@ -19,7 +19,7 @@ from unrolled.errors import MediaError, MissingExtra, install_extra
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # decoders that are used, whatever a file's name
 MOST_PIXELS = 80_000_000  # below the size from which Pillow itself warns
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -156,7 +156,7 @@ def _open(path: Path) -> Image:
         raise _bomb(path, "far too many") from None
     except image_module.UnidentifiedImageError:
         raise MediaError(
-            f"{path} cannot be read as an image. Image files are {', '.join(PICTURES)};\n"
+            f"{path} cannot be read as an image. Image files are {', '.join(IMAGE_ENDINGS)};\n"
             "copy it again, convert it, or leave it out."
         ) from None
     except Exception as error:

@@ -19,11 +19,8 @@ WINDOW, HOP = 0.025, 0.010  # seconds
 THROAT = np.log(1.2)  # largest log factor on frequencies (vocal tract length)
 COLOUR = 3 * np.log(10) / 10  # 3 dB in nats of power, standard deviation
 FLOOR = 1e-6  # added to the power, so that silence has a logarithm
-LINEAR, BREAK, OCTAVES = (
-    200 / 3,
-    1000.0,
-    np.log(6.4) / 27,
-)  # Hz per mel below the break; the break in Hz; log step per mel above
+BREAK = 1000.0  # Hz, up to which the mel scale is linear
+LINEAR, OCTAVES = 200 / 3, np.log(6.4) / 27  # Hz per mel below the break, log step per mel above
 
 
 def log_mel(samples: Tensor, rate: int, mels: int = 64) -> Tensor:

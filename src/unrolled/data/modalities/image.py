@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unrolled.data.cells.cell import Cell
 from unrolled.data.media.images import (
     DEEPEST,
-    PICTURES,
+    IMAGE_ENDINGS,
     WHITE,
     inspect_image,
     measure_images,
@@ -100,7 +100,7 @@ class ImageInput(Modality):
     low: int = 0
     high: int = DEEPEST
     ground: int = WHITE
-    name, noun, endings = "image", "images", PICTURES
+    name, noun, endings = "image", "images", IMAGE_ENDINGS
     stems = ("conv", "plain", "patches")
     most_equal, if_equal = MOST_EQUAL, CHECK_DECODING
 

@@ -52,24 +52,27 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
             cells = []
             for name, array in zip(columns, chosen, strict=True):
                 cell = _cell(array[place])
-                alone = isinstance(cell, float) and not math.isinf(cell)  # nan is reported with the column's kind
-                if (
-                    isinstance(cell, np.ndarray | float)
-                    and not alone
-                    and array.dtype != np.uint8
-                    and not np.isfinite(cell).all()
-                ):
-                    raise DataError(
-                        f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan or "
-                        "inf.\nCorrect it, or leave the row out."
-                    )
-                if isinstance(cell, np.ndarray) and array.dtype.kind in "iu" and may_be_rounded(cell):
-                    _check_exact(array[place], f"{table.place(before + place + 1)}: '{name}'")
-                if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
-                    raise surrogate_error(table.place(before + place + 1), name)
+                _check_cell(cell, array[place], table, before + place + 1, name)
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)
+
+
+def _check_cell(cell: Cell, value: Any, table: TableFile, number: int, name: str) -> None:
+    """Raise DataError for a cell that cannot be used. value: as the array holds it. number: of the row. A nan that
+    stands alone is reported later, with the column's kind."""
+    if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
+        raise surrogate_error(table.place(number), name)
+    infinite = math.isinf(cell) if isinstance(cell, float) else False
+    if isinstance(cell, np.ndarray) and cell.dtype != np.uint8:
+        infinite = not np.isfinite(cell).all()
+        if value.dtype.kind in "iu" and may_be_rounded(cell):
+            _check_exact(value, f"{table.place(number)}: '{name}'")
+    if infinite:
+        raise DataError(
+            f"{table.place(number)}: '{name}' holds a number that is not finite: nan or inf.\n"
+            "Correct it, or leave the row out."
+        )
 
 
 def _check_exact(numbers: AnyArray, cell: str) -> None:

@@ -21,13 +21,8 @@ INPUTS = ("text", "sentence", "review", "document", "content", "message", "body"
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
 PLACES = ("x", "y", "z")  # coordinates
-NUMBERS = (
-    "x",
-    "input",
-    "inputs",
-    "data",
-    "features",
-)  # those of INPUTS that may be one of several columns of numbers
+NUMBERS = ("x", "input", "inputs", "data", "features")
+"""Those of INPUTS that may be one of several columns of numbers."""
 FEWEST_WORDS = 2  # per cell, on average, from which a column may hold texts
 MOST_SHOWN = 4  # columns listed in one line
 MOST_TOGETHER = 20  # columns of numbers listed in a suggested option

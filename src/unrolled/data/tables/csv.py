@@ -56,13 +56,13 @@ class CsvTable(TableFile):
     takes_decimal = True
 
     def __init__(
-        self, path: Path, form: str, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
+        self, path: Path, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
         options: TableOptions, spaced: bool = False,
     ) -> None:  # fmt: skip
         """first: cells of the header, or of the first row. look: cells of the first rows. spaced: each line has two
         line ends."""
-        self.format, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
-        self.decimal = options.decimal
+        self.format, self.encoding, self.dialect = path.suffix.lower()[1:], encoding, dialect
+        self.header, self.decimal = options.header, options.decimal
         self.first, self.width = first, len(first)
         self.bare_numbers = self.header and are_numbers(first, look)
         self.names = [bare(name) for name in first] if self.header else numbered(usual_width(look))
@@ -82,8 +82,7 @@ class CsvTable(TableFile):
 
     @classmethod
     def open(cls, path: Path, options: TableOptions = DEFAULT_OPTIONS) -> Self:
-        form = path.suffix.lower()[1:]
-        encoding = encoding_of(path, form)
+        encoding = encoding_of(path, path.suffix.lower()[1:])
         head = read_head(path, encoding)
         dialect, note = find_dialect(path, encoding, head)
         head = head.without(dialect.skipped)
@@ -96,7 +95,7 @@ class CsvTable(TableFile):
             check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), look)
             check_shorter(path, first, look[1:], dialect.delimiter)
         spaced = len(head.lines) > 1 and head.lines[0][-1:] == "\r" and head.lines[1] == "\r\n"
-        table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
+        table = cls(path, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))
         return table
 

@@ -10,6 +10,7 @@ from unrolled.data.files.look import detect_encoding
 from unrolled.data.files.unsupported import count_endings, most_common_kind, unsupported_kind
 from unrolled.data.modalities.table import FILE_MODALITIES
 from unrolled.data.tables.file_names import no_reader_for
+from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.media_folders import is_of
 from unrolled.errors import DataError
 
@@ -30,7 +31,7 @@ def check_not_flat(path: Path, files: Sequence[Path]) -> None:
                 f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
                 f"or give a table of files and labels: path,label in its first row, {name},one in another."
             )
-    kind = most_common_kind(directly)
+    kind = None if find_idx(path) else most_common_kind(directly)
     unread = [file for file in directly if kind is not None and unsupported_kind(file) == kind]
     if len(unread) > ALONE * len(files) and not any(map(_is_text, islice(unread, LOOKED_FILES))):
         raise DataError(f"{path} holds {len(directly):,} files ({count_endings(directly)}).\n{no_reader_for(unread)}")

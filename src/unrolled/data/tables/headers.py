@@ -25,7 +25,7 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
     lines = [line.strip("\r\n") for line in lines]
     listed = ", ".join(DELIMITERS.values())
     for mark in SEPARATORS:
-        if mark in lines[0] and _split_equally([len(_split(line, mark)) for line in lines]):
+        if mark in lines[0] and _are_alike([len(_split(line, mark)) for line in lines]):
             shown = escaped(mark)
             pattern = f"\\{mark}" if mark == "^" else shown  # because sed takes ^ as the beginning of a line
             raise DataError(
@@ -37,7 +37,7 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
     rows = [line.split() for line in lines]
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     numbered = any(all(map(is_number, column)) for column in zip(*below, strict=True))
-    if _split_equally([len(row) for row in rows]) and numbered and all(map(NAME.fullmatch, first)):
+    if _are_alike([len(row) for row in rows]) and numbered and all(map(NAME.fullmatch, first)):
         raise DataError(
             f"{path}: each row has the same number of words and numbers, as if the blanks separated cells; "
             f"supported separators are {listed}.\nReplace them by tabs, and save that as .tsv: "
@@ -55,7 +55,7 @@ def _split(line: str, mark: str) -> list[str]:
         return [line]
 
 
-def _split_equally(counts: Sequence[int]) -> bool:
+def _are_alike(counts: Sequence[int]) -> bool:
     """Whether a first line has several cells, and nearly all others have equally many."""
     first, *rows = counts
     return first > 1 and len(rows) >= FEWEST and rows.count(first) >= MOST_ROWS * len(rows)

@@ -21,10 +21,9 @@ from unrolled.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 NAME = re.compile(r"(^|[-._])idx(\d+(-[a-z]+)?)?(\.gz)?$", re.IGNORECASE)
-PICTURES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
-
-
-SPLIT_WORD = re.compile(rf"(?<![a-z0-9])(t10k|{'|'.join(SPLIT_WORDS)})(?![a-z0-9])", re.IGNORECASE)
+IMAGES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
+TEST_WORD = "t10k"  # of MNIST's test split
+SPLIT_WORD = re.compile(rf"(?<![a-z0-9])({TEST_WORD}|{'|'.join(SPLIT_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 
 
 class IdxHeader(NamedTuple):
@@ -104,8 +103,7 @@ def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
     t10k-images and t10k-labels. files: from `find_idx`. Raises DataError for ambiguous names."""
     of_split: dict[str, Path] = {}
     for path in files:
-        word = SPLIT_WORD.search(path.name)
-        split = "training" if word is None else "test" if word[0].lower() == "t10k" else SPLIT_WORDS[word[0].lower()]
+        split = _split_of(path.name)
         if of_split.setdefault(split, path) != path:
             raise DataError(
                 f"{folder} holds {of_split[split].name} and {path.name}; both are the {split} split by "
@@ -125,6 +123,14 @@ def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
     return table
 
 
+def _split_of(name: str) -> str:
+    """The split that a file of images is by its name."""
+    word = SPLIT_WORD.search(name)
+    if word is None:
+        return "training"
+    return (SPLIT_WORDS | {TEST_WORD: "test"})[word[0].lower()]
+
+
 def is_idx(name: str) -> bool:
     """Whether a file has the name of an idx file: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, digits.idx."""
     return NAME.search(name) is not None
@@ -132,10 +138,10 @@ def is_idx(name: str) -> bool:
 
 def label_names(name: str) -> list[str]:
     """Names of files that may hold the labels for a file of images with this name, the likeliest first."""
-    found = PICTURES.search(name)
+    found = IMAGES.search(name)
     if found is None:
         return []
-    names = [PICTURES.sub(f"labels{found[1]}idx1", name)] if found[1] else []
+    names = [IMAGES.sub(f"labels{found[1]}idx1", name)] if found[1] else []
     names += [re.sub("images", "labels", name, flags=re.IGNORECASE)]
     names += [one.removesuffix(".gz") if one.endswith(".gz") else one + ".gz" for one in names]
     return list(dict.fromkeys(names))

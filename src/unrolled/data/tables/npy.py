@@ -17,6 +17,7 @@ from unrolled.errors import DataError
 
 INPUTS = re.compile(r"(?<![a-z0-9])(inputs|images|data|x)(?![a-z0-9])", re.IGNORECASE)
 LABELS = ("labels", "targets", "y")
+CASES = ((str.isupper, str.upper), (str.istitle, str.title))  # of a word, and how another is written alike
 
 
 class NpyTable(TableFile):
@@ -37,11 +38,11 @@ class NpyTable(TableFile):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        header = _look(path)
+        header = _header_of(path)
         names = label_file_names(path.name)
         labels = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
         if labels is not None:
-            found = _look(labels)
+            found = _header_of(labels)
             if len(found.shape) > 2 and not found.is_plain:
                 raise DataError(
                     f"{labels} holds an array of {len(found.shape)} axes; the labels of {path.name} were expected, "
@@ -92,12 +93,12 @@ def label_file_names(name: str) -> list[str]:
     for labels in LABELS:
         for found in INPUTS.finditer(name):
             word = found.group()
-            cased = labels.upper() if word.isupper() else labels.title() if word.istitle() else labels
+            cased = next((like for has, like in CASES if has(word)), str.lower)(labels)
             names |= dict.fromkeys(name[: found.start()] + one + name[found.end() :] for one in (cased, labels))
     return list(names)
 
 
-def _look(path: Path) -> ArrayHeader:
+def _header_of(path: Path) -> ArrayHeader:
     with path.open("rb") as file:
         header = read_header(file, path, path.stem, path.stat().st_size)
     if not header.bytes:

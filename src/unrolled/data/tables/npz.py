@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -29,7 +29,14 @@ NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns of 
 MOST_HELD = 1 << 29  # bytes of an array in Fortran order, which is unpacked whole
 SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLIT_WORDS)})[_-](?P<column>.+)", re.IGNORECASE)
 SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLIT_WORDS)})", re.IGNORECASE)
-FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
+UNPACKING_ERRORS = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError,
+    KeyError,  # an array that is missing
+    ValueError,  # an array of objects, or a damaged one
+    NotImplementedError,  # another compression
+    RuntimeError,  # encrypted
+)  # fmt: skip
+"""Errors of zipfile and numpy for a file that is damaged, or no npz."""
 
 
 class NpzTable(TableFile):
@@ -55,23 +62,20 @@ class NpzTable(TableFile):
     @classmethod
     def open(cls, path: Path) -> Self:
         headers: dict[str, ArrayHeader] = {}
-        try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
-                unpacked = sum(member.file_size for member in members)
-                if unpacked > MOST_BYTES:
-                    raise DataError(
-                        f"{path} unpacks to {unpacked / 1e9:,.1f} GB; the limit is {MOST_BYTES / 1e9:,.1f} GB.\n"
-                        "Save the largest array as an .npy, which is read in blocks without unpacking."
-                    )
-                check_packed(path, path.stat().st_size, unpacked)
-                for member in members:
-                    name = member.filename.removesuffix(".npy")
-                    with archive.open(member) as file:
-                        headers[name] = read_header(file, path, name, member.file_size)
-                    _check_order(path, name, headers[name])
-        except FAULTS as error:
-            raise _damaged(path, error) from None
+        with _opened(path) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > MOST_BYTES:
+                raise DataError(
+                    f"{path} unpacks to {unpacked / 1e9:,.1f} GB; the limit is {MOST_BYTES / 1e9:,.1f} GB.\n"
+                    "Save the largest array as an .npy, which is read in blocks without unpacking."
+                )
+            check_packed(path, path.stat().st_size, unpacked)
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                with archive.open(member) as file:
+                    headers[name] = read_header(file, path, name, member.file_size)
+                _check_order(path, name, headers[name])
         if not headers:
             raise DataError(f"{path} holds no arrays. Save some: numpy.savez(path, x=inputs, y=labels)")
         return cls._of_splits(path, headers) or cls(path, headers, _classes(path, headers))
@@ -79,7 +83,7 @@ class NpzTable(TableFile):
     @classmethod
     def _of_splits(cls, path: Path, headers: dict[str, ArrayHeader]) -> Self | None:
         """The table of x_train and y_train, with x_test and y_test as a split of it; None for other names."""
-        splits, names = split_names(headers)
+        splits, names = splits_of_arrays(headers)
         _check_twice(path, headers)
         if not splits:
             return None
@@ -91,10 +95,8 @@ class NpzTable(TableFile):
         table = tables.pop("training")
         training = ", ".join(splits["training"].values())
         others = "; ".join(f"{split}: {', '.join(splits[split].values())}" for split in tables)
-        table.splits, table.note = (
-            tables,
-            f"the splits are arrays (training: {training}; {others}; override: --valid --test)",
-        )
+        table.splits = tables
+        table.note = f"the splits are arrays (training: {training}; {others}; override: --valid --test)"
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
@@ -106,20 +108,15 @@ class NpzTable(TableFile):
         names_of, label = self.classes if self.classes is not None else ("", "")
         names = self._load(names_of) if label in columns else None
         first = 1
-        try:
-            with zipfile.ZipFile(self.path) as archive, ExitStack() as stack:
-                files = {name: stack.enter_context(archive.open(f"{self.members[name]}.npy")) for name in columns}
-                for block in join_blocks(
-                    {name: self._array_blocks(name, file, rows) for name, file in files.items()}
-                ):
-                    if names is not None:
-                        block[label] = self._name(flat(block[label]), names, first)
-                    yield block
-                    first += max(map(len, block.values()))
-                for file in files.values():
-                    file.read()  # at the end the checksum is checked
-        except FAULTS as error:
-            raise _damaged(self.path, error) from None
+        with _opened(self.path) as archive, ExitStack() as stack:
+            files = {name: stack.enter_context(archive.open(f"{self.members[name]}.npy")) for name in columns}
+            for block in join_blocks({name: self._array_blocks(name, file, rows) for name, file in files.items()}):
+                if names is not None:
+                    block[label] = self._name(flat(block[label]), names, first)
+                yield block
+                first += max(map(len, block.values()))
+            for file in files.values():
+                file.read()  # at the end the checksum is checked
 
     def _array_blocks(self, name: str, file: IO[bytes], rows: int) -> Iterator[AnyArray]:
         header = self.headers[name]
@@ -131,13 +128,10 @@ class NpzTable(TableFile):
         yield from stream_blocks(file, self.path, header.shape, header.dtype, rows)
 
     def _load(self, name: str) -> AnyArray:
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.members[name]}.npy") as file:
-                array: AnyArray = npy.read_array(file, allow_pickle=False)
-                file.read()  # at the end the checksum is checked
-                return array
-        except FAULTS as error:
-            raise _damaged(self.path, error) from None
+        with _opened(self.path) as archive, archive.open(f"{self.members[name]}.npy") as file:
+            array: AnyArray = npy.read_array(file, allow_pickle=False)
+            file.read()  # at the end the checksum is checked
+            return array
 
     def _name(self, numbers: AnyArray, names: AnyArray, first: int) -> AnyArray:
         """The names of the labels of some rows; first: the number of the first of these rows."""
@@ -157,7 +151,7 @@ class NpzTable(TableFile):
         return hashlib.sha256(f"{digest} {self.split}".encode()).hexdigest() if self.comes_in_splits else digest
 
 
-def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+def splits_of_arrays(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """For arrays called x_train, y_train, x_test, …: split -> column -> array, and the arrays of class names, which
     all splits share. Empty if the names denote no splits, or if a split lacks a column of the training split."""
     found: dict[str, dict[str, str]] = {}
@@ -230,6 +224,12 @@ def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | N
     return found
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)  # it may quote a very long name
-    return DataError(f"{path} cannot be read as an npz: {reason}.\nIt may be truncated; copy it again.")
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The opened file. Raises DataError where it turns out to be damaged, also while it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except UNPACKING_ERRORS as error:
+        reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)  # it may quote a very long name
+        raise DataError(f"{path} cannot be read as an npz: {reason}.\nIt may be truncated; copy it again.") from None

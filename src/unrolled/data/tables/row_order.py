@@ -269,7 +269,7 @@ class NameParts:
         self._parts: dict[str, list[Sources]] = {
             "_": [],
             "-": [],
-        }  # mark -> parts, while all names have the same number
+        }  # mark -> parts, as long as all names have equally many
 
     def see(self, cell: str, target: str) -> None:
         """Add the next row's file name and its target."""

@@ -62,12 +62,15 @@ class SequenceTable(TableFile):
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         for _, steps in groupby(self.table.rows([self.sequence, *columns]), key=lambda row: row.cells[0]):
             rows = list(steps)
-            cells: list[Cell] = []
-            for place, name in enumerate(columns, start=1):
-                found = [row.cells[place] for row in rows]
-                gap = next((row for row in rows if row.cells[place] is None), None)
-                cells.append(None if gap else found[0] if name in self.fixed else found)
+            columns_of_cells = list(zip(*(row.cells for row in rows), strict=True))[1:]
+            cells = [self._cell(name, found) for name, found in zip(columns, columns_of_cells, strict=True)]
             yield Row(rows[0].number, tuple(cells))
+
+    def _cell(self, name: str, cells: tuple[Cell, ...]) -> Cell:
+        """The cell of a sequence, from those of its steps; None if one of them is missing."""
+        if any(cell is None for cell in cells):
+            return None
+        return cells[0] if name in self.fixed else list(cells)
 
     def missing_mark(self, column: str) -> str | None:
         return self.table.missing_mark(column)

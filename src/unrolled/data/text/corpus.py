@@ -99,9 +99,8 @@ class Corpus:
         if (self.vocabulary.characters == 1).all():
             return self.targets(split)
         written = sum(float(self.vocabulary.characters[chunk].sum()) for chunk in self._chunks(split, CHUNK))
-        boundaries = int(
-            (self.tokens[self.splits[split][:, 0]] == EOS).sum()
-        )  # each counted as a character, but not a target
+        # an EOS token at a segment's beginning was counted as a character, but is no target
+        boundaries = int((self.tokens[self.splits[split][:, 0]] == EOS).sum())
         return round(written) - boundaries + int(self.ends[split].sum())
 
     def training_chunks(self, most: int, overlap: int) -> Iterator[TokenIds]:
@@ -280,14 +279,16 @@ def encode_all(
             tokens, cuts = vocabulary.encode_with_cuts(section.text, section.cuts)
             if section.split != TRAINING:
                 unseen += vocabulary.unseen_counts(section.text)
-            inserted: NDArray[np.int64] = (
-                np.cumsum(section.boundaries) - section.boundaries
-            )  # BOS/EOS tokens before each cut
-            edges[count : count + len(cuts)] = store.count + cuts + inserted
+            edges[count : count + len(cuts)] = store.count + cuts + _count_before(section.boundaries)
             count += len(cuts)
             store.add(np.insert(tokens, cuts[section.boundaries], EOS) if len(cuts) else tokens)
     edges[count] = store.count
     return store.as_array(), edges, unseen
+
+
+def _count_before(boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of BOS/EOS tokens that are inserted before each cut: one per document that begins earlier."""
+    return np.asarray(np.cumsum(boundaries) - boundaries, np.int64)
 
 
 def _assemble(

@@ -23,9 +23,8 @@ from unrolled.seeds import numpy_generator
 from unrolled.settings import check_seed
 
 Ids: TypeAlias = NDArray[np.int64]
-Draw: TypeAlias = Callable[
-    [Generator, int, int], tuple[Ids, Ids]
-]  # (random generator, rows, lag) -> inputs, targets (B, T)
+Draw: TypeAlias = Callable[[Generator, int, int], tuple[Ids, Ids]]
+"""(random generator, rows, lag) -> inputs, targets (B, T)."""
 
 NO_TARGET = -100  # a step without a target
 KEPT_TOKENS = 8  # different tokens to remember
@@ -63,7 +62,7 @@ class Diagnostic:
         return int(self.batch(0).inputs.shape[1])
 
     def batch(self, k: int) -> TextBatch:
-        """Batch k: rows that start from the initial state; targets are NOT_ASKED where there is none."""
+        """Batch k: rows that start from the initial state; targets are NO_TARGET where there is none."""
         draw, _ = TASKS[self.task]
         generator = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
         inputs, targets = (torch.from_numpy(ids) for ids in draw(generator, self.rows, self.lag))

@@ -113,11 +113,8 @@ def sections(documents: Documents, layout: Layout) -> Iterator[Section]:
     for chunk in documents.chunks():
         text = chunk.text
         low, high = np.searchsorted(layout.edges, [before, before + len(text)])
-        cuts, boundaries, splits = (
-            layout.edges[low:high] - before,
-            layout.document_starts[low:high],
-            layout.splits[low:high],
-        )
+        cuts = layout.edges[low:high] - before
+        boundaries, splits = layout.document_starts[low:high], layout.splits[low:high]
         if not np.array_equal(cuts[boundaries], chunk.starts):
             raise changed(documents)
         turns = np.flatnonzero(np.diff(splits, prepend=np.uint8(split)))  # where another split begins

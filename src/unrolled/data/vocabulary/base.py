@@ -38,7 +38,9 @@ class Vocabulary(ABC):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest numpy type that holds every token id."""
-        return np.dtype(np.uint8 if self.size <= 256 else np.uint16 if self.size <= 65536 else np.int32)
+        if self.size <= 1 << 8:
+            return np.dtype(np.uint8)
+        return np.dtype(np.uint16 if self.size <= 1 << 16 else np.int32)
 
     def encode(self, text: str) -> TokenIds:
         """The tokens of a text, without EOS; characters outside the vocabulary are replaced by similar ones."""
@@ -102,11 +104,11 @@ class CharacterVocabulary(Vocabulary):
 
     def replacement(self, character: str) -> int:
         """The token of a character, or of the most similar one in the vocabulary."""
-        if self._token_of[ord(character)] < 0:
-            self._token_of[ord(character)] = self._token_of[
-                ord(similar_character(character, self._letters, self.rarest))
-            ]
-        return int(self._token_of[ord(character)])
+        point = ord(character)
+        if self._token_of[point] < 0:
+            similar = similar_character(character, self._letters, self.rarest)
+            self._token_of[point] = self._token_of[ord(similar)]
+        return int(self._token_of[point])
 
     def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         if text.isascii() and self.size <= 256:

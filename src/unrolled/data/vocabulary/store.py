@@ -10,7 +10,7 @@ import numpy as np
 from unrolled.data.vocabulary.base import TokenIds
 from unrolled.fileio import no_space_error, temporary_file
 
-TOKEN_TYPE = "the tokens of the text"
+CONTENT = "the tokens of the text"  # of the temporary file, for messages
 HELD = 1 << 26  # most bytes of tokens held in memory
 
 
@@ -35,7 +35,7 @@ class TokenStore:
         self.count += len(tokens)
         try:
             if self._file is None and self.count * self.dtype.itemsize > HELD:
-                self._file = temporary_file(TOKEN_TYPE)  # open as long as the tokens are used
+                self._file = temporary_file(CONTENT)  # open as long as the tokens are used
                 self._file.writelines(held.data for held in self._held)
                 self._held = []
             if self._file is None:
@@ -43,7 +43,7 @@ class TokenStore:
             else:
                 self._file.write(tokens.data)
         except OSError as error:
-            raise no_space_error(TOKEN_TYPE, error) from None
+            raise no_space_error(CONTENT, error) from None
 
     def as_array(self) -> TokenIds:
         """All tokens as one read-only array."""
