@@ -110,10 +110,14 @@ def test_a_notebook_is_reported_as_json(tmp_path: Path, name: str) -> None:
     assert "it looks like JSON but is read as text" in info_data(tmp_path / name)["description"]
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.jsonl", "t.npz", "t.npy"])
-def test_a_csv_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "words"), [
+    ("t.parquet", r"t\.parquet cannot be read as a parquet file"), ("t.json", r"t\.json, row 1: invalid JSON"),
+    ("t.jsonl", r"t\.jsonl, row 1: invalid JSON"), ("t.npz", r"t\.npz cannot be read as an npz"),
+    ("t.npy", r"t\.npy: 't' cannot be read as a numpy array"),
+])  # fmt: skip
+def test_a_csv_of_another_name_is_refused(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / name).write_bytes(CSV)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=words):
         info_data(tmp_path / name)
 
 

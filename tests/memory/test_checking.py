@@ -48,8 +48,11 @@ def test_an_argument_that_does_not_fit_is_refused_with_what_was_expected(what: s
 def test_every_step_is_checked_again() -> None:
     memory = LSTM(10, 20)
     _, state = memory.step(XS[:, 0], memory.start(3))
-    for wrong in (memory.start(1), LSTM(10, 20).double().start(3)):
-        with pytest.raises(TensorError):
+    for wrong, words in (
+        (memory.start(1), r"float32 \(3, 20\) on cpu but is torch.float32 \(1, 20\)"),
+        (LSTM(10, 20).double().start(3), r"float32 \(3, 20\) on cpu but is torch.float64"),
+    ):
+        with pytest.raises(TensorError, match=words):
             memory.step(XS[:, 1], wrong)
     memory.step(XS[:, 1], state)
     memory.step(XS[:2, 1], memory.start(2))
