@@ -15,7 +15,7 @@ from commands import opened
 from unrolled.data import read_corpus
 from unrolled.data.tables.open import open_table
 from unrolled.data.text import table_column
-from unrolled.data.text.table_column import read_texts, text_column
+from unrolled.data.text.table_column import TextColumn, read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
@@ -42,7 +42,7 @@ def messages(tmp_path: Path) -> Path:
 
 def documents(path: Path, column: str) -> list[str]:
     found: list[str] = []
-    for chunk in read_texts(path, "row", False, column).chunks():
+    for chunk in read_texts(path, "row", False, TextColumn(column)).chunks():
         found += [chunk.text[start:stop] for start, stop in pairwise([*chunk.starts.tolist(), len(chunk.text)])]
     return found
 
@@ -64,12 +64,14 @@ def test_a_table_gives_the_corpus_of_a_file_with_one_text_per_line(tmp_path: Pat
     (tmp_path / "t.txt").write_text("\n".join(lines))
     table = write_jsonl(tmp_path / "t.jsonl", [{"text": line} for line in lines])
     one = read_corpus(tmp_path / "t.txt", "line", seed=3)
-    other = read_corpus(table, "row", seed=3, column="text")
+    other = read_corpus(table, "row", seed=3, column=TextColumn("text"))
     np.testing.assert_array_equal(one.tokens, other.tokens)
     for part, segments in one.splits.items():
         np.testing.assert_array_equal(segments, other.splits[part])
     assert "120 rows, each a document" in other.description
-    of_lines = read_corpus(tmp_path / "t.txt", "row", valid=0.0, test=0.0, vocabulary=other.vocabulary, column="text")
+    of_lines = read_corpus(
+        tmp_path / "t.txt", "row", valid=0.0, test=0.0, vocabulary=other.vocabulary, column=TextColumn("text")
+    )
     assert of_lines.document_count == len(TEXTS)  # if a file is not a table, a line is a document
 
 

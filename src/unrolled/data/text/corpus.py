@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from unrolled.data.files.fingerprints import digest_of, join_digests
 from unrolled.data.files.look import detect_encoding
 from unrolled.data.splits import SPLITS, parse_share
-from unrolled.data.tables.base import DEFAULT_OPTIONS, TableOptions
 from unrolled.data.text.documents import DOCUMENTS, Documents
 from unrolled.data.text.normal_forms import NormalForms
 from unrolled.data.text.splits import (
@@ -28,7 +27,7 @@ from unrolled.data.text.splits import (
     plan_splits,
     sections,
 )
-from unrolled.data.text.table_column import ROW, read_texts
+from unrolled.data.text.table_column import ROW, TextColumn, read_texts
 from unrolled.data.text.targets import SplitSegments
 from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary, code_points
 from unrolled.data.vocabulary.store import TokenStore, release_pages
@@ -147,8 +146,7 @@ def read_corpus(
     valid: str | float | None = None,
     test: str | float | None = None,
     vocabulary: Vocabulary | None = None,
-    column: str | None = None,
-    options: TableOptions = DEFAULT_OPTIONS,
+    column: TextColumn | None = None,
 ) -> Corpus:
     """Read the text at `path`, split it and encode it as tokens.
 
@@ -157,7 +155,7 @@ def read_corpus(
     a path, or "none"; by default the last 10% are the test split, and 5% of the rest, in blocks, validation; each of
     a few files gives its share.
     `vocabulary`: a vocabulary to use as it is; by default one is made from the training split. `column`: of a table,
-    whose cells are the documents if these are "row"; `options`: how that table is read.
+    whose cells are the documents if these are "row".
 
     The text is read three times, in chunks (surveyed, counted, encoded). Memory grows by 8 to 40 bytes per document,
     and not with the text. Raises DataError, OptionError; TrainingError if the disk has no room for the tokens.
@@ -165,12 +163,12 @@ def read_corpus(
     check_kind(tokenizer, vocabulary)
     any_bytes = "byte" in (tokenizer, vocabulary.kind if vocabulary else "")
     valid_share, test_share = parse_share("valid", valid, 0.05), parse_share("test", test, 0.1)
-    sources = [read_texts(path, documents, any_bytes, column, options)]
+    sources = [read_texts(path, documents, any_bytes, column)]
     layouts = []
     fingerprints = {}
     for split, given in ((VALIDATION, valid_share), (TEST, test_share)):
         if isinstance(given, str):
-            sources.append(read_texts(given, documents, any_bytes, column, options))
+            sources.append(read_texts(given, documents, any_bytes, column))
             found = survey(sources[-1])
             fingerprints[str(Path(given))] = found.fingerprint
             layouts.append(plan_one_split(found.starts, found.total, split))

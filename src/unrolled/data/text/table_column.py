@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,22 +66,28 @@ def _chunk(cells: list[str]) -> Chunk:
     return Chunk("".join(cells), np.cumsum(lengths) - lengths)
 
 
-def read_texts(
-    path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = DEFAULT_OPTIONS
-) -> Documents:
+class TextColumn(NamedTuple):
+    """A column of a table whose cells are texts, and how the table is read."""
+
+    name: str
+    options: TableOptions = DEFAULT_OPTIONS
+
+
+def read_texts(path: str | Path, documents: str, any_bytes: bool, column: TextColumn | None) -> Documents:
     """As `read_documents`, and with documents="row" the cells of a table's column, or the lines of a file that is not
     a table. Raises DataError, OptionError."""
     if documents != ROW:
         return read_documents(path, documents, any_bytes)
     if column is None or not is_table(path):
         return read_documents(path, "line", any_bytes)
+    name, options = column
     table = open_table(path, options)
-    if column not in table.columns:
+    if name not in table.columns:
         raise OptionError(
-            f"{table.path} has no column '{column}'.{nearest(column, table.columns)} It has: {table.listed}."
+            f"{table.path} has no column '{name}'.{nearest(name, table.columns)} It has: {table.listed}."
         )
     files = (TextFile(table.path, table.path.name, 0, ""),)
-    return CellDocuments(table.path, files, (), note=table.note, column=column, options=options)
+    return CellDocuments(table.path, files, (), note=table.note, column=name, options=options)
 
 
 def text_column(table: TableFile, names: bool = False) -> str | None:

@@ -24,6 +24,7 @@ from unrolled.data.files.look import list_files
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.split_folders import check_mostly_readable, find_text_splits, labelled_files
 from unrolled.data.tables.split_names import complete_splits
+from unrolled.data.text.table_column import TextColumn
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.sampling import decode_stream, sample
 from unrolled.errors import DataError, RunError, command
@@ -96,9 +97,8 @@ class LanguageModeling(Task):
             valid = str(splits["validation"]) if valid is None and "validation" in splits else valid
             test = str(splits["test"]) if test is None and "test" in splits else test
         corpus = read_corpus(
-            path, settings.documents, settings.tokenizer, settings.seed, valid, test, table, settings.input,
-            TableOptions(header=not settings.no_header),
-        )  # fmt: skip
+            path, settings.documents, settings.tokenizer, settings.seed, valid, test, table, _column_of(settings)
+        )
         if (table is None or settings.init_from is not None) and not corpus.targets("validation"):
             raise DataError(
                 f"{path}: the validation split is empty, and the best weights are selected on it.\n"
@@ -124,8 +124,7 @@ class LanguageModeling(Task):
         splits = find_text_splits(path) if path.is_dir() else {}
         corpus = read_corpus(
             splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
-            vocabulary=vocabulary_from_json(tables), column=settings.input,
-            options=TableOptions(header=not settings.no_header),
+            vocabulary=vocabulary_from_json(tables), column=_column_of(settings),
         )  # fmt: skip
         return cls(corpus, settings)
 
@@ -305,6 +304,13 @@ def size_of_text(corpus: Corpus) -> TextSize:
     """The properties of the text on which a plan depends."""
     documents = max(1, corpus.document_count)
     return TextSize(corpus.vocabulary.size, corpus.targets("training"), len(corpus.tokens) / documents)
+
+
+def _column_of(settings: LanguageModelingSettings) -> TextColumn | None:
+    """The column that holds the texts, if the data are a table."""
+    if settings.input is None:
+        return None
+    return TextColumn(settings.input, TableOptions(header=not settings.no_header))
 
 
 def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageModelingSettings) -> str:
