@@ -69,6 +69,7 @@ class TableKeywords(ColumnKeywords, total=False):
 class PredictionKeywords(TableKeywords, total=False):
     """The further options of a training on labels, tags and numbers."""
 
+    encoder: str | None
     pool: str | None
     direction: str | None
     class_weights: str | None

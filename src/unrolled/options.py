@@ -104,6 +104,11 @@ class TrainSettings(Settings):
         minutes = DEFAULT_MINUTES if left_out else self.minutes
         return None if minutes is None else 60 * minutes
 
+    @property
+    def net_name(self) -> str:
+        """The model that is trained by updates: the requested one, of an ensemble its trained member."""
+        return self.trained_member_settings().model or DEFAULT_MODEL
+
     def trained_member_settings(self) -> Self:
         """The settings of the trained member alone: of `lstm+ngram`, `lstm`."""
         return dataclasses.replace(self, model=trained_member(self.model)) if self.is_ensemble else self
@@ -188,12 +193,18 @@ class PredictionSettings(TableSettings):
     of: ClassVar[str] = "labels, tags and numbers"
     selected_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
 
+    encoder: Annotated[str | None, "images: a net for whole images, such as lenet5 (unroll nets)"] = None
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
     direction: Annotated[str | None, "bidirectional, or causal (predicts at every step)"] = None
     class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None
     freeze: Annotated[
         str | None, "with --init-from: embedding, stem, encoder or memory; it and all before it stay as they are"
     ] = None
+
+    @property
+    def net_name(self) -> str:
+        """The net for images, if one was requested, else as for every task."""
+        return self.encoder or super().net_name
 
     def check(self) -> None:
         """The checks of a training on a table, then that of --freeze."""

@@ -72,7 +72,7 @@ def test_it_is_saved_whole(name: str) -> None:
 def test_items_become_arrays_with_the_axes_that_are_said(name: str, stem: str) -> None:
     row = ROWS[name]
     featurizer = row.modality.learn_featurizer(row.items, StepOptions(stem=stem))
-    assert featurizer.fits_stem(stem) and featurizer.input == row.modality
+    assert featurizer.fits(StepOptions(stem=stem)) and featurizer.input == row.modality
     again = featurizer_from_json(json.loads(json.dumps(featurizer.to_json())))
     for item in row.items:
         encoded = featurizer.encode(item)

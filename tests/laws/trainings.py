@@ -16,13 +16,14 @@ from unrolled.gradient import Full
 from unrolled.laws import MakeTraining
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
-from unrolled.model.embeddings import BagEmbedding
-from unrolled.model.encoders import Encoder, build_bidirectional
+from unrolled.model.embeddings import BagEmbedding, RawInput
+from unrolled.model.encoders import Encoder, ImageEncoder, build_bidirectional
 from unrolled.model.heads import Head
+from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import PredictionNet
 from unrolled.model.weights import batch_norms
 from unrolled.options import TrainOptions
-from unrolled.training.loop import TrainingState, update
+from unrolled.training.loop import BatchSource, TrainingState, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.planning import TextSize, plan_steps
 from unrolled.training.statistics import BATCHES, estimate_statistics
@@ -50,15 +51,21 @@ class LabelTraining:
     estimated_on = BATCHES
 
     def __init__(self, encoder: Callable[[int, int], Encoder] = NormedConvolution) -> None:
+        self.encoder = encoder
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
-            heads = {"label": Head(8, LABELS)}
-            model = PredictionNet(BagEmbedding(20, 6), stem, encoder(6, 8), POOLS["mean"](8, 8), heads)
+            model, self.batches = self.make_net(), self.make_batches()
         settings = TrainOptions(steps=30, hidden_size=8, batch_size=ROWS, window=8, learning_rate=0.02)
         self.plan = plan_steps(settings, TextSize(20, 1000, 8.0), "cpu", 1)
         self.training_state = TrainingState(model, Optimiser(model, self.plan), model.start(ROWS))
-        self.batches = Drawn()
+
+    def make_net(self) -> PredictionNet:
+        stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
+        heads = {"label": Head(8, LABELS)}
+        return PredictionNet(BagEmbedding(20, 6), stem, self.encoder(6, 8), POOLS["mean"](8, 8), heads)
+
+    def make_batches(self) -> BatchSource:
+        return Drawn()
 
     @property
     def model(self) -> nn.Module:
@@ -96,9 +103,38 @@ class LabelTraining:
 
     @torch.no_grad()
     def predict(self, rows: Sequence[int]) -> Tensor:
-        batch, some, averaged = self.batches.batch(HELD_OUT), torch.tensor(list(rows)), self.averaged
+        batch: Any = self.batches.batch(HELD_OUT)
+        some, averaged = torch.tensor(list(rows)), self.averaged
         found: Tensor = averaged.predict(batch.inputs[some], batch.lengths[some])["label"]  # type: ignore[operator]
         return found
+
+
+class DrawnImages:
+    """Batch k is drawn from k: images of one colour a label, with noise; the last row is padding."""
+
+    def batch(self, k: int) -> RowBatch:
+        generator = torch.Generator().manual_seed(k)
+        labels = torch.randint(0, LABELS, (ROWS,), generator=generator)
+        images = torch.randn(ROWS, LABELS, 8, 8, generator=generator)
+        images[torch.arange(ROWS), labels] += 3.0
+        lengths = torch.ones(ROWS, dtype=torch.int64)
+        lengths[-1], images[-1], labels[-1] = 0, 1e3, NO_TARGET
+        fresh = torch.ones(ROWS, dtype=torch.bool)
+        return RowBatch(images, lengths, fresh, {"label": labels}, axes=("channel", "height", "width"))
+
+
+class ImageTraining(LabelTraining):
+    """A training of a net for whole images, with batch norm and dropout."""
+
+    net = "efficientnet-lite0:width=0.25"
+
+    def make_net(self) -> PredictionNet:
+        encoder = ImageEncoder(make_net(self.net))
+        pool, heads = POOLS["last"](encoder.size, encoder.size), {"label": Head(encoder.size, LABELS)}
+        return PredictionNet(RawInput(8), None, encoder, pool, heads)
+
+    def make_batches(self) -> BatchSource:
+        return DrawnImages()
 
 
 class LosesStatistics(LabelTraining):
@@ -154,6 +190,7 @@ class LearnsNothing(LabelTraining):
 
 TRAINING_CASES: dict[str, MakeTraining] = {
     "convolutions with batch norm": LabelTraining,
+    "a net for images": ImageTraining,
     "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
 }
 BROKEN_TRAININGS: list[Any] = [

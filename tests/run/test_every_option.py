@@ -55,6 +55,7 @@ VALUES: dict[str, list[Any]] = {
     "augment": ["no", "yes"],
     "shuffle": [True],
     "rows": [40],
+    "encoder": ["lenet5"],
     "pool": ["mean", "last"],
     "direction": ["causal"],
     "class_weights": ["balanced"],
@@ -64,6 +65,8 @@ VALUES: dict[str, list[Any]] = {
 """Values of each option that are not the default. A value may have no effect for some kinds of input, not for all."""
 WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size": 2}}
 """Options that have to be given together with it."""
+WITHOUT = {"encoder": ("model", "hidden_size", "layers")}
+"""Options of `TINY` that cannot be given together with it."""
 ELSEWHERE = {
     "minutes", "steps", "out", "threads", "device", "init_from", "freeze", "plan", "fold",
 }  # fmt: skip
@@ -155,7 +158,9 @@ TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
 
 def done(path: Path, requested: dict[str, Any]) -> str:
     """A digest of the training with these options. Raises InputError."""
-    options = TrainOptions.from_call(None, TINY | requested)
+    without = [name for option in requested for name in WITHOUT.get(option, ())]
+    tiny = {name: value for name, value in TINY.items() if name not in without}
+    options = TrainOptions.from_call(None, tiny | requested)
     options.check()
     found = hashlib.sha256()
 

@@ -1,5 +1,7 @@
 """A model that predicts outputs of rows: embedding -> stem -> memory or encoder -> pool -> heads. B rows, T steps.
 
+Where an encoder reads whole images, there is no stem.
+
 A head predicts a row output from the pooled features, or a step output from the features of each step. If
 all heads predict step outputs, nothing is pooled. A step is given as P ids, or as D numbers.
 """
@@ -14,7 +16,8 @@ from torch import Tensor, nn
 
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, ragged, valid_steps
-from unrolled.model.encoders import Encoder
+from unrolled.memory.none import NoState
+from unrolled.model.encoders import Encoder, ImageEncoder
 from unrolled.model.heads import Head
 from unrolled.states import State
 
@@ -53,13 +56,14 @@ class PredictionNet(nn.Module):
     def __init__(
         self,
         embedding: nn.Module,
-        stem: Memory,
-        memory: Memory | Encoder,
+        stem: Memory | None,
+        memory: Memory | Encoder | ImageEncoder,
         pool: Memory,
         heads: Mapping[str, Head],
         step_outputs: Collection[str] = (),
     ) -> None:
-        """step_outputs: the names of the outputs that are predicted at every step, such as tags."""
+        """stem: None for an encoder of whole images. step_outputs: the names of the outputs that are predicted at
+        every step, such as tags."""
         super().__init__()
         self.embedding, self.stem, self.memory, self.pool = embedding, stem, memory, pool
         self.names, self.step_outputs = tuple(heads), frozenset(step_outputs)
@@ -76,16 +80,20 @@ class PredictionNet(nn.Module):
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
         prefixes = {"embedding": "embedding.", "stem": "stem.", memory: "memory.", "pool": "pool."}
+        if isinstance(self.memory, ImageEncoder):
+            prefixes = {memory: "memory."}
         return prefixes | {head_name(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
     def start(self, rows: int) -> PredictionNetState:
         """The state before the first step."""
-        return PredictionNetState(self.stem.start(rows), self.memory.start(rows), self.pool.start(rows))
+        stem = NoState() if self.stem is None else self.stem.start(rows)
+        return PredictionNetState(stem, self.memory.start(rows), self.pool.start(rows))
 
     def step(self, inputs: Tensor, state: PredictionNetState) -> tuple[Logits, PredictionNetState]:
         """inputs (B, P) -> numbers (B, O) of each output given all steps so far, and the state."""
-        x, stem = self.stem.step(self.embedding(inputs.to(self._device)), state.stem)  # (B, D)
-        hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
+        stepping, before = self._stepping()
+        x, stem = before.step(self.embedding(inputs.to(self._device)), state.stem)  # (B, D)
+        hidden, memory = stepping.step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool) if self.pools else (hidden, state.pool)
         return self._logits(hidden, pooled), PredictionNetState(stem, memory, pool)
 
@@ -135,8 +143,12 @@ class PredictionNet(nn.Module):
     def _encode(
         self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, PredictionNetState]:
-        xs, stem = self.stem.unroll(self.embedding(inputs.to(self._device)), state.stem, lengths)  # (B, T, D)
-        if isinstance(self.memory, Encoder):
+        xs, stem = self.embedding(inputs.to(self._device)), state.stem
+        if self.stem is not None:
+            xs, stem = self.stem.unroll(xs, stem, lengths)  # (B, T, D)
+        if isinstance(self.memory, ImageEncoder):
+            features, memory = self.memory.encode(xs, lengths).features, state.memory  # (B, 1, H)
+        elif isinstance(self.memory, Encoder):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:
             features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)
@@ -152,13 +164,14 @@ class PredictionNet(nn.Module):
         pairs = zip(self.names, self.heads, strict=True)
         return [(name, head) for name, head in pairs if isinstance(head, Head)]
 
-    def _stepping(self) -> Memory:
-        if not isinstance(self.memory, Memory):
+    def _stepping(self) -> tuple[Memory, Memory]:
+        """The memory, and the stem below it. Raises OptionError for an encoder of whole rows."""
+        if not isinstance(self.memory, Memory) or self.stem is None:
             raise OptionError(
-                "This model has a bidirectional encoder: it makes no prediction before the end of a row.\n"
+                "This model has an encoder of whole rows: it makes no prediction before the end of a row.\n"
                 "Train a causal model: --direction causal."
             )
-        return self.memory
+        return self.memory, self.stem
 
     @property
     def _device(self) -> torch.device:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unrolled import seeds
+from unrolled.data.dataset.dataset import DatasetSchema
 from unrolled.data.dataset.outputs import TextOutput
+from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
+from unrolled.model.embeddings import RawInput
 from unrolled.model.encoder_decoder import TRANSFORMER, EncoderDecoderConfig, TeacherForced, build_encoder_decoder
-from unrolled.model.encoders import build_bidirectional
+from unrolled.model.encoders import ImageEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
+from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import PredictionNet
 from unrolled.options import DEFAULT_MODEL, PredictionSettings, Seq2SeqSettings
 from unrolled.registry import parse_component
@@ -48,6 +52,8 @@ def build_prediction_net(
 ) -> PredictionNet:
     """An untrained net for labels and numbers, from a plan and a run's tables; the same for the same seed."""
     known = known_from_json(tables)
+    if settings.encoder is not None:
+        return _build_image_net(plan, settings, known, weights)
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(
             known.featurizer, plan.embedding_size, settings.stem, tables.get("init_task") == LANGUAGE_MODELING
@@ -56,16 +62,38 @@ def build_prediction_net(
         build = build_stack if ahead else build_bidirectional
         memory = build(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
         pool = POOLS[settings.pool or DEFAULT_POOL](plan.hidden_size, plan.hidden_size)
-        heads = {
-            name: Head(plan.hidden_size, output.width, output.kind, None if weights is None else weights[name])
-            for name, output in known.outputs.items()
-        }
+        heads = _build_heads(known, plan.hidden_size, weights)
         stem, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (stem, pool))
         model = PredictionNet(embedding, stem, memory, pool, heads, known.each).to(plan.device)
     for name in frozen_components(settings.freeze):
-        component = {"embedding": model.embedding, "stem": model.stem}.get(name, model.memory)
+        component = model.get_submodule(name if name in ("embedding", "stem") else "memory")
         component.requires_grad_(False).eval()  # keeps the statistics of a batch norm too
     return model
+
+
+def _build_image_net(
+    plan: Plan, settings: PredictionSettings, known: DatasetSchema, weights: Mapping[str, list[float]] | None
+) -> PredictionNet:
+    featurizer = known.featurizer
+    if not isinstance(featurizer, PixelFeaturizer):
+        raise RunError("The run's vocabulary.json is damaged: its input is no image as a whole. Train again.")
+    with weights_seeded_by(settings.seed):
+        text = settings.encoder or ""
+        net = make_net(f"{text}{',' if ':' in text else ':'}channels={featurizer.channels}")
+        encoder = ImageEncoder(net)
+        heads = _build_heads(known, encoder.size, weights)
+        embedding, pool = RawInput(featurizer.width), POOLS["last"](encoder.size, encoder.size)
+        model = PredictionNet(embedding, None, encoder, pool, heads).to(plan.device)
+    if settings.freeze is not None:
+        encoder.requires_grad_(False).eval()
+    return model
+
+
+def _build_heads(known: DatasetSchema, size: int, weights: Mapping[str, list[float]] | None) -> dict[str, Head]:
+    return {
+        name: Head(size, output.width, output.kind, None if weights is None else weights[name])
+        for name, output in known.outputs.items()
+    }
 
 
 def frozen_components(freeze: str | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from unrolled import seeds
@@ -26,6 +27,7 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
+from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
 from unrolled.tasks.base import StartingWeights
@@ -56,7 +58,7 @@ def read_rows(
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
-        settings.stem, table,
+        settings.stem, image_size_of(getattr(settings, "encoder", None)), table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
@@ -69,6 +71,15 @@ def read_rows(
             "Give it a share or a table: --valid 0.1"
         )
     return examples
+
+
+def image_size_of(encoder: str | None) -> int | None:
+    """Pixels on a side of the images that a net was made for; None without a net. Raises OptionError for a name that
+    is not in the table of nets."""
+    if encoder is None:
+        return None
+    with torch.device("meta"):  # shapes without weights
+        return make_net(encoder).image_size
 
 
 def as_one_split(settings: TableSettings) -> TableSettings:

@@ -52,7 +52,8 @@ def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> d
             f"{source.path} is a {counted(own.model)}: it has no weights to start from. Name a trained run."
         )
     theirs = recorded_plans(source)[0]
-    sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")}
+    encoder = getattr(own, "encoder", None)
+    sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")} if encoder is None else {}
     for name, value in sizes.items():
         mine = getattr(options.trained_member_settings(), name)
         if mine not in (value, None):
@@ -75,7 +76,11 @@ def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> d
             f"--init-from {source.path} starts from a model of --direction {direction or 'as planned'};\n"
             f"--direction {options.direction} does not match. Leave it out, or leave out --init-from."
         )
-    kept = [name for name in ("pool", "direction", "stem", "attention") if name not in given and hasattr(own, name)]
+    kept = [
+        name
+        for name in ("encoder", "pool", "direction", "stem", "attention")
+        if name not in given and hasattr(own, name)
+    ]
     return sizes | {"model": options.model or own.model} | {name: getattr(own, name) for name in kept}
 
 

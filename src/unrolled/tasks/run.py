@@ -13,7 +13,6 @@ from unrolled.data.dataset.outputs import Output
 from unrolled.errors import OptionError, RunError
 from unrolled.given import as_path
 from unrolled.metrics.reach import Reach
-from unrolled.options import DEFAULT_MODEL
 from unrolled.rundir.folder import RunFolder
 from unrolled.settings import SampleSettings
 from unrolled.tasks.base import Task
@@ -84,7 +83,7 @@ class Run(ABC):
         """Its folder, model, data, task and status, in one line."""
         data = self.facts["data"]
         source = "standard input" if data["kept"] else Path(data["path"]).name
-        model = "+".join(self.facts.get("selected") or [self.settings.model or DEFAULT_MODEL])
+        model = "+".join(self.facts.get("selected") or [self.settings.net_name])
         return f"<unrolled.Run {str(self.path)!r}: {model} of {source}, kind '{self.kind}', {self.facts['status']}>"
 
     @property

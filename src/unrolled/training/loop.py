@@ -13,7 +13,7 @@ from torch import Tensor
 from unrolled import states
 from unrolled.gradient import BPTTStrategy
 from unrolled.memory import draw_masks
-from unrolled.seeds import make_generator
+from unrolled.seeds import make_generator, number
 from unrolled.states import State
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan, plan_at, rate_at
@@ -133,7 +133,9 @@ def update(
             loss, after = training_state.model.loss(on_device.cut(a, b), state)
         return loss, after
 
-    loss, state = strategy(segment_loss, state, batch.steps, make_generator(seed, "gradient", step))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(number(seed, "dropout", step))  # for nets whose dropout draws from torch's own generator
+        loss, state = strategy(segment_loss, state, batch.steps, make_generator(seed, "gradient", step))
     nats = float(loss)
     if math.isfinite(nats):
         norm = training_state.optimiser.update(plan, rate_at(plan, step), count, step)

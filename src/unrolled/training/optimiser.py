@@ -21,7 +21,8 @@ MEMORIES = ("memory.",)  # prefixes of the names of a memory's parameters, unles
 class Optimiser:
     """Turns summed gradients into updates of `model`, and keeps an average of its weights.
 
-    The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate; embeddings,
+    The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate, and so do the
+    kernels of a net for images, each flattened to (outputs, inputs); embeddings,
     the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
     The average is an exponential one over the last updates (Polyak & Juditsky 1992), over fewer early in training;
     only the average is evaluated, sampled and saved as the best. Buffers are copied from `model`, not averaged.
@@ -34,7 +35,7 @@ class Optimiser:
         self._buffered = bool(kept_buffers(model))
         memories = getattr(model, "memories", MEMORIES)
         self._matrices = [
-            n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() == 2 and p.shape[0] > 1
+            n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() in (2, 4) and p.shape[0] > 1
         ]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
         others = [p for name, p in self.parameters.items() if name not in self._momentum]
@@ -70,12 +71,14 @@ class Optimiser:
                 continue
             momentum.lerp_(weight.grad, 1 - MOMENTUM)
             lookahead = weight.grad.lerp(momentum, MOMENTUM)  # Nesterov's look-ahead
-            direction = orthogonalise(gate_blocks(lookahead, self.gates(name)))  # (G, H, D)
+            direction = orthogonalise(gate_blocks(lookahead.flatten(1), self.gates(name)))  # (G, H, D)
             scale = max(1.0, direction.shape[1] / direction.shape[2]) ** 0.5
             weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
 
     def gates(self, name: str) -> int:
-        """The number of gates stacked in a matrix: its rows over its layer's width."""
+        """The number of gates stacked in a matrix: its rows over its layer's width. A convolution has none."""
+        if self.parameters[name].dim() > 2:
+            return 1
         recurrent = self.parameters.get(name.replace("weight_ih", "weight_hh"))
         width = self.parameters[name].shape[0] if recurrent is None else recurrent.shape[1]
         gates, over = divmod(self.parameters[name].shape[0], width)

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError
+from unrolled.model.nets.table import NETS
 from unrolled.opening import CURE
+from unrolled.registry import parse_component
 from unrolled.schema import Within
 from unrolled.settings import Settings
 
@@ -81,13 +83,16 @@ class Plan(Settings):
 
     def line(self, parameters: int) -> str:
         """The plan in a line."""
-        layers = f"{self.layers} layers of {self.hidden_size}" if self.layers > 1 else f"{self.hidden_size} wide"
+        layers = f", {self.layers} layers of {self.hidden_size}" if self.layers > 1 else f", {self.hidden_size} wide"
+        if parse_component(self.model)[0] in NETS:
+            layers = ""  # the net has layers of its own
+        steps = f" x {self.window} steps" if layers else ""
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         twice = " (each twice)" if self.twice else ""
-        padding = "" if self.padding is None else f", {self.padding:.0%} padding"
+        padding = "" if self.padding is None or not layers else f", {self.padding:.0%} padding"
         return (
-            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows"
-            f"{twice} x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, "
+            f"{self.model}{layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows"
+            f"{twice}{steps}{padding}{dropout}; {self.precision} on {self.device}, "
             f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
         )
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
+from unrolled.model.nets.table import NETS
 from unrolled.options import DEFAULT_MODEL, LanguageModelingSettings
 from unrolled.registry import parse_component
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_per_update
@@ -144,7 +145,7 @@ def plan_of_size(
 
 def gains_by_bfloat16(model: str) -> bool:
     """Whether bfloat16 products make all layers of a model faster on a CPU, with their states still in float32."""
-    return all(parse_component(name)[0] in ("lstm", *IN_BLOCKS) for name in model.split("/"))
+    return all(parse_component(name)[0] in ("lstm", *IN_BLOCKS, *NETS) for name in model.split("/"))
 
 
 def dropout_for(epochs: float) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from unrolled.data.modalities.base import Recipe
 from unrolled.memory import in_blocks
-from unrolled.options import DEFAULT_MODEL, TrainSettings
+from unrolled.options import TrainSettings
 from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_per_update
 from unrolled.training.plan import Plan
 from unrolled.training.planning import (
@@ -101,7 +101,7 @@ def plan_row_minutes(settings: TrainSettings, task: TableSize, device: str, thre
 
 def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:
     """The plan without its number of updates."""
-    model = settings.model or DEFAULT_MODEL
+    model = settings.net_name
     recipe = task.recipe_for(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     batch, size, embed = (

@@ -33,10 +33,12 @@ SPREAD = 100  # rows of a column of texts, spread evenly, that are checked once 
 FEWEST_MIXED = 4  # a column with as many words as numbers is refused from this count of each
 
 
-def detect_input(table: TableFile, columns: Columns, requested: str | None) -> Modality:
+def detect_input(
+    table: TableFile, columns: Columns, requested: str | None, image_size: int | None = None
+) -> Modality:
     """The modality of a table's input columns, measured on its first rows: the requested one, or the one detected.
 
-    Raises DataError, OptionError.
+    image_size: pixels on a side of the net that reads whole images, if there is one. Raises DataError, OptionError.
     """
     rows = [row for row in islice(table.rows(columns.inputs), SAMPLE_ROWS) if not any(c is None for c in row.cells)]
     name = requested or _detect(table, columns, rows)
@@ -50,7 +52,9 @@ def detect_input(table: TableFile, columns: Columns, requested: str | None) -> M
                 "columns are\nallowed only if all hold numbers. Name one with --input, or only those with numbers."
             )
         raise OptionError(f"An input of kind {name} is one column; --input names {len(columns.inputs)} columns.")
-    return modality.measure(_sample(table, columns, modality, rows)) if rows else TextInput()
+    if not rows:
+        return TextInput()
+    return modality.measure(_sample(table, columns, modality, rows)._replace(image_size=image_size))
 
 
 def _detect(table: TableFile, columns: Columns, rows: Sequence[Row]) -> str:

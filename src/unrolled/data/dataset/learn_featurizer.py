@@ -11,7 +11,7 @@ from unrolled.data.dataset.outputs import Output, TextOutput
 from unrolled.data.dataset.reuse import has_required_steps
 from unrolled.data.dataset.targets import TextTargets, encode_texts
 from unrolled.data.dataset.vocabulary_choice import choose_vocabulary
-from unrolled.data.modalities.base import Featurizer, Ids, Modality, StepOptions
+from unrolled.data.modalities.base import Featurizer, Ids, Modality
 from unrolled.data.modalities.text import TextInput, grow_text_featurizer
 from unrolled.errors import OptionError
 
@@ -32,8 +32,7 @@ def learn_featurizer(
     if settled is not None and has_required_steps(settled, tagged):
         return LearntFeaturizer(settled)
     if options.vocabulary is None:
-        steps = StepOptions(options.tokenizer, options.stem, tagged)
-        return LearntFeaturizer(modality.learn_featurizer(training, steps))
+        return LearntFeaturizer(modality.learn_featurizer(training, options.step_options(tagged)))
     if not isinstance(modality, TextInput) or tagged:
         found = "tags, one per step" if tagged else f"an input of kind {modality.name}"
         raise OptionError(
@@ -59,5 +58,9 @@ def learn_seq2seq(
     chosen = choose_vocabulary(options.tokenizer, sources, own)
     ids, starts = encode_texts(chosen.vocabulary, texts)
     output = TextOutput(chosen.vocabulary, int((starts[rows + 1] - starts[rows]).max()))
-    featurizer = settled or chosen.tokens or modality.learn_featurizer(training, StepOptions(stem=options.stem))
+    featurizer = (
+        settled
+        or chosen.tokens
+        or modality.learn_featurizer(training, options.step_options()._replace(tokenizer="auto"))
+    )
     return LearntFeaturizer(featurizer, chosen.note), TextTargets(output, texts, ids, starts)

@@ -46,12 +46,16 @@ def reuse_featurizer(table: TableFile, columns: Columns, options: DatasetOptions
     if options.start is None or options.refit_featurizer:
         return None
     featurizer = options.start.featurizer
-    if options.input_type not in (None, featurizer.input.name) or not featurizer.fits_stem(options.stem):
+    if options.input_type not in (None, featurizer.input.name) or not featurizer.fits(options.step_options()):
         return None
     if (
         options.input_type is None and columns.inputs != options.start.columns.inputs
     ):  # the kind of other columns may differ
-        return featurizer if detect_input(table, columns, None).name == featurizer.input.name else None
+        return (
+            featurizer
+            if detect_input(table, columns, None, options.image_size).name == featurizer.input.name
+            else None
+        )
     return featurizer
 
 

@@ -134,11 +134,11 @@ def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
     return np.asarray(patches.reshape(down * across, side * side * channels) / 255, np.float32)
 
 
-def shift_image(picture: Picture, generator: np.random.Generator) -> Picture:
-    """An image (H, W, C) or (H, W), shifted at random by up to 7% of each side, in whole pixels; the edge pixels fill
-    the gap. Augmentation for training."""
+def shift_image(picture: Picture, generator: np.random.Generator, share: float = 0.07) -> Picture:
+    """An image (H, W, C) or (H, W), shifted at random by up to `share` of each side, in whole pixels; the edge pixels
+    fill the gap. Augmentation for training."""
     for axis in (0, 1):
-        most = round(0.07 * picture.shape[axis])
+        most = round(share * picture.shape[axis])
         shift = int(generator.integers(-most, most + 1))
         places = np.clip(np.arange(picture.shape[axis]) - shift, 0, picture.shape[axis] - 1)
         picture = picture.take(places, axis)

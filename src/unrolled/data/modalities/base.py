@@ -46,7 +46,8 @@ class InputSample(NamedTuple):
     names: tuple[str, ...]  # of the columns
     rows: Sequence[tuple[Cell, ...]]  # without empty cells, one at least; paths are resolved
     places: Sequence[str]  # file and row of each, for errors
-    all_rows: Callable[[], Iterator[tuple[Cell, ...]]]  # every row of the table, again without empty cells
+    all_rows: Callable[[], Iterator[tuple[Cell, ...]]]  # every row of the table
+    image_size: int | None = None  # pixels on a side that a net for whole images reads
 
 
 class StepOptions(NamedTuple):
@@ -54,6 +55,7 @@ class StepOptions(NamedTuple):
 
     tokenizer: str = "auto"  # --tokenizer
     stem: str = "auto"  # --stem
+    whole_images: bool = False  # whether a net reads images at once (--encoder)
     tagged: bool = False  # whether each step has a target of its own
 
 
@@ -76,7 +78,8 @@ class Featurizer(ABC):
 
     def step_names(self, item: Any) -> list[str]:
         """Names of an item's steps for display; by default their numbers from 1."""
-        return [str(number + 1) for number in range(len(self.encode(item)))]
+        steps = len(self.encode(item)) if self.axes[0] == STEP else 1
+        return [str(number + 1) for number in range(steps)]
 
     def augment(self, item: Any, generator: np.random.Generator) -> NDArray[Any]:
         """A randomly augmented copy of an item, encoded, for training on little data."""
@@ -87,9 +90,9 @@ class Featurizer(ABC):
         """Whether `augment` differs from `encode`."""
         return type(self).augment is not Featurizer.augment
 
-    def fits_stem(self, stem: str) -> bool:
-        """Whether its steps are those that `--stem` asks for."""
-        return True
+    def fits(self, options: StepOptions) -> bool:
+        """Whether its steps are those that `--stem` and `--encoder` ask for."""
+        return not options.whole_images
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,9 @@ from unrolled.schema import Within
 LARGEST = 64  # height and width of an image, at most
 SPREAD = 100  # files of a table, spread evenly, from which bit depth and background are measured
 SIDE = 4  # pixels on a side of a patch
+SHIFT = 0.125  # of a side, the largest shift of a whole image; four pixels of 32, as is usual for CIFAR-10
 PATCHES = "patches"  # the stem, and the kind of its steps
+PIXELS = "pixels"  # the kind of a whole image
 
 
 class PixelRowFeaturizer(NumericFeaturizer):
@@ -57,8 +59,8 @@ class PixelRowFeaturizer(NumericFeaturizer):
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode(shift_image(item, generator))
 
-    def fits_stem(self, stem: str) -> bool:
-        return stem != PATCHES
+    def fits(self, options: StepOptions) -> bool:
+        return options.stem != PATCHES and not options.whole_images
 
 
 class PatchFeaturizer(NumericFeaturizer):
@@ -83,8 +85,51 @@ class PatchFeaturizer(NumericFeaturizer):
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode(shift_image(item, generator))
 
-    def fits_stem(self, stem: str) -> bool:
-        return stem == PATCHES
+    def fits(self, options: StepOptions) -> bool:
+        return options.stem == PATCHES and not options.whole_images
+
+
+class PixelFeaturizer(NumericFeaturizer):
+    """A whole image, for a net that looks at all of it. Augmented by shifts; images in colour also by mirroring.
+
+    Each channel has a mean and a standard deviation.
+    """
+
+    kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 40)
+    axes: ClassVar[tuple[str, ...]] = ("channel", "height", "width")
+
+    def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(modality, mean, std)
+        self.size = modality.height, modality.width
+        self.channels, self.width = 1 if modality.grey else 3, modality.width
+        self.step_description = f"images of {modality.width} x {modality.height}, as a whole"
+
+    @property
+    def scales(self) -> int:
+        return self.channels
+
+    def unscaled(self, item: Any) -> Floats:
+        pixels: Floats = np.asarray(item.reshape(-1, self.channels) / 255, np.float32)  # (H · W, C)
+        return pixels
+
+    def encode(self, item: Any) -> Floats:
+        pixels = self._scaled(self.unscaled(item)).reshape(*self.size, self.channels)
+        return np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
+
+    @property
+    def step_width(self) -> int:
+        return self.width * self.channels
+
+    def steps(self, item: Any) -> Floats:
+        return self._scaled(self.unscaled(item)).reshape(self.size[0], -1)  # a row of pixels a step
+
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        shifted = shift_image(item, generator, SHIFT)
+        mirrored = self.channels == 3 and generator.integers(2)  # digits and letters must not be mirrored
+        return self.encode(shifted[:, ::-1] if mirrored else shifted)
+
+    def fits(self, options: StepOptions) -> bool:
+        return options.whole_images
 
 
 @dataclass(frozen=True)
@@ -111,7 +156,7 @@ class ImageInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
-        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path))
+        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.image_size)
         if isinstance(sample.rows[0][0], np.ndarray):
             return cls(*found)
         paths = (cells[0] for cells in sample.all_rows())
@@ -126,11 +171,13 @@ class ImageInput(Modality):
     def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> NumericFeaturizer:
         check_whole_rows(self, options)
         featurizer: type[NumericFeaturizer] = PatchFeaturizer if options.stem == PATCHES else PixelRowFeaturizer
+        if options.whole_images:
+            featurizer = PixelFeaturizer
         return featurizer.learn(self, items)
 
     def load_featurizer(self, value: Mapping[str, Any]) -> NumericFeaturizer:
-        featurizer: type[NumericFeaturizer] = PatchFeaturizer if value["kind"] == PATCHES else PixelRowFeaturizer
-        return featurizer.from_json(self, value)
+        kinds: dict[str, type[NumericFeaturizer]] = {PATCHES: PatchFeaturizer, PIXELS: PixelFeaturizer}
+        return kinds.get(value["kind"], PixelRowFeaturizer).from_json(self, value)
 
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)
@@ -152,8 +199,9 @@ class ImageInput(Modality):
         return picture.astype(np.uint8)
 
 
-def _measure_size(cells: Sequence[Cell], path: str) -> tuple[int, int, bool]:
-    """(height, width, grey) of images: the median size, of files at most 64 on a side; grey if all of them are."""
+def _measure_size(cells: Sequence[Cell], path: str, whole: int | None) -> tuple[int, int, bool]:
+    """(height, width, grey) of images; grey if all of them are. The size of arrays is theirs. Files get the median
+    size, at most 64 on a side; or, for a net that reads `whole` pixels on a side, a square of at most this size."""
     sizes, grey = [], True
     for cell in cells:
         if isinstance(cell, np.ndarray):
@@ -168,7 +216,12 @@ def _measure_size(cells: Sequence[Cell], path: str) -> tuple[int, int, bool]:
     if not sizes:
         return LARGEST, LARGEST, False
     high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
-    if not isinstance(cells[0], np.ndarray) and (scale := LARGEST / max(high, wide)) < 1:
+    if isinstance(cells[0], np.ndarray):
+        return round(high), round(wide), bool(grey)
+    if whole is not None:
+        side = min(whole, max(1, round(max(high, wide))))
+        return side, side, bool(grey)
+    if (scale := LARGEST / max(high, wide)) < 1:
         high, wide = high * scale, wide * scale
     return max(1, round(high)), max(1, round(wide)), bool(grey)
 

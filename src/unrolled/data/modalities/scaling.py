@@ -69,12 +69,26 @@ class NumericFeaturizer(Featurizer):
         self.mean = np.zeros(1, self.exact) if mean is None else mean.astype(self.exact)
         self.std = np.ones(1, self.exact) if std is None else std.astype(self.exact)
 
+    @property
+    def scales(self) -> int:
+        """How many numbers have a mean and a standard deviation of their own: D of `unscaled`."""
+        return self.width
+
     @abstractmethod
     def unscaled(self, item: Any) -> Wide:
-        """An item's steps (T, D), not scaled."""
+        """An item's numbers (T, D), not scaled."""
 
     def encode(self, item: Any) -> Floats:
         return self._scaled(self.unscaled(item))
+
+    @property
+    def step_width(self) -> int:
+        """D of `steps`."""
+        return self.width
+
+    def steps(self, item: Any) -> Floats:
+        """An item as steps (T, D), scaled, for models that read steps whatever `axes` are."""
+        return self.encode(item)
 
     def _scaled(self, steps: Wide) -> Floats:
         scaled: Floats = ((steps - self.mean) / self.std).astype(np.float32)
@@ -124,7 +138,7 @@ class NumericFeaturizer(Featurizer):
             made = cls(modality, mean, std)
             if (
                 value["kind"] != cls.kind
-                or not mean.shape == std.shape == (made.width,)
+                or not mean.shape == std.shape == (made.scales,)
                 or not np.isfinite([mean, std]).all()
                 or not (std > 0).all()
             ):

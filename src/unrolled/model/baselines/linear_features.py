@@ -175,9 +175,9 @@ class NumberFeatures:
     def fit(cls, each: bool, items: Sequence[Any], featurizer: NumericFeaturizer) -> tuple[NumberFeatures, DenseRows]:
         """Choose features for these items: their numbers if all have equally many and not too many, else statistics;
         a window around each step if each step has a target."""
-        lengths = {len(featurizer.encode(item)) for item in items[:CHUNK]}
+        lengths = {len(featurizer.steps(item)) for item in items[:CHUNK]}
         steps = max(lengths, default=1)
-        flat = len(lengths) == 1 and steps * featurizer.width <= MOST_FLAT
+        flat = len(lengths) == 1 and steps * featurizer.step_width <= MOST_FLAT
         units = "numbers" if flat else "summary"
         if each:
             units = "surroundings"
@@ -196,7 +196,7 @@ class NumberFeatures:
 
     def __call__(self, items: Sequence[Any]) -> DenseRows:
         most = None if self.units == "surroundings" else LONGEST  # every step has a prediction
-        found = [self._features(self.featurizer.encode(item)[:most]) for item in items]
+        found = [self._features(self.featurizer.steps(item)[:most]) for item in items]
         whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
         return DenseRows((whole - self.mean) / self.std)
 
@@ -234,7 +234,7 @@ def features_from_tensors(
             raise ValueError("the feature statistics do not fit")
         features, steps = NumberFeatures(units, featurizer, int(facts["steps"]), mean, std), int(facts["steps"])
         sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
-        if features.size != sizes[units] * featurizer.width + (units == "summary"):
+        if features.size != sizes[units] * featurizer.step_width + (units == "summary"):
             raise ValueError("the feature statistics do not fit")
         return features
     known = tensors["known"]

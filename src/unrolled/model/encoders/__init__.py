@@ -2,6 +2,7 @@
 
 from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.model.encoders.bidirectional import Bidirectional, DirectionStates, build_bidirectional
+from unrolled.model.encoders.images import ImageEncoder
 from unrolled.model.encoders.self_attention import BlockState, SelfAttentionEncoder
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "DirectionStates",
     "Encoded",
     "Encoder",
+    "ImageEncoder",
     "SelfAttentionEncoder",
     "build_bidirectional",
 ]

@@ -17,7 +17,6 @@ from unrolled.metrics.regression import NORMAL
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.predictor import EnsemblePredictor, Member, NetMember
 from unrolled.model.row_net import PredictionNet
-from unrolled.options import DEFAULT_MODEL
 from unrolled.registry import UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
@@ -45,9 +44,7 @@ class PredictionRun(RowsRun):
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
         # a run that was stopped early predicts with its net alone
-        self.selected = folder.facts.get("selected") or [
-            self.settings.trained_member_settings().model or DEFAULT_MODEL
-        ]
+        self.selected = folder.facts.get("selected") or [self.settings.net_name]
         weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
         self.half_widths: dict[str, HalfWidths] = folder.facts.get("interval_half_widths") or {}
         self.net: PredictionNet | None = None

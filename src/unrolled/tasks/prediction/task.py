@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from unrolled import seeds
 from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, has_target, make_batch
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.targets import LabelTargets, count_labels
+from unrolled.data.modalities.base import Featurizer
+from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.text import TOKENS
 from unrolled.data.vocabulary.base import tokens_before
 from unrolled.data.vocabulary.subwords import vocabulary_from_json
@@ -24,6 +27,7 @@ from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.options import PredictionSettings
 from unrolled.registry import COUNTED, LINEAR, UNTRAINED
+from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
 CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and largest share of a budget, for selecting and scoring
 SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as many with this many labels
 FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
+OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool", "direction")
+"""Options of models that read steps, so not of a net for whole images."""
 SHOWN = 8  # validation rows in the samples during training
 LOOKED_AT = 16  # batches on which the share of padding is measured
 
@@ -84,6 +90,7 @@ class Prediction(RowTask):
         self.examples, self.settings, self.init_task, self.embed = examples, settings, init_task, embed
         self._read_text = read_text
         check_rows(examples, settings)
+        check_encoder(settings, examples.featurizer)
         check_baselines(examples, settings.model)
         if settings.class_weights and not all(isinstance(one, LabelTargets) for one in examples.targets.values()):
             raise OptionError(
@@ -286,3 +293,21 @@ class Prediction(RowTask):
         summary, selected = summarise_single(self.examples, self._alone, net, baseline.name, self._judged_by)
         run.write_facts(**selected.facts())
         return summary
+
+
+def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
+    """Raise OptionError where `--encoder` does not apply to the input, or other options do not apply to it."""
+    if settings.encoder is None:
+        return
+    if not isinstance(featurizer, PixelFeaturizer):
+        raise OptionError(
+            f"--encoder {settings.encoder} looks at images, and the input here is {featurizer.step_description}. "
+            "Leave it out."
+        )
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    for name in OF_STEPS:
+        if getattr(settings, name) != defaults[name]:
+            raise OptionError(
+                f"--encoder {settings.encoder} looks at whole images; {option_name(name)} is for models that read "
+                "steps.\nLeave one of them out."
+            )

@@ -1,0 +1,47 @@
+"""An encoder of whole images: a net of `model/nets` without its last layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.memory.none import NoState
+from unrolled.model.encoders.base import Encoded
+from unrolled.model.nets.base import Net
+
+
+class ImageEncoder(nn.Module):
+    """Turns each image into one vector, the one that the net's last layer reads. Heads take that layer's place, so it
+    is left out. Images smaller than the net reads are padded with the mean color."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        parent, _, name = net.last_layer.rpartition(".")
+        setattr(net.get_submodule(parent), name, nn.Identity())
+        self.net, self.size = net, net.vector_size
+
+    def start(self, rows: int) -> NoState:
+        """The state; an image has none."""
+        return NoState()
+
+    def encode(self, images: Tensor, lengths: Tensor | None = None) -> Encoded:
+        """Images (B, C, H, W) -> features (B, 1, D). Rows of length 0 are padding: they have features of 0, and batch
+        norm does not see them. Raises TensorError for images of other channels."""
+        lengths = torch.ones(len(images), dtype=torch.int64) if lengths is None else lengths.cpu()
+        present = torch.nonzero(lengths > 0)[:, 0].to(images.device)
+        vectors = self._vectors(images if len(present) == len(images) else images[present])  # (P, D)
+        if len(present) < len(images):
+            vectors = vectors.new_zeros(len(images), self.size).index_copy(0, present, vectors)
+        return Encoded(vectors[:, None], lengths)
+
+    def _vectors(self, images: Tensor) -> Tensor:
+        if not len(images):
+            return images.new_zeros(0, self.size)
+        short = [max(0, self.net.smallest - side) for side in images.shape[:1:-1]]  # of width, height
+        padding = [part for lacking in short for part in (lacking // 2, lacking - lacking // 2)]
+        padded = F.pad(images.to(next(self.net.parameters()).dtype), padding)
+        padded = padded.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are faster so
+        if len(images) == 1 and self.training:  # batch norm needs two values of each feature
+            return self.net.vector(padded.repeat(2, 1, 1, 1))[:1]
+        return self.net.vector(padded)

@@ -1,0 +1,126 @@
+"""Nets for whole images, `--encoder`: trained, resumed, started from, and refused where they do not apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import unrolled
+from unrolled.errors import OptionError
+from unrolled.model.encoders import ImageEncoder
+from unrolled.model.nets.table import make_net
+from unrolled.run.training import Training
+
+NORMED = "cifar-resnet20:width=0.25"
+
+
+def write_images(path: Path, colour: bool = True, classes: int = 3, side: int = 12) -> Path:
+    """Images of noise in which a bright square has one of `classes` places."""
+    random = np.random.default_rng(0)
+    labels = np.arange(90) % classes
+    images = random.integers(0, 90, (90, side, side, 3 if colour else 1), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[: side // classes, side // classes * label : side // classes * (label + 1)] += 150
+    np.savez(path, x=images, y=labels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images") / "images.npz")
+
+
+def train(path: Path, out: Path, steps: int = 4, **options: Any) -> Training:
+    training = Training(path, out=str(out), steps=steps, threads=1, **options)
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.mark.parametrize(("encoder", "steps"), [("lenet5", 60), (NORMED, 120)])
+def test_a_net_learns_where_the_square_is(encoder: str, steps: int, images: Path, tmp_path: Path) -> None:
+    training = train(images, tmp_path / "run", steps, encoder=encoder, augment="no")
+    averaged = training.training_state.optimiser.averaged
+    assert training.task.evaluate(averaged, "validation", 90).nats < 0.2, "ln 3 is 1.1"
+    assert unrolled.load(tmp_path / "run").evaluate(images).lines
+
+
+def test_a_resumed_training_has_the_same_weights(images: Path, tmp_path: Path) -> None:
+    train(images, tmp_path / "whole", 6, encoder=NORMED)
+    training = Training(images, out=str(tmp_path / "parts"), steps=6, threads=1, encoder=NORMED)
+    for report in training:
+        if report.step == 3:
+            training.stop()
+    for _ in Training.resume(tmp_path / "parts"):
+        pass
+    whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys() and any("running_mean" in name for name in whole)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_padding_rows_do_not_reach_batch_norm() -> None:
+    one, other = (ImageEncoder(make_net(NORMED)).train() for _ in range(2))
+    other.load_state_dict(one.state_dict())
+    rows = torch.randn(3, 3, 8, 8)
+    padded = torch.cat([rows, torch.full((2, 3, 8, 8), 1e3)])
+    found = other.encode(padded, torch.tensor([1, 1, 1, 0, 0])).features
+    assert torch.equal(found[:3], one.encode(rows).features)
+    assert not found[3:].any()
+    assert all(torch.equal(a, b) for a, b in zip(one.buffers(), other.buffers(), strict=True))
+
+
+def test_a_batch_of_one_row_can_be_trained_on() -> None:
+    encoder = ImageEncoder(make_net("resnet18:width=0.1")).train()
+    assert encoder.encode(torch.randn(1, 3, 32, 32)).features.shape == (1, 1, encoder.size)
+
+
+def test_images_smaller_than_the_net_reads_are_padded(tmp_path: Path) -> None:
+    path = write_images(tmp_path / "grey.npz", colour=False)
+    run = train(path, tmp_path / "run", 2, encoder="lenet5")
+    assert run.training_state.model.memory.net.channels == 1
+    encoder = ImageEncoder(make_net("lenet5")).eval()
+    middle = torch.zeros(1, 1, 32, 32)
+    middle[..., 10:22, 10:22] = torch.randn(12, 12)
+    assert torch.equal(encoder.encode(middle).features, encoder.encode(middle[..., 10:22, 10:22]).features)
+
+
+def test_a_frozen_encoder_starts_a_training_on_other_labels(images: Path, tmp_path: Path) -> None:
+    before = train(images, tmp_path / "before", 4, encoder=NORMED)
+    other = write_images(tmp_path / "four.npz", classes=4)
+    after = train(other, tmp_path / "after", 3, init_from=str(before.folder), freeze="encoder")
+    assert after.run.settings.encoder == NORMED
+    kept, now = (load_file(one.folder / "model.safetensors") for one in (before, after))
+    net = [name for name in now if name.startswith("memory.")]
+    assert net and all(torch.equal(kept[name], now[name]) for name in net)
+    assert now["heads.0.output.weight"].shape[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"encoder": "resnet19"}, "resnet1"),
+        ({"encoder": "lenet5", "model": "gru"}, "--model is for models that read steps"),
+        ({"encoder": "lenet5", "layers": 2}, "--layers is for models that read steps"),
+        ({"encoder": "lenet5", "stem": "patches"}, "--stem is for models that read steps"),
+        ({"encoder": "lenet5", "dropout": 0.5}, "--dropout is for models that read steps"),
+        ({"encoder": "lenet5:wide=2"}, "wide"),
+    ],
+)
+def test_what_does_not_go_with_a_net_is_refused(
+    options: dict[str, Any], words: str, images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=words):
+        Training(images, out=str(tmp_path / "run"), steps=2, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_images_have_a_net(tmp_path: Path) -> None:
+    table = tmp_path / "films.csv"
+    table.write_text("text,label\n" + "a good film,yes\na dull film,no\n" * 30)
+    with pytest.raises(OptionError, match=r"--encoder lenet5 looks at images, and the input here is"):
+        Training(table, out=str(tmp_path / "run"), steps=2, encoder="lenet5")
