@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kills import names
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.fileio import (
@@ -25,10 +26,6 @@ from unrolled.fileio import (
 )
 
 KILLS = Path(__file__).with_name("kills.py")
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def refuse(number: int) -> Any:

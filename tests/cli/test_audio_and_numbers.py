@@ -5,20 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-import wave
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import Unroll, check_refused, leaving_no_files
+from data_files import write_lines, write_wav
 
 SMALL = ("--steps", "8", "--hidden-size", "8", "--batch-size", "16", "--threads", "1")
 RATE = 8_000
-
-
-def write_rows(path: Path, header: str, rows: Sequence[str]) -> None:
-    path.write_text("\n".join([header, *rows]) + "\n")
 
 
 def write_prices(path: Path, count: int = 120) -> None:
@@ -27,18 +22,13 @@ def write_prices(path: Path, count: int = 120) -> None:
     for _ in range(count):
         size, rooms = float(generator.uniform(20, 200)), int(generator.integers(1, 9))
         rows.append(f"{size:.1f},{rooms},{3 * size + 10 * rooms + generator.normal():.2f}")
-    write_rows(path, "size,rooms,price", rows)
+    write_lines(path, "size,rooms,price", rows)
 
 
 def write_sound(path: Path, pitch: float, seed: int = 0) -> None:
     generator = np.random.default_rng(seed)
     tone = 9_000 * np.sin(2 * np.pi * pitch * np.arange(900) / RATE + generator.uniform(0, 6))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((tone + 200 * generator.normal(size=900)).astype("<i2").tobytes())
+    write_wav(path, tone + 200 * generator.normal(size=900), RATE)
 
 
 def write_sounds(folder: Path, count: int = 40) -> None:
@@ -57,8 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sounds(folder / "sounds")
     write_sound(folder / "new" / "a.wav", 300)
     write_sound(folder / "new" / "b.wav", 1_500)
-    write_rows(folder / "paths.csv", "audio", ["new/b.wav", "new/a.wav"])
-    write_rows(folder / "new.csv", "size,rooms", ["100,3", "50.5,1"])
+    write_lines(folder / "paths.csv", "audio", ["new/b.wav", "new/a.wav"])
+    write_lines(folder / "new.csv", "size,rooms", ["100,3", "50.5,1"])
     (folder / "new.txt").write_text("100 3\n50.5, 1\n")
     # the fault
     (folder / "words.txt").write_text("many rooms\n")
@@ -69,15 +59,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in (0, 1, 2):
         next((folder / "damaged").rglob(f"{number}.wav")).write_bytes(b"no sound")
     write_sound(folder / "one" / "low" / "1.wav", 300)
-    write_rows(folder / "holes.csv", "size,rooms,price", ["100,3,5", "100,,5"])
-    write_rows(folder / "other.csv", "size,rooms,price", ["100,3,much"])
-    write_rows(folder / "columns.csv", "size,price", ["100,3"])
-    write_rows(folder / "same.csv", "size,price", [f"{number},7.5" for number in range(30)])
+    write_lines(folder / "holes.csv", "size,rooms,price", ["100,3,5", "100,,5"])
+    write_lines(folder / "other.csv", "size,rooms,price", ["100,3,much"])
+    write_lines(folder / "columns.csv", "size,price", ["100,3"])
+    write_lines(folder / "same.csv", "size,price", [f"{number},7.5" for number in range(30)])
     ragged = [{"x": [[1, 2]], "y": number % 2} for number in range(30)]
     lines = [json.dumps(row) for row in [*ragged, {"x": [[1, 2], [3]], "y": 1}]]
     (folder / "ragged.jsonl").write_text("\n".join(lines) + "\n")
     steps = [f"s{number // 3},{number},{'ab'[number // 3 % 2]}" for number in range(60)]
-    write_rows(folder / "steps.csv", "who,x,label", [*steps, "s4,1,a"])
+    write_lines(folder / "steps.csv", "who,x,label", [*steps, "s4,1,a"])
     (folder / "text.txt").write_text("line after line of text\n" * 50)
     for data, out in (("prices.csv", "priced"), ("sounds", "heard")):
         for _ in Training(folder / data, steps=8, hidden_size=8, batch_size=16, threads=1, out=str(folder / out)):

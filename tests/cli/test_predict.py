@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from commands import CommandResult, Unroll, check_refused, leaving_no_files, run_command
+from data_files import write_csv
 
 SMALL = ("--steps", "4", "--hidden-size", "16", "--batch-size", "16", "--threads", "1")
 ROWS = [
@@ -22,16 +22,10 @@ ROWS = [
 ]
 
 
-def write(path: Path, rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "films.csv", ROWS)
+    write_csv(tmp_path / "films.csv", ROWS)
     return tmp_path
 
 
@@ -39,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandResult]:
     """A run on the table of films, and what its training printed."""
     folder = tmp_path_factory.mktemp("films")
-    write(folder / "films.csv", ROWS)
+    write_csv(folder / "films.csv", ROWS)
     with contextlib.chdir(folder):
         result = run_command("train", "films.csv", *SMALL, "--out", "run")
     assert result.code == 0, result.err
@@ -100,7 +94,7 @@ def test_predictions_for_texts_a_column_and_a_pipe(
 def test_a_table_without_the_column_is_refused_before_anything_is_printed(
     run: CommandResult, unroll: Unroll, here: Path
 ) -> None:
-    write(here / "other.csv", [("1", "good film")], header=("id", "body"))
+    write_csv(here / "other.csv", [("1", "good film")], header=("id", "body"))
     for path, words in (
         ("other.csv", "other.csv has no column 'text'; it has: id, body."),
         ("gone.csv", "no such file"),
@@ -154,7 +148,7 @@ def test_evaluate_prints_scores_and_writes_errors(run: CommandResult, unroll: Un
     with (here / "wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert len(wrong) == round((1 - facts["outputs"]["label"]["accuracy"]) * 20)
-    write(here / "other.csv", [("good", "no"), ("good", "yes"), ("bad", "perhaps")])
+    write_csv(here / "other.csv", [("good", "no"), ("good", "yes"), ("bad", "perhaps")])
     other = unroll("evaluate", "run", "other.csv", "--errors", "other-wrong.csv")
     assert "accuracy 33.3%" in other.out
     assert "(unknown)" in other.out
@@ -241,10 +235,10 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from unrolled.run import Training
 
     folder = tmp_path_factory.mktemp("bad")
-    write(folder / "films.csv", ROWS)
-    write(folder / "columns.csv", ROWS, ("words", "label"))
-    write(folder / "holes.csv", [("a", "yes"), ("", "no")])
-    write(folder / "header.csv", [])
+    write_csv(folder / "films.csv", ROWS)
+    write_csv(folder / "columns.csv", ROWS, ("words", "label"))
+    write_csv(folder / "holes.csv", [("a", "yes"), ("", "no")])
+    write_csv(folder / "header.csv", [])
     (folder / "text.txt").write_text("line after line of text\n" * 50)
     (folder / "new.txt").write_text("good\n")
     (folder / "folder").mkdir()
@@ -297,7 +291,7 @@ def test_tags_are_written_into_their_column(here: Path, unroll: Unroll) -> None:
     top = unroll("predict", "tags", "new.conllu", "--top", "2", "--quiet")
     assert top.out.startswith("DET|NOUN NOUN|DET\t")
     rows = [(" ".join(["the", "cat"]), "D N")] * 60
-    write(here / "own.csv", [*rows, ("a dog runs", "D N V")] * 3, ("text", "tags"))
+    write_csv(here / "own.csv", [*rows, ("a dog runs", "D N V")] * 3, ("text", "tags"))
     assert unroll("train", "own.csv", *SMALL, "--out", "own").code == 0
     nowhere = unroll("predict", "own", "new.conllu")
     assert nowhere.code == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from struct import pack
@@ -12,6 +11,7 @@ from struct import pack
 import numpy as np
 import pytest
 import torch
+from data_files import write_wav
 
 from unrolled.data.media.audio import AUDIO_ENDINGS, LONGEST, augment_audio, probe_audio, read_audio
 from unrolled.data.media.mel import frame_sizes, log_mel, mask_frames, mel_filters, vary_voice
@@ -31,19 +31,14 @@ def noise(count: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(1).normal(0, 0.1, count), np.float32)
 
 
-def write_wav(path: Path, samples: np.ndarray, rate: int = RATE) -> bytes:
-    """A 16-bit wav by Python's own writer, and its bytes."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
-    return path.read_bytes()
+def wav_of(path: Path, samples: np.ndarray, rate: int = RATE) -> bytes:
+    """Writes samples from -1 to 1 as a wav, and returns its bytes."""
+    return write_wav(path, samples * 32767, rate).read_bytes()
 
 
 def test_a_wav_is_read_as_it_was_written(tmp_path: Path) -> None:
     samples = tone(RATE, 0.1)
-    write_wav(tmp_path / "a.wav", samples)
+    wav_of(tmp_path / "a.wav", samples)
     read = read_audio(tmp_path / "a.wav", RATE)
     assert read.dtype == np.float32
     np.testing.assert_allclose(read, samples, atol=1e-4)
@@ -156,7 +151,7 @@ def too_long(path: Path) -> None:
 BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a truncated wav": (
         "a.wav",
-        lambda path: path.write_bytes(write_wav(path, tone(RATE, 1))[:5044]),
+        lambda path: path.write_bytes(wav_of(path, tone(RATE, 1))[:5044]),
         r"a\.wav is truncated: its header promises 16,000 bytes of sound, and 5,000 are there\.\nCopy it again",
     ),
     "a truncated wav of 64 bits": ("a.wav", of_ds64, r"truncated: its header promises 5,000 bytes .*and 200 are"),
@@ -173,7 +168,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         cut("MP3", 0.5),
         r"a\.mp3 is truncated: its header promises 16,000 samples, and [\d,]+ are there",
     ),
-    "no samples": ("a.wav", lambda path: write_wav(path, noise(0)), r"a\.wav is an audio file without samples"),
+    "no samples": ("a.wav", lambda path: wav_of(path, noise(0)), r"a\.wav is an audio file without samples"),
     "no sound": (
         "a.wav",
         lambda path: path.write_text("RIFFraff" * 20),
@@ -187,7 +182,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "not finite": ("a.wav", not_finite, r"a\.wav: sample 42 is nan; a finite number was expected"),
     "too short for the rate": (
         "a.wav",
-        lambda path: write_wav(path, noise(1), 48000),
+        lambda path: wav_of(path, noise(1), 48000),
         r"lasts 0\.000021 seconds, which is no sample at 8,000 samples per second",
     ),
 }
@@ -221,7 +216,7 @@ def test_an_mp3_without_a_count_of_its_frames_is_read_to_its_end(tmp_path: Path)
 @pytest.mark.parametrize("library", ["soundfile", "soxr"])
 def test_the_extra_for_audio_is_named(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    write_wav(tmp_path / "a.wav", noise(10))
+    wav_of(tmp_path / "a.wav", noise(10))
     with pytest.raises(MissingExtra, match=r"pip install '\.\[audio\]' in unrolled's checkout"):
         read_audio(tmp_path / "a.wav", RATE)
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_files import output_kind, read_rows
 
 from unrolled.data.cells.column_kinds import Column
 from unrolled.data.cells.dates import read_date
 from unrolled.data.cells.label_names import case_note, equal_numbers_note, find_labels, tidy_label
 from unrolled.data.cells.written_numbers import cure, is_missing, is_nearly_number, is_number, write_number
-from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema
 from unrolled.data.dataset.outputs import LabelOutput, ValueOutput
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import LabelTargets, ValueTargets
@@ -29,14 +30,6 @@ from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem
 def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
-
-
-def of(path: Path, **options: Any) -> Examples:
-    return read_examples(path, DatasetOptions(**options))
-
-
-def kind_in(examples: Examples) -> str:
-    return next(iter(examples.targets.values())).output.kind
 
 
 # labels by name and by content
@@ -67,7 +60,7 @@ NAMED: dict[str, tuple[str, Callable[[int], object], int, str]] = {
 def test_names_or_numbers_decide_whether_a_column_is_labels(case: str, tmp_path: Path) -> None:
     name, value, count, kind = NAMED[case]
     rows = [f"some words {n}x,{value(n)}" for n in range(count)]
-    assert kind_in(of(csv(tmp_path / "t.csv", f"text,{name}", rows), tokenizer="char")) == kind
+    assert output_kind(read_rows(csv(tmp_path / "t.csv", f"text,{name}", rows), tokenizer="char")) == kind
 
 
 def test_the_decision_is_reported_with_the_option_that_overrules_it(tmp_path: Path) -> None:
@@ -75,19 +68,19 @@ def test_the_decision_is_reported_with_the_option_that_overrules_it(tmp_path: Pa
     named = csv(tmp_path / "a.csv", "text,label", [f"some words {n}x,{3 * (n % 30)}" for n in range(300)])
     filled, gaps = csv(tmp_path / "b.csv", "text,y", rows), csv(tmp_path / "c.csv", "text,y", [f"{r}0" for r in rows])
     said = "whole numbers are taken as labels because of the column's name; for amounts: --task regression"
-    assert said in of(named).description
-    assert "y: whole numbers are taken as labels; for amounts: --task regression" in of(filled).description
-    assert "y: whole numbers are taken as amounts; for labels: --task classification" in of(gaps).description
-    assert kind_in(of(named, task="regression")) == "regression"
-    assert kind_in(of(gaps, task="classification")) == "classification"
-    assert "taken as" not in of(gaps, task="classification").description
+    assert said in read_rows(named).description
+    assert "y: whole numbers are taken as labels; for amounts: --task regression" in read_rows(filled).description
+    assert "y: whole numbers are taken as amounts; for labels: --task classification" in read_rows(gaps).description
+    assert output_kind(read_rows(named, task="regression")) == "regression"
+    assert output_kind(read_rows(gaps, task="classification")) == "classification"
+    assert "taken as" not in read_rows(gaps, task="classification").description
 
 
 def test_zeros_and_ones_with_a_point_are_the_labels_0_and_1(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "text,label", [f"words {n}x,{n % 2}.0" for n in range(60)])
-    assert of(path).targets["label"].output == LabelOutput(("0", "1"))
+    assert read_rows(path).targets["label"].output == LabelOutput(("0", "1"))
     known = LabelOutput(("0.0", "1.0"))  # of a run that was made by an older version
-    examples = of(path)
+    examples = read_rows(path)
     again = DatasetSchema(examples.columns, examples.featurizer, {"label": known})
     other = csv(tmp_path / "o.csv", "text,label", ["a,0", "b,1", "c,1.0", "d,0.00"])
     found = read_examples(other, DatasetOptions(valid="none", test="none"), again).targets["label"]
@@ -104,20 +97,20 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
         "bits": np.eye(10, dtype=bool)[y],
     }.items():
         np.savez(tmp_path / f"{name}.npz", x=x, y=right)
-        found = of(tmp_path / f"{name}.npz")
+        found = read_rows(tmp_path / f"{name}.npz")
         assert found.targets["y"].output == LabelOutput(tuple("0123456789")), name
         assert found.targets["y"].of(np.arange(100)).tolist() == y.tolist(), name
-    assert kind_in(of(tmp_path / "hot.npz", task="regression")) == "regression"
+    assert output_kind(read_rows(tmp_path / "hot.npz", task="regression")) == "regression"
     assert "rows with a single 1 are taken as labels by number; for numbers: --task regression" in found.description
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y[:, None])
-    assert kind_in(of(tmp_path / "x.npy")) == "classification"
+    assert output_kind(read_rows(tmp_path / "x.npy")) == "classification"
 
 
 def test_more_kinds_than_labels_may_have_are_reported(tmp_path: Path) -> None:
     def told(name: str, kinds: int) -> bool:
         path = csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,kind{n % kinds}" for n in range(2400)])
-        return "more than 1,000 different cells are taken as texts" in of(path, tokenizer="char").description
+        return "more than 1,000 different cells are taken as texts" in read_rows(path, tokenizer="char").description
 
     assert told("label", 1100)
     assert not told("label", 900)
@@ -150,15 +143,15 @@ CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
 def test_the_kind_of_a_column_called_label_is_reported(case: str, tmp_path: Path) -> None:
     name, cell, count, kind, said = CALLED[case]
     path = csv(tmp_path / "t.csv", f"text,{name}", [f"some words {n}x,{cell(n)}" for n in range(count)])
-    found = of(path, tokenizer="char", output=name) if kind == "seq2seq" else of(path, output=name)
-    assert kind_in(found) == kind
+    found = read_rows(path, tokenizer="char", output=name) if kind == "seq2seq" else read_rows(path, output=name)
+    assert output_kind(found) == kind
     assert said in found.description
     assert ("taken as" in found.description) == bool(said)
 
 
 def test_tags_of_sentences_are_tags_whatever_their_column_is_called(tmp_path: Path) -> None:
     rows = [f"{' '.join(['a b', 'c d e'][n % 2].split())} {n}x,{['X Y X', 'X X Y Y'][n % 2]}" for n in range(60)]
-    assert kind_in(of(csv(tmp_path / "t.csv", "text,label", rows))) == "tagging"
+    assert output_kind(read_rows(csv(tmp_path / "t.csv", "text,label", rows))) == "tagging"
 
 
 # names of labels
@@ -189,30 +182,30 @@ def test_a_run_recognises_its_labels_in_every_spelling() -> None:
 def test_blanks_around_labels_make_no_labels(tmp_path: Path) -> None:
     ends = ("", " ", "\u00a0", "\u200b")
     rows = [f"words {n}x,{'ab'[n % 2]}{ends[n // 2 % 4]}" for n in range(80)]
-    found = of(csv(tmp_path / "t.csv", "text,label", rows)).targets["label"]
+    found = read_rows(csv(tmp_path / "t.csv", "text,label", rows)).targets["label"]
     assert isinstance(found, LabelTargets)
     assert found.output == LabelOutput(("a", "b"))
     assert found.facts() == {"a": 40, "b": 40}
     sets = csv(tmp_path / "s.csv", "text,label", [f"words {n}x,a\u200b | {'bc'[n % 2]}\u00a0" for n in range(80)])
-    assert of(sets, task="multilabel").targets["label"].output.to_json()["names"] == ["a", "b", "c"]
+    assert read_rows(sets, task="multilabel").targets["label"].output.to_json()["names"] == ["a", "b", "c"]
     blank = csv(tmp_path / "b.csv", "text,label", [*rows, "words, "])
     with pytest.raises(DataError, match=r"b\.csv, row 82: 'label' is empty.*\n.*--skip-empty"):
-        of(blank)
-    left = of(blank, skip_empty=True)
+        read_rows(blank)
+    left = read_rows(blank, skip_empty=True)
     assert (len(left.numbers), left.skipped) == (80, 1)
     assert left.targets["label"].output == LabelOutput(("a", "b"))
 
 
 def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('Pos', 'pos', 'neg')[n % 3]}" for n in range(90)]
-    said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
+    said = read_rows(csv(tmp_path / "t.csv", "text,label", rows)).description
     assert "'Pos' (30) and 'pos' (30) differ only by case, and are separate labels" in said
     assert "neg" not in case_note({"neg": 3, "pos": 4})
 
 
 def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('0', '0.0', '1', '01')[n % 4]}" for n in range(80)]
-    said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
+    said = read_rows(csv(tmp_path / "t.csv", "text,label", rows)).description
     assert "'1' (20) and '01' (20) are the same number, written differently, and are separate labels" in said
     assert "'0' (" not in said  # 0.0 is the label 0
     assert equal_numbers_note({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
@@ -229,7 +222,7 @@ def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
 
     path = tmp_path / "t.conllu"
     path.write_text("".join(sentence("D N _" if n % 2 else "D V N", n) for n in range(40)))
-    found = of(path, test="none")
+    found = read_rows(path, test="none")
     tags = found.targets["upos"]
     assert isinstance(tags, LabelTargets)
     assert tags.names == ("D", "N", "V")
@@ -280,17 +273,17 @@ def test_a_cell_that_is_nearly_a_number_is_refused_with_its_row(case: str, tmp_p
     rows = [f'some words {n}x,"{n / 4 if n != 5 else cell}"' for n in range(60)]
     path = csv(tmp_path / "t.csv", "text,y", rows)
     with pytest.raises(DataError, match=words) as raised:
-        of(path)
+        read_rows(path)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, task="seq2seq")) == "seq2seq"
+    assert output_kind(read_rows(path, task="seq2seq")) == "seq2seq"
     if case != "nan":
         with pytest.raises(DataError, match=r"row 7"):
-            of(path, skip_empty=True)
+            read_rows(path, skip_empty=True)
 
 
 def test_nan_is_skipped_on_request_in_outputs_and_inputs(tmp_path: Path) -> None:
     rows = [f"{n},{'NaN' if n == 3 else n / 4}" for n in range(60)]
-    found = of(csv(tmp_path / "y.csv", "x,y", rows), skip_empty=True)
+    found = read_rows(csv(tmp_path / "y.csv", "x,y", rows), skip_empty=True)
     assert (len(found.numbers), found.skipped) == (59, 1)
     values = found.targets["y"]
     assert isinstance(values, ValueTargets)
@@ -298,16 +291,16 @@ def test_nan_is_skipped_on_request_in_outputs_and_inputs(tmp_path: Path) -> None
     assert [float(np.asarray(found.items[n])[0, 0]) for n in range(59)] == [n for n in range(60) if n != 3]
     given = csv(tmp_path / "x.csv", "x,y", [f"{'n/a' if n % 9 == 0 else n},{n / 4}" for n in range(60)])
     with pytest.raises(DataError, match=r"x\.csv, row 2: 'n/a' where numbers were expected\.\n.*--skip-empty"):
-        of(given)
-    assert of(given, skip_empty=True).skipped == 7
+        read_rows(given)
+    assert read_rows(given, skip_empty=True).skipped == 7
     np.savez(tmp_path / "n.npz", x=np.arange(60.0), y=np.where(np.arange(60) == 4, np.nan, np.arange(60) / 4))
     with pytest.raises(DataError, match=r"n\.npz, row 5: 'y' is 'nan', where 59 of 60 cells are numbers"):
-        of(tmp_path / "n.npz")
-    assert of(tmp_path / "n.npz", skip_empty=True).skipped == 1
+        read_rows(tmp_path / "n.npz")
+    assert read_rows(tmp_path / "n.npz", skip_empty=True).skipped == 1
 
 
 def test_nan_in_predict_is_an_empty_input(tmp_path: Path) -> None:
-    found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
+    found = read_rows(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
     giving = InputReader(DatasetSchema(found.columns, found.featurizer, {"y": found.targets["y"].output}))
     rows = csv(tmp_path / "q.csv", "x", ["nan", "3"])
     taken = giving.take_all(giving.read_input(str(rows)) or ())
@@ -318,7 +311,7 @@ def test_nan_in_predict_is_an_empty_input(tmp_path: Path) -> None:
 
 
 def test_batches_of_predict_are_bounded_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
+    found = read_rows(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
     giving = InputReader(DatasetSchema(found.columns, found.featurizer, {"y": found.targets["y"].output}))
     options = ["1", "", "3", "4", "5"]
     size = np.asarray(giving.take("1")).nbytes
@@ -335,7 +328,7 @@ def test_batches_of_predict_are_bounded_by_their_bytes(tmp_path: Path, monkeypat
 
 def test_names_with_a_few_numbers_among_them_stay_names(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('1', 'NA', 'DE', 'FR')[n % 4]}" for n in range(80)]
-    found = of(csv(tmp_path / "t.csv", "text,country", rows))
+    found = read_rows(csv(tmp_path / "t.csv", "text,country", rows))
     assert found.targets["country"].output == LabelOutput(("1", "DE", "FR", "NA"))
 
 
@@ -353,13 +346,13 @@ def test_oddities_of_json_are_named_with_their_row(tmp_path: Path) -> None:
         rows = [{"x": n, "y": cell if n == 3 else n / 4} for n in range(60)]
         (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         with pytest.raises(DataError, match=words):
-            of(tmp_path / "t.jsonl")
+            read_rows(tmp_path / "t.jsonl")
     lists = [{"x": n, "y": [1, None] if n == 3 else [n / 4, n]} for n in range(60)]
     (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lists))
     with pytest.raises(
         DataError, match=r"l\.jsonl, row 4: 'y' is '\[1, None\]', where lists of numbers were expected"
     ):
-        of(tmp_path / "l.jsonl")
+        read_rows(tmp_path / "l.jsonl")
 
 
 def test_a_comma_is_refused_with_the_option_that_decides() -> None:
@@ -398,7 +391,9 @@ FAR: dict[str, tuple[Callable[[int], float], float]] = {
 @pytest.mark.parametrize("case", FAR)
 def test_numbers_far_from_zero_keep_their_digits(case: str, tmp_path: Path) -> None:
     value, step = FAR[case]
-    found = of(csv(tmp_path / "t.csv", "x,y", [f"{value(n)!r},{value(n)!r}" for n in range(100)]), task="regression")
+    found = read_rows(
+        csv(tmp_path / "t.csv", "x,y", [f"{value(n)!r},{value(n)!r}" for n in range(100)]), task="regression"
+    )
     scaled = np.array([found.featurizer.encode(found.items[row])[0, 0] for row in range(100)])
     std = 100 / np.sqrt(12)
     assert np.diff(scaled) == pytest.approx(np.full(99, 1 / std), rel=0.1)
@@ -414,8 +409,8 @@ def test_numbers_far_from_zero_keep_their_digits(case: str, tmp_path: Path) -> N
 
 def test_a_constant_column_is_detected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training split\. There is nothing to pre"):
-        of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
-    found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
+        read_rows(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
+    found = read_rows(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
     assert "the same in every row, so of no use: b;" in f"{found.description};"
     scaled = np.array([found.featurizer.encode(found.items[row])[0] for row in range(100)])
     assert scaled[:, 1].tolist() == pytest.approx([0] * 100, abs=1e-12)
@@ -457,29 +452,29 @@ def days(count: int, then: Callable[[int], str]) -> list[str]:
 def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,sales", days(100, lambda n: str(n * 1.5)))
     with pytest.raises(DataError, match=r"'date' holds dates.*Forecasts.*\n.*not supported yet") as raised:
-        of(path)
+        read_rows(path)
     assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, input_type="text")) == "regression"
+    assert output_kind(read_rows(path, input_type="text")) == "regression"
     many = csv(tmp_path / "m.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
-    found = of(many)
+    found = read_rows(many)
     assert found.columns.inputs == ("day",)
     assert found.columns.outputs == ("sales",)
     named = csv(
         tmp_path / "n.csv", "text,when", [f"words {n}x,{d.split(',')[0]}" for n, d in enumerate(days(60, str))]
     )
     with pytest.raises(DataError, match=r"n\.csv: 'when' holds dates, and predicting dates is not supported"):
-        of(named)
+        read_rows(named)
 
 
 def test_rows_in_order_of_time_are_split_by_time(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
-    found = of(path)
+    found = read_rows(path)
     assert found.columns.time == "date"
     assert [found.splits[part].tolist() for part in ("validation", "test")] == [[*range(80, 90)], [*range(90, 100)]]
     assert found.split_method == "the last rows by 'date'"
     assert "the last rows by 'date'; to draw them at random: --shuffle" in found.description
-    drawn = of(path, shuffle=True)
+    drawn = read_rows(path, shuffle=True)
     assert drawn.splits["test"].tolist() != found.splits["test"].tolist()
     assert (drawn.columns.time, drawn.split_method) == (None, "drawn at random")
     kept = DatasetSchema(drawn.columns, drawn.featurizer, {name: one.output for name, one in drawn.targets.items()})
@@ -487,7 +482,7 @@ def test_rows_in_order_of_time_are_split_by_time(tmp_path: Path) -> None:
     assert again.splits["test"].tolist() == drawn.splits["test"].tolist(), "a run goes on with its own parts"
     header, *lines = path.read_text().split()
     csv(path, header, lines[::-1])
-    assert of(path).splits["test"].tolist() == [*range(10)], "the latest stand first"
+    assert read_rows(path).splits["test"].tolist() == [*range(10)], "the latest stand first"
     known = DatasetSchema(found.columns, found.featurizer, {name: one.output for name, one in found.targets.items()})
     assert read_examples(path, DatasetOptions(), known).splits["test"].tolist() == [*range(10)]
 
@@ -495,17 +490,17 @@ def test_rows_in_order_of_time_are_split_by_time(tmp_path: Path) -> None:
 def test_rows_out_of_order_and_groups_are_split_at_random(tmp_path: Path) -> None:
     rows = days(100, lambda n: f"{n % 7},{n * 1.5},{n // 5}")
     path = csv(tmp_path / "t.csv", "date,day,sales,who", rows)
-    grouped = of(path, group="who", input="day", output="sales")
+    grouped = read_rows(path, group="who", input="day", output="sales")
     assert grouped.split_method == "drawn at random in whole groups of 'who'"
-    folded = of(path, fold=(2, 5), input="day", output="sales")
+    folded = read_rows(path, fold=(2, 5), input="day", output="sales")
     assert folded.split_method == "fold 2 of 5, drawn at random"
     with pytest.raises(OptionError, match=r"--shuffle is for rows in the order.*\nLeave it out"):
-        of(path, group="who", input="day", output="sales", shuffle=True)
+        read_rows(path, group="who", input="day", output="sales", shuffle=True)
     few = days(100, lambda n: f"{n % 7},{n * 1.5}")
     mixed = csv(tmp_path / "m.csv", "date,day,sales", [*few[50:], *few[:50]])
-    assert of(mixed).split_method == "drawn at random"
+    assert read_rows(mixed).split_method == "drawn at random"
     with pytest.raises(OptionError, match=r"--shuffle"):
-        of(mixed, shuffle=True)
+        read_rows(mixed, shuffle=True)
 
 
 # groups that leak
@@ -519,12 +514,12 @@ def test_speakers_in_file_names_are_reported(tmp_path: Path) -> None:
             for take in range(4):
                 picture = pillow.fromarray(np.full((4, 4), 10 * digit + take, np.uint8))
                 picture.save(tmp_path / "d" / str(digit) / f"{digit}_{who}_{take}.png")
-    said = of(tmp_path / "d").description
+    said = read_rows(tmp_path / "d").description
     assert "rows share 'part2' (4 different, such as jackson)" in said
     assert "--group part2" in said
     assert "part1" not in said
     assert "part3" not in said
-    assert "rows share" not in of(tmp_path / "d", group="part2").description
+    assert "rows share" not in read_rows(tmp_path / "d", group="part2").description
 
 
 LEAKING: dict[str, tuple[Callable[[int], str], bool]] = {
@@ -551,7 +546,7 @@ LEAKING: dict[str, tuple[Callable[[int], str], bool]] = {
 def test_a_column_of_sources_is_reported(name: str, tmp_path: Path) -> None:
     who, told = LEAKING[name]
     rows = [f"some words {n}x,{'ab'[n % 2]},{who(n)}" for n in range(100)]
-    found = of(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
+    found = read_rows(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
     assert (f"to keep each in one split: --group {shlex.quote(name)}" in found.description) == told
 
 
@@ -562,7 +557,7 @@ def test_a_column_of_sources_is_reported(name: str, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_hosts_that_recur_are_reported(address: str, told: bool, tmp_path: Path) -> None:
     rows = [f"some words {n}x,{'ab'[n % 2]},{address.format(n % 7, n)}" for n in range(100)]
-    said = of(csv(tmp_path / "t.csv", "text,label,link", rows)).description
+    said = read_rows(csv(tmp_path / "t.csv", "text,label,link", rows)).description
     assert ("rows share the host in 'link' (7 different, such as " in said) == told
     assert ("write it into a separate column and name that: --group COLUMN" in said) == told
 
@@ -595,11 +590,11 @@ def test_sources_in_names_and_folders_are_reported(case: str, tmp_path: Path) ->
         path = tmp_path / form.format(**facts)
         path.parent.mkdir(parents=True, exist_ok=True)
         pillow.fromarray(np.full((4, 4), 3 * n, np.uint8)).save(path)
-    said = of(tmp_path).description
+    said = read_rows(tmp_path).description
     assert ("rows share" in said) == bool(column)
     assert f"--group {column}" in said or not column
     if column:
-        assert "rows share" not in of(tmp_path, group=column).description
+        assert "rows share" not in read_rows(tmp_path, group=column).description
 
 
 TEXT_NAMES: dict[str, tuple[str, str]] = {
@@ -621,11 +616,11 @@ def test_sources_in_names_of_texts_are_reported_and_kept_together(case: str, tmp
         path = tmp_path / form.format(odd="x_" if n == 5 else "", **facts)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"a text of number {n}")
-    said = of(tmp_path).description
+    said = read_rows(tmp_path).description
     assert ("rows share" in said) == bool(column)
     if column:
         assert f"(8 different, such as {'anna' if case == 'speakers' else 'spk0'}), which are in both" in said
-        found = of(tmp_path, group=column)
+        found = read_rows(tmp_path, group=column)
         assert "rows share" not in found.description and found.split_method.endswith("in whole groups of 'part1'")
 
 
@@ -641,7 +636,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
 @pytest.mark.parametrize("case", SECTIONS)
 def test_labels_that_are_equal_as_numbers_stay_labels(case: str, tmp_path: Path) -> None:
     name, cells, kind = SECTIONS[case]
-    found = of(
+    found = read_rows(
         csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,{cells[n % 3]}" for n in range(90)]), output=name
     )
     assert found.targets[name].output.kind == kind
@@ -660,7 +655,7 @@ def test_authors_in_folders_below_labels_of_texts_are_reported(tmp_path: Path) -
         path = tmp_path / ("yes", "no")[n % 2] / f"writer{n % 16 // 2}" / f"{n}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"some words {n}x")
-    assert "--group folder1" in of(tmp_path, task="classification").description
+    assert "--group folder1" in read_rows(tmp_path, task="classification").description
 
 
 def test_speakers_in_a_column_of_file_names_are_reported(tmp_path: Path) -> None:
@@ -673,10 +668,10 @@ def test_speakers_in_a_column_of_file_names_are_reported(tmp_path: Path) -> None
                 pillow.fromarray(generator.integers(0, 256, (4, 4), np.uint8)).save(tmp_path / name)
                 rows.append(f"{name},{digit},{who}")
     path = csv(tmp_path / "t.csv", "file,label,who", rows)
-    said = of(path).description
+    said = read_rows(path).description
     assert "file names in 'file' share part 2 (4 different, such as jackson)" in said
     assert "write it into a separate column and name that: --group COLUMN" in said
-    grouped = of(path, group="who")
+    grouped = read_rows(path, group="who")
     assert "share" not in grouped.description
     assert grouped.split_method == "drawn at random in whole groups of 'who'"
 
@@ -729,21 +724,21 @@ NUMBERED: dict[str, tuple[str, Callable[[int], str], bool]] = {
 def test_numbers_are_dates_where_the_column_is_called_so(case: str, tmp_path: Path) -> None:
     name, form, dated = NUMBERED[case]
     path = stamped(name, form, tmp_path)
-    found = of(path)
+    found = read_rows(path)
     assert found.columns.inputs == (("a",) if dated else (name, "a"))
     assert found.columns.time == (name if dated else None)
     assert (found.splits["test"].tolist() == [*range(90, 100)]) == dated
     assert (f"the last rows by '{name}'; to draw them at random: --shuffle" in found.description) == dated
-    assert of(path, input=f"{name},a", output="target").columns.inputs == (name, "a"), "an option wins"
+    assert read_rows(path, input=f"{name},a", output="target").columns.inputs == (name, "a"), "an option wins"
 
 
 def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,v", [f"{compact(n)},{n * 1.5}" for n in range(60)])
     with pytest.raises(DataError, match=r"'date' holds dates, of which only their numbers") as raised:
-        of(path)
+        read_rows(path)
     assert str(raised.value).endswith("--input-type vectors")
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, input_type="vectors")) == "regression"
+    assert output_kind(read_rows(path, input_type="vectors")) == "regression"
 
 
 SORTED = {

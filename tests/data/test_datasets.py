@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from data_files import write_csv
 
 from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.column_kinds import Column
@@ -35,12 +35,6 @@ from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.columns import Columns, choose_columns
 from unrolled.data.tables.parquet import ParquetTable
 from unrolled.errors import DataError, OptionError, RunError
-
-
-def write(path: Path, rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
 
 
 def some_rows(count: int = 100) -> list[tuple[str, ...]]:
@@ -146,7 +140,7 @@ def parts_of(examples: Examples) -> dict[str, set[int]]:
 
 
 def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", some_rows())
+    path = write_csv(tmp_path / "t.csv", some_rows())
     first, again, other = (read_examples(path, DatasetOptions(seed=seed)) for seed in (0, 0, 1))
     splits = parts_of(first)
     assert [first.count(name) for name in ("training", "validation", "test")] == [80, 10, 10]
@@ -160,8 +154,8 @@ def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
 
 
 def test_splits_may_be_shares_files_or_none(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", some_rows())
-    own = write(tmp_path / "v.csv", some_rows(7))
+    path = write_csv(tmp_path / "t.csv", some_rows())
+    own = write_csv(tmp_path / "v.csv", some_rows(7))
     examples = read_examples(path, DatasetOptions(valid=str(own), test="none"))
     assert [examples.count(name) for name in ("training", "validation", "test")] == [100, 7, 0]
     assert set(examples.fingerprints) == {str(path), str(own)}
@@ -173,7 +167,7 @@ def test_splits_may_be_shares_files_or_none(tmp_path: Path) -> None:
 
 def test_whole_groups_stay_in_one_split(tmp_path: Path) -> None:
     rows = [(*row, f"speaker {number // 7}") for number, row in enumerate(some_rows())]
-    path = write(tmp_path / "t.csv", rows, ("text", "label", "who"))
+    path = write_csv(tmp_path / "t.csv", rows, ("text", "label", "who"))
     for seed in range(5):
         examples = read_examples(path, DatasetOptions(group="who", output="label", seed=seed))
         groups = {name: {row // 7 for row in split} for name, split in parts_of(examples).items()}
@@ -183,8 +177,8 @@ def test_whole_groups_stay_in_one_split(tmp_path: Path) -> None:
 
 
 def test_a_label_that_training_lacks_is_counted_and_reported(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", some_rows())
-    own = write(tmp_path / "v.csv", [("a text", "third"), ("a text", "odd")])
+    path = write_csv(tmp_path / "t.csv", some_rows())
+    own = write_csv(tmp_path / "v.csv", [("a text", "third"), ("a text", "odd")])
     examples = read_examples(path, DatasetOptions(test=str(own)))
     labels = labels_of(examples)
     assert labels.names == ("even", "odd")
@@ -195,7 +189,7 @@ def test_a_label_that_training_lacks_is_counted_and_reported(tmp_path: Path) -> 
 
 def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
     rows = [(f"text {number}", str(number % 12), "ab"[number % 2]) for number in range(120)]
-    path = write(tmp_path / "t.csv", rows, ("text", "month", "half"))
+    path = write_csv(tmp_path / "t.csv", rows, ("text", "month", "half"))
     examples = read_examples(path, DatasetOptions(output="month,half"))
     assert labels_of(examples, "month").names == tuple(map(str, range(12)))
     assert labels_of(examples, "half").names == ("a", "b")
@@ -233,27 +227,27 @@ BAD: dict[str, tuple[list[tuple[str, ...]], DatasetOptions, str]] = {
 def test_unusable_examples_are_refused(case: str, tmp_path: Path) -> None:
     rows, options, words = BAD[case]
     with pytest.raises(DataError, match=words):
-        read_examples(write(tmp_path / "t.csv", rows), options)
+        read_examples(write_csv(tmp_path / "t.csv", rows), options)
 
 
 def test_rows_with_an_empty_cell_are_left_out_on_request(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", [*some_rows(), ("text", ""), ("", "odd")])
+    path = write_csv(tmp_path / "t.csv", [*some_rows(), ("text", ""), ("", "odd")])
     examples = read_examples(path, DatasetOptions(skip_empty=True))
     assert len(examples.numbers) == 100
     assert "2 rows with an empty cell left out" in examples.description
 
 
 def test_a_run_reads_other_tables_like_its_own(tmp_path: Path) -> None:
-    first = read_examples(write(tmp_path / "t.csv", some_rows()), DatasetOptions())
+    first = read_examples(write_csv(tmp_path / "t.csv", some_rows()), DatasetOptions())
     known = DatasetSchema(
         first.columns, first.featurizer, {name: labels.output for name, labels in first.targets.items()}
     )
-    other = write(tmp_path / "o.csv", [("Zwölf", "odd"), ("new", "what")])
+    other = write_csv(tmp_path / "o.csv", [("Zwölf", "odd"), ("new", "what")])
     examples = read_examples(other, DatasetOptions(valid="none", test="none"), known)
     assert examples.featurizer is first.featurizer
     assert labels_of(examples).ids.tolist() == [1, UNSEEN]
     with pytest.raises(DataError, match=r"w\.csv has no column 'text'; it has: words, label"):
-        read_examples(write(tmp_path / "w.csv", [("a", "b")], ("words", "label")), DatasetOptions(), known)
+        read_examples(write_csv(tmp_path / "w.csv", [("a", "b")], ("words", "label")), DatasetOptions(), known)
 
 
 def test_texts_beyond_memory_are_stored_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +298,7 @@ def test_words_have_characters_inside() -> None:
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Examples:
-    return read_examples(write(tmp_path / "t.csv", some_rows(1000)), DatasetOptions())
+    return read_examples(write_csv(tmp_path / "t.csv", some_rows(1000)), DatasetOptions())
 
 
 def test_an_epoch_reads_every_row_once_and_pads_little(examples: Examples) -> None:
@@ -325,7 +319,9 @@ def test_rows_are_batched_by_their_steps_not_their_bytes(tmp_path: Path) -> None
         (" ".join("ab" for _ in range(20)) if n % 2 else "a" * 57 + " b", "yes" if n % 3 else "no")
         for n in range(400)
     ]
-    batches = ExampleBatches(read_examples(write(tmp_path / "t.csv", rows), DatasetOptions()), "training", 8, seed=0)
+    batches = ExampleBatches(
+        read_examples(write_csv(tmp_path / "t.csv", rows), DatasetOptions()), "training", 8, seed=0
+    )
     assert batches.padding_share() < 0.05, "by bytes all are alike, and it is 0.4"
 
 
@@ -420,9 +416,9 @@ def test_tags_are_targets_of_words(tmp_path: Path) -> None:
 
 def test_tags_in_strings_are_separated_by_spaces(tmp_path: Path) -> None:
     rows = [("the cat sat", "D N V"), ("a dog", "D N")] * 300
-    examples = read_examples(write(tmp_path / "t.csv", rows, ("text", "tags")), DatasetOptions())
+    examples = read_examples(write_csv(tmp_path / "t.csv", rows, ("text", "tags")), DatasetOptions())
     assert labels_of(examples, "tags").names == ("D", "N", "V")
-    bad = write(tmp_path / "b.csv", [*rows, ("one two three", "D N")], ("text", "tags"))
+    bad = write_csv(tmp_path / "b.csv", [*rows, ("one two three", "D N")], ("text", "tags"))
     with pytest.raises(
         DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word or step needs one"
     ):

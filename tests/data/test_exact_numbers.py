@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_files import read_rows
 
 from unrolled.data.cells.written_numbers import is_rounded
-from unrolled.data.dataset.dataset import DatasetOptions, Examples
-from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 LOST = 9007199254740993
@@ -46,10 +45,6 @@ def write(path: Path, numbers: list[int], others: list[str | int]) -> Path:
     return path
 
 
-def of(path: Path, **options: str) -> Examples:
-    return read_examples(path, DatasetOptions(**options))  # type: ignore[arg-type]
-
-
 FORMS = pytest.mark.parametrize("form", [".csv", ".json", ".jsonl", ".parquet", ".npz"])
 
 
@@ -61,8 +56,10 @@ def test_targets_past_2_53_are_refused_with_the_row(form: str, first: int, tmp_p
     row = 2 if form == ".csv" else 1
     lost = rf"row {row}: 'number' is {first}, which would become {int(float(first))}: .*\n.*--task classification"
     with pytest.raises(DataError, match=lost):
-        of(path, input="other", output="number", task="regression")
-    assert of(path, input="other", output="number", task="seq2seq").targets["number"].as_written(0) == str(first)
+        read_rows(path, input="other", output="number", task="regression")
+    assert read_rows(path, input="other", output="number", task="seq2seq").targets["number"].as_written(0) == str(
+        first
+    )
 
 
 @FORMS
@@ -71,9 +68,9 @@ def test_inputs_past_2_53_are_refused_with_the_row(form: str, tmp_path: Path) ->
     path = write(tmp_path / f"t{form}", numbers, [n % 2 for n in range(ROWS)])
     row = 11 if form == ".csv" else 10
     with pytest.raises(DataError, match=rf"row {row}: {LOST}, which would become {LOST - 1}.*\n.*category"):
-        of(path, input="number", output="other", task="classification")
+        read_rows(path, input="number", output="other", task="classification")
     exact = write(tmp_path / f"e{form}", [n if n != 9 else LOST + 1 for n in range(ROWS)], list(range(ROWS)))
-    assert np.array_equal(of(exact, input="number", output="other").items[9], [[LOST + 1]])
+    assert np.array_equal(read_rows(exact, input="number", output="other").items[9], [[LOST + 1]])
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
@@ -82,18 +79,18 @@ def test_arrays_past_2_53_are_refused_with_the_row(dtype: type, tmp_path: Path) 
     rows[4, 1] = LOST
     np.savez(tmp_path / "t.npz", x=rows, y=np.arange(ROWS) % 2)
     with pytest.raises(DataError, match=rf"row 5: 'x' holds {LOST}, which would become {LOST - 1}"):
-        of(tmp_path / "t.npz")
+        read_rows(tmp_path / "t.npz")
     rows[4, 1] = LOST + 1
     np.savez(tmp_path / "t.npz", x=rows, y=np.arange(ROWS) % 2)
-    assert float(np.ravel(of(tmp_path / "t.npz").items[4])[1]) == LOST + 1
+    assert float(np.ravel(read_rows(tmp_path / "t.npz").items[4])[1]) == LOST + 1
 
 
 def test_lists_and_several_columns_are_checked(tmp_path: Path) -> None:
     rows = [{"x": [n, LOST if n == 3 else 1], "y": n % 2} for n in range(ROWS)]
     (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=rf"row 4: {LOST}, which"):
-        of(tmp_path / "l.jsonl", task="classification")
+        read_rows(tmp_path / "l.jsonl", task="classification")
     lines = [f"{n},{LOST if n == 3 else 1},{n % 2}\n" for n in range(ROWS)]
     (tmp_path / "c.csv").write_text("a,b,label\n" + "".join(lines))
     with pytest.raises(DataError, match=rf"row 5, column 'b': {LOST}, which"):
-        of(tmp_path / "c.csv")
+        read_rows(tmp_path / "c.csv")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from data_files import read_rows, write_jsonl, write_lines, write_wav
 
 from unrolled.data.cells.written_numbers import all_numbers, is_number
 from unrolled.data.dataset.batches import ExampleBatches, RowBatch
-from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.dataset.item_store import Arrays
 from unrolled.data.dataset.outputs import LabelOutput
@@ -35,33 +35,9 @@ RATE = 8_000
 GENERATOR = np.random.default_rng
 
 
-def write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def write_csv(path: Path, header: str, rows: Sequence[str]) -> Path:
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
-
-
-def write_sound(path: Path, samples: np.ndarray[Any, Any], rate: int = RATE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return path
-
-
 def found(path: Path, read: str | None = None, **names: str) -> Modality:
     table = open_table(path)
     return detect_input(table, choose_columns(table, names.get("input"), names.get("output")), read)
-
-
-def examples(path: Path, **options: Any) -> Examples:
-    return read_examples(path, DatasetOptions(**options))
 
 
 SPELLED: dict[str, tuple[str, list[str], Modality]] = {
@@ -78,7 +54,7 @@ SPELLED: dict[str, tuple[str, list[str], Modality]] = {
 @pytest.mark.parametrize("case", SPELLED)
 def test_the_input_type_of_a_csv_is_detected(case: str, tmp_path: Path) -> None:
     header, rows, expected = SPELLED[case]
-    assert found(write_csv(tmp_path / "t.csv", header, rows)) == expected
+    assert found(write_lines(tmp_path / "t.csv", header, rows)) == expected
 
 
 LISTED: dict[str, tuple[list[Any], Modality]] = {
@@ -98,7 +74,7 @@ def test_the_input_type_of_a_jsonl_is_detected(case: str, tmp_path: Path) -> Non
     rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
     if case == "an empty list among others":
         rows = rows[::-1]
-    assert found(write_lines(tmp_path / "t.jsonl", rows)) == expected
+    assert found(write_jsonl(tmp_path / "t.jsonl", rows)) == expected
 
 
 STACKED: dict[str, tuple[np.ndarray[Any, Any], Modality]] = {
@@ -123,16 +99,16 @@ def test_the_input_type_of_paths_follows_from_their_endings(tmp_path: Path) -> N
     pillow = pytest.importorskip("PIL.Image")
     pytest.importorskip("soundfile")
     for number in range(3):
-        write_sound(tmp_path / "sounds" / f"{number}.wav", np.zeros(400), 11_025)
+        write_wav(tmp_path / "sounds" / f"{number}.wav", np.zeros(400), 11_025)
         pillow.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"{number}.png")
-    sounds = write_csv(tmp_path / "s.csv", "clip,label", [f"sounds/{number}.wav,a" for number in range(3)])
+    sounds = write_lines(tmp_path / "s.csv", "clip,label", [f"sounds/{number}.wav,a" for number in range(3)])
     assert found(sounds) == AudioInput(11_025)
-    pictures = write_csv(tmp_path / "p.csv", "file,label", [f"{number}.png,a" for number in range(3)])
+    pictures = write_lines(tmp_path / "p.csv", "file,label", [f"{number}.png,a" for number in range(3)])
     assert found(pictures) == ImageInput(6, 8, grey=True)
 
 
 def test_a_requested_input_type_overrules_detection(tmp_path: Path) -> None:
-    numbers = write_csv(tmp_path / "t.csv", "x,label", ["1,a", "2,b"])
+    numbers = write_lines(tmp_path / "t.csv", "x,label", ["1,a", "2,b"])
     assert found(numbers, "text") == TextInput()
     np.savez(tmp_path / "t.npz", x=np.zeros((3, 6, 5), np.uint8), y=np.arange(3))
     assert found(tmp_path / "t.npz", "vectors") == VectorInput(5)
@@ -176,20 +152,20 @@ def test_a_wrong_row_is_named(case: str, tmp_path: Path) -> None:
     cells = [cells[0], cells[1], *[cells[0]] * 18]
     rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
     with pytest.raises(DataError, match=r"t\.jsonl, " + words):
-        examples(write_lines(tmp_path / "t.jsonl", rows), **options)
+        read_rows(write_jsonl(tmp_path / "t.jsonl", rows), **options)
 
 
 def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     rows = [{"a": [1, 2], "b": [1, 2, 3], "word": "w", "y": "ab"[number % 2]} for number in range(20)]
-    path = write_lines(tmp_path / "t.jsonl", rows)
+    path = write_jsonl(tmp_path / "t.jsonl", rows)
     with pytest.raises(DataError, match=r"row 1: columns of 2, 3 numbers; all need the same length, one"):
-        examples(path, input="a,b", output="y")
+        read_rows(path, input="a,b", output="y")
     with pytest.raises(DataError, match=r"not all of the columns a, word are numbers.*\n.*--input"):
-        examples(path, input="a,word", output="y")
+        read_rows(path, input="a,word", output="y")
     pictures = np.zeros((20, 4, 4), np.uint8)
     np.savez(tmp_path / "t.npz", a=pictures, b=pictures, y=np.arange(20) % 2)
     with pytest.raises(OptionError, match=r"An input of kind image is one column; --input names 2 columns"):
-        examples(tmp_path / "t.npz", input="a,b", output="y")
+        read_rows(tmp_path / "t.npz", input="a,b", output="y")
 
 
 def test_arrays_that_are_no_images_are_refused() -> None:
@@ -218,15 +194,15 @@ def write_steps(path: Path, tags: str, ids: str | None = None, values: str | Non
         for step in range(3):
             name = f"s{number}" if ids is None else ids
             rows.append(f"{name},{number + step},{tags[(number % 2) * 3 + step]}")
-    return write_csv(path, "id,x,label", rows if values is None else [*rows, values])
+    return write_lines(path, "id,x,label", rows if values is None else [*rows, values])
 
 
 def test_an_output_that_is_constant_in_a_sequence_is_a_label_else_tags(tmp_path: Path) -> None:
-    fixed = examples(write_steps(tmp_path / "fixed.csv", "aaabbb"), sequence="id")
+    fixed = read_rows(write_steps(tmp_path / "fixed.csv", "aaabbb"), sequence="id")
     assert fixed.targets["label"].output == LabelOutput(("a", "b"))
     assert len(fixed.numbers) == 20
     assert fixed.items[0].tolist() == [[0], [1], [2]]  # type: ignore[union-attr]
-    tagged = examples(write_steps(tmp_path / "tags.csv", "aababb"), sequence="id")
+    tagged = read_rows(write_steps(tmp_path / "tags.csv", "aababb"), sequence="id")
     assert tagged.targets["label"].output == LabelOutput(("a", "b"), each=True)
     assert tagged.targets["label"].of(np.array([0, 1])).tolist() == [0, 0, 1, 0, 1, 1]
 
@@ -234,7 +210,7 @@ def test_an_output_that_is_constant_in_a_sequence_is_a_label_else_tags(tmp_path:
 def test_an_output_that_changes_in_one_table_is_tags_in_all(tmp_path: Path) -> None:
     train = write_steps(tmp_path / "train.csv", "aaabbb")
     valid = write_steps(tmp_path / "valid.csv", "aababb")
-    found = examples(train, sequence="id", valid=str(valid), test="none")
+    found = read_rows(train, sequence="id", valid=str(valid), test="none")
     assert found.targets["label"].each
     assert found.count("validation") == 20
     assert found.targets["label"].of(found.splits["training"][:1]).tolist() == [0, 0, 0]
@@ -243,17 +219,17 @@ def test_an_output_that_changes_in_one_table_is_tags_in_all(tmp_path: Path) -> N
 def test_wrong_sequences_are_refused(tmp_path: Path) -> None:
     again = write_steps(tmp_path / "again.csv", "aaabbb", values="s3,1,a")
     with pytest.raises(DataError, match=r"again\.csv, row 62: 'id' s3 begins again here.*\n?.*sort the table"):
-        examples(again, sequence="id")
+        read_rows(again, sequence="id")
     empty = write_steps(tmp_path / "empty.csv", "aaabbb", values=",1,a")
     with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: the step has no sequence"):
-        examples(empty, sequence="id")
+        read_rows(empty, sequence="id")
     varying = write_steps(tmp_path / "varying.csv", "123456")
     with pytest.raises(
         DataError, match=r"'label' changes within a sequence and was taken as numbers.*\n.*--task tagging"
     ):
-        examples(varying, sequence="id", task="regression")
+        read_rows(varying, sequence="id", task="regression")
     with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence has one group.*\n.*--group"):
-        examples(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
+        read_rows(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
 
 
 # scaling
@@ -263,9 +239,9 @@ def test_numbers_are_scaled_by_the_training_split_alone(tmp_path: Path) -> None:
     generator = GENERATOR(0)
     rows = [f"{5 + 3 * generator.normal()},{1e-9 * generator.normal()},7,{'ab'[n % 2]}" for n in range(100)]
     others = [f"{1000 * n},{n},{n},{'ab'[n % 2]}" for n in range(20)]
-    train = write_csv(tmp_path / "t.csv", "wide,tiny,same,label", rows)
-    valid = write_csv(tmp_path / "v.csv", "wide,tiny,same,label", others)
-    found = examples(train, valid=str(valid), test="none")
+    train = write_lines(tmp_path / "t.csv", "wide,tiny,same,label", rows)
+    valid = write_lines(tmp_path / "v.csv", "wide,tiny,same,label", others)
+    found = read_rows(train, valid=str(valid), test="none")
     steps = np.concatenate([found.featurizer.encode(item) for item in found.split_items("training")])
     assert steps.mean(0) == pytest.approx([0, 0, 0], abs=1e-4)
     assert steps.std(0) == pytest.approx([1, 1, 0], abs=1e-4)
@@ -380,13 +356,13 @@ def write_pitches(folder: Path, count: int, bad: int, missing: int = 0) -> Path:
     for number in range(count):
         name = f"sounds/{number}.wav"
         tone = 9_000 * np.sin(np.arange(400) * (0.3, 0.8)[number % 2] + number)
-        write_sound(folder / name, tone)
+        write_wav(folder / name, tone)
         if number < bad:
             (folder / name).write_bytes(b"RIFF, and no sound at all" * 9)
         elif number < bad + missing:
             (folder / name).unlink()
         rows.append(f"{name},{'ab'[number % 2]}")
-    return write_csv(folder / "t.csv", "sound,label", rows)
+    return write_lines(folder / "t.csv", "sound,label", rows)
 
 
 def test_a_few_unreadable_audio_files_are_left_out_and_reported(
@@ -395,7 +371,7 @@ def test_a_few_unreadable_audio_files_are_left_out_and_reported(
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 40, 2, 1)
     monkeypatch.chdir("/")
-    found = examples(path)
+    found = read_rows(path)
     assert len(found.numbers) == 37
     assert len(found.unreadable) == 3
     assert "3 unreadable files left out (" in found.description
@@ -410,7 +386,7 @@ def test_many_unreadable_audio_files_are_refused(tmp_path: Path) -> None:
     path = write_pitches(tmp_path, 40, 5)
     told = r"t\.csv: 5 of 40 cannot be read:\n(.*row \d.*wav.*\n){3}and 2 more\.\nUp to 10% would be left out\."
     with pytest.raises(DataError, match=told):
-        examples(path)
+        read_rows(path)
 
 
 def test_arrays_beyond_their_budget_are_made_again() -> None:
@@ -437,9 +413,9 @@ def test_arrays_beyond_their_budget_are_made_again() -> None:
 def test_audio_beyond_the_budget_gives_the_same_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 20, 0)
-    kept = examples(path)
+    kept = read_rows(path)
     monkeypatch.setattr("unrolled.data.dataset.read_rows.Arrays", lambda: Arrays(budget=1))
-    anew = examples(path)
+    anew = read_rows(path)
     assert kept.lengths.tolist() == anew.lengths.tolist()
     assert kept.fingerprints == anew.fingerprints
     for row in range(20):
@@ -458,7 +434,7 @@ def same(one: RowBatch, other: RowBatch) -> bool:
 @pytest.mark.parametrize("augmented", [False, True])
 def test_a_batch_depends_on_seed_and_number_alone(augmented: bool, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
-    whole = examples(write_pitches(tmp_path, 40, 0))
+    whole = read_rows(write_pitches(tmp_path, 40, 0))
     batches = ExampleBatches(whole, "training", 5, 3, augmented)
     assert batches.batches_per_epoch == 7
     forward = [batches.batch(k) for k in range(9)]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import output_kind
 
 from unrolled.data.cells.column_kinds import Column
-from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
@@ -17,10 +18,6 @@ from unrolled.errors import DataError
 def table(path: Path, header: str, row: Callable[[int], str], count: int = 60) -> Path:
     path.write_text(header + "\n" + "".join(row(n) + "\n" for n in range(count)), encoding="utf-8")
     return path
-
-
-def kind_in(examples: Examples) -> str:
-    return next(iter(examples.targets.values())).output.kind
 
 
 def number_or_word(n: int) -> str:
@@ -39,7 +36,7 @@ def test_an_output_that_is_half_numbers_is_refused_with_counts(tmp_path: Path) -
     for option in ("--task seq2seq", "--task classification", "--skip-empty"):
         assert option in said
     assert said.count("\n") < 3
-    assert kind_in(read_examples(path, DatasetOptions(task="seq2seq"))) == "seq2seq"
+    assert output_kind(read_examples(path, DatasetOptions(task="seq2seq"))) == "seq2seq"
 
 
 HALVES: dict[str, tuple[list[Any], dict[str, int]]] = {
@@ -74,4 +71,4 @@ def test_an_input_that_is_half_numbers_is_refused_with_rows(tmp_path: Path) -> N
         read_examples(path, DatasetOptions())
     assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(read_examples(path, DatasetOptions(input_type="text"))) == "classification"
+    assert output_kind(read_examples(path, DatasetOptions(input_type="text"))) == "classification"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import opened
+from data_files import write_csv, write_jsonl
 
 from unrolled.data import read_corpus
 from unrolled.data.tables.open import open_table
@@ -24,20 +23,9 @@ from unrolled.tasks.resolve import Source, inspect_path
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
 
 
-def write_csv(path: Path, columns: list[str], rows: list[list[str]]) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([columns, *rows])
-    return path
-
-
-def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
 @pytest.fixture
 def messages(tmp_path: Path) -> Path:
-    return write_csv(tmp_path / "messages.csv", ["body"], [[text] for text in TEXTS])
+    return write_csv(tmp_path / "messages.csv", [[text] for text in TEXTS], ["body"])
 
 
 def documents(path: Path, column: str) -> list[str]:
@@ -54,7 +42,7 @@ def test_cells_are_documents_and_empty_ones_are_left_out(
     monkeypatch.setattr(table_column, "CHUNK", chunk)
     rows = [[str(number), text] for number, text in enumerate(TEXTS)]
     path = write_csv(
-        tmp_path / "t.csv", ["id", "text"], [*rows[:50], ["x", ""], *rows[50:], ["y", "one\r\ntwo\rthree"]]
+        tmp_path / "t.csv", [*rows[:50], ["x", ""], *rows[50:], ["y", "one\r\ntwo\rthree"]], ["id", "text"]
     )
     assert documents(path, "text") == [*TEXTS, "one\ntwo\nthree"]
 
@@ -87,12 +75,12 @@ def test_a_table_gives_the_corpus_of_a_file_with_one_text_per_line(tmp_path: Pat
 def test_a_table_of_one_column_of_text_is_known(
     tmp_path: Path, columns: list[str], rows: list[list[str]], found: str | None
 ) -> None:
-    assert text_column(open_table(write_csv(tmp_path / "t.csv", columns, rows))) == found
+    assert text_column(open_table(write_csv(tmp_path / "t.csv", rows, columns))) == found
 
 
 @pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
 def test_one_column_of_file_names_is_text_only_on_request(tmp_path: Path, cells: list[str]) -> None:
-    path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
+    path = write_csv(tmp_path / "t.csv", [[cell] for cell in cells], ["body"])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):
         inspect_path(path, TrainOptions())
     assert inspect_path(path, TrainOptions(task="language-modeling")) == Source(text=True, column="body")
@@ -135,7 +123,7 @@ def test_one_column_of_text_trains_a_language_model_that_reads_tables(messages: 
 
 def test_one_of_several_columns_is_selected_by_its_name(tmp_path: Path) -> None:
     rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
-    path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
+    path = write_csv(tmp_path / "t.csv", rows, ["text", "label"])
     assert info_data(path, TrainOptions(task="language-modeling", input="text"))["documents"] == len(TEXTS)
     assert info_data(path, TrainOptions(documents="row", input="text"))["documents"] == len(TEXTS)
     assert info_data(path, TrainOptions(task="language-modeling"))["documents"] == 1  # the file as plain text
@@ -159,6 +147,6 @@ def test_rows_applies_to_tables_and_one_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a text\n" * 99)
     with pytest.raises(OptionError, match=r"--documents row applies to tables; by its name .*t\.txt is not one"):
         info_data(tmp_path / "t.txt", TrainOptions(documents="row"))
-    path = write_csv(tmp_path / "two.csv", ["a", "b"], [["x", "y"]])
+    path = write_csv(tmp_path / "two.csv", [["x", "y"]], ["a", "b"])
     with pytest.raises(OptionError, match="several columns; name the one"):
         info_data(path, TrainOptions(documents="row"))

@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import write_rows
 
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
-
-
-def write(path: Path, header: str, row: Callable[[int], str], count: int = 80) -> Path:
-    path.write_text("\n".join([header, *map(row, range(count))]) + "\n")
-    return path
 
 
 def passenger(n: int) -> str:
@@ -27,7 +23,7 @@ TITANIC = "PassengerId,Survived,Pclass,Name,Sex,Age,Ticket,Fare,Cabin"
 
 
 def test_unused_columns_are_named_in_one_note(tmp_path: Path) -> None:
-    path = write(tmp_path / "titanic.csv", TITANIC, passenger)
+    path = write_rows(tmp_path / "titanic.csv", TITANIC, passenger, 80)
     said = read_examples(path, DatasetOptions(output="Survived")).description
     assert "; not read: PassengerId, Pclass, Sex and 4 more; to read others: --input" in said
     assert said.count("not read") == 1
@@ -46,7 +42,7 @@ NOTED: dict[str, tuple[str, Callable[[int], str], str]] = {
 @pytest.mark.parametrize("case", NOTED)
 def test_the_note_about_unused_columns(case: str, tmp_path: Path) -> None:
     header, row, names = NOTED[case]
-    path = write(tmp_path / "t.csv", header, row)
+    path = write_rows(tmp_path / "t.csv", header, row, 80)
     examples = read_examples(path, DatasetOptions())
     assert (f"; not read: {names}" in examples.description) == bool(names)
     assert "n" * 100 not in examples.description
@@ -60,16 +56,18 @@ def test_the_note_about_unused_columns(case: str, tmp_path: Path) -> None:
 
 
 def test_a_group_and_a_column_of_time_are_used(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", "text,label,who", lambda n: f"some words {n}x,{'ab'[n % 2]},p{n % 9}")
+    path = write_rows(tmp_path / "t.csv", "text,label,who", lambda n: f"some words {n}x,{'ab'[n % 2]},p{n % 9}", 80)
     assert "not read: who" in read_examples(path, DatasetOptions()).description
     assert "not read" not in read_examples(path, DatasetOptions(group="who")).description
-    path = write(tmp_path / "d.csv", "date,a,y", lambda n: f"2024-0{1 + n // 20}-{1 + n % 20:02},{n % 7},{n / 3}")
+    path = write_rows(
+        tmp_path / "d.csv", "date,a,y", lambda n: f"2024-0{1 + n // 20}-{1 + n % 20:02},{n % 7},{n / 3}", 80
+    )
     assert "not read" not in read_examples(path, DatasetOptions()).description
 
 
 def read_splits(folder: Path, cell: Callable[[int], str], name: str = "split", **options: Any) -> Examples:
     """Reads a table with a column of these cells."""
-    rows = write(folder / "t.csv", f"text,label,{name}", lambda n: f"words {n}x,{'ab'[n % 2]},{cell(n)}")
+    rows = write_rows(folder / "t.csv", f"text,label,{name}", lambda n: f"words {n}x,{'ab'[n % 2]},{cell(n)}", 80)
     return read_examples(rows, DatasetOptions(**options))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from commands import opened
+from data_files import write_rows
 from torch import Tensor
 from training_runs import check_same_bytes, finish
 
@@ -23,17 +24,12 @@ WORDS = ("good", "fine", "bad", "dull")
 READING = ("embedding", "stem", "encoder")
 
 
-def write(path: Path, header: str, row: Callable[[int], str], count: int = 60) -> Path:
-    path.write_text("\n".join([header, *map(row, range(count))]) + "\n")
-    return path
-
-
 def text(n: int) -> str:
     return f"a {WORDS[n % 4]} film {'i' * (n % 5)}"
 
 
 def write_films(folder: Path, labels: tuple[str, ...] = ("yes", "yes", "no", "no")) -> Path:
-    return write(folder / "films.csv", "text,label", lambda n: f"{text(n)},{labels[n % 4]}")
+    return write_rows(folder / "films.csv", "text,label", lambda n: f"{text(n)},{labels[n % 4]}", 60)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +87,9 @@ OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", OUTPUTS)
 def test_another_output_gets_a_new_head_and_the_rest_is_loaded(case: str, source: Path, tmp_path: Path) -> None:
     header, prediction, requested, said = OUTPUTS[case]
-    training = start(write(tmp_path / "t.csv", header, lambda n: f"{text(n)},{prediction(n)}"), source, **requested)
+    training = start(
+        write_rows(tmp_path / "t.csv", header, lambda n: f"{text(n)},{prediction(n)}", 60), source, **requested
+    )
     assert loaded(training, best_of(source)) == {*READING, "pool"}
     assert note_of(training) == f"Loaded from {source}: embedding, stem, encoder, pool; newly initialized: {said}."
     if case in ("other labels", "numbers"):
@@ -121,7 +119,7 @@ def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
 
 
 def test_tags_with_other_words_use_the_same_encoder(source: Path, tmp_path: Path) -> None:
-    table = write(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N")
+    table = write_rows(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N", 60)
     training = start(table, source, task="tagging")
     assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
     assert "embedding (another input), stem (another input), head 'tags' (a new output)" in note_of(training)
@@ -138,8 +136,8 @@ def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -
 
 
 def test_other_columns_of_numbers_get_a_new_embedding(tmp_path: Path) -> None:
-    three = write(tmp_path / "three.csv", "a,b,c,label", lambda n: f"{n % 7},{n % 3},{n % 5},{'yn'[n % 2]}")
-    two = write(tmp_path / "two.csv", "a,b,label", lambda n: f"{n % 7},{n % 3},{'yn'[n % 2]}")
+    three = write_rows(tmp_path / "three.csv", "a,b,c,label", lambda n: f"{n % 7},{n % 3},{n % 5},{'yn'[n % 2]}", 60)
+    two = write_rows(tmp_path / "two.csv", "a,b,label", lambda n: f"{n % 7},{n % 3},{'yn'[n % 2]}", 60)
     run = finish(Training(three, out=str(tmp_path / "three"), hidden_size=8, **TINY)).folder
     training = start(two, run)
     assert loaded(training, best_of(run)) >= {"encoder", "head 'label'"}
@@ -148,15 +146,16 @@ def test_other_columns_of_numbers_get_a_new_embedding(tmp_path: Path) -> None:
 
 
 def test_named_columns_are_read(source: Path, tmp_path: Path) -> None:
-    table = write(
+    table = write_rows(
         tmp_path / "t.csv",
         "text,other,label,mood",
         lambda n: f"x,{text(n)},{'yes' if n % 2 else 'no'},{WORDS[n % 4]}",
+        60,
     )
     training = start(table, source, input="other", output="mood")
     assert "other (words" in training.description and "-> mood" in training.description
     assert "encoder" in loaded(training, best_of(source))
-    numbers = write(tmp_path / "n.csv", "a,b,label", lambda n: f"{n % 7},{n % 5},{'yes' if n % 2 else 'no'}")
+    numbers = write_rows(tmp_path / "n.csv", "a,b,label", lambda n: f"{n % 7},{n % 5},{'yes' if n % 2 else 'no'}", 60)
     requested: dict[str, Any] = {"input": "a,b", "output": "label", "out": str(tmp_path / "numbers")}
     assert "2 numbers per step" in start(numbers, source, **requested).description, (
         "other columns are not read as the text"
@@ -164,7 +163,9 @@ def test_named_columns_are_read(source: Path, tmp_path: Path) -> None:
 
 
 def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:
-    pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
+    pairs = write_rows(
+        tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}", 60
+    )
     requested: dict[str, Any] = {"hidden_size": 16, "tokenizer": "char"}
     written = finish(Training(pairs, out=str(tmp_path / "written"), task="seq2seq", **TINY | requested)).folder
     labels = start(write_films(tmp_path), written)
@@ -175,7 +176,9 @@ def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:
 
 
 def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> None:
-    pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
+    pairs = write_rows(
+        tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}", 60
+    )
     with pytest.raises(
         OptionError,
         match=r"--init-from .*: no component of that run fits; this training needs decoder \(a new output\), "
@@ -187,7 +190,7 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
 
 
 def test_a_column_of_another_kind_is_refused_with_the_option_that_decides(tmp_path: Path) -> None:
-    numbers = write(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5")
+    numbers = write_rows(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5", 60)
     run = finish(Training(numbers, out=str(tmp_path / "numbers"), task="regression", hidden_size=8, **TINY)).folder
     with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--task classification"):
         start(write_films(tmp_path), run)

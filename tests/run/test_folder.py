@@ -14,6 +14,7 @@ from typing import Any
 import kills
 import pytest
 import torch
+from kills import names
 
 from unrolled.compare import find_folder
 from unrolled.compare_options import CompareSettings
@@ -25,10 +26,6 @@ from unrolled.tasks.resolve import name_for
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS = {**kills.FACTS, "score": 1.5}
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -291,9 +288,9 @@ def test_runs_are_listed_while_their_files_come_and_go(tmp_path: Path, monkeypat
     real = os.walk
 
     def removes(*requested: Any, **more: Any) -> Iterator[Any]:
-        for here, folders, names in real(*requested, **more):
+        for here, folders, files in real(*requested, **more):
             (run.checkpoints / "step-1.safetensors").unlink(missing_ok=True)
-            yield here, folders, names
+            yield here, folders, files
 
     (run.checkpoints / "step-1.safetensors").write_bytes(b"1234")
     monkeypatch.setattr(os, "walk", removes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from commands import opened
+from data_files import write_wav
 from training_runs import check_same_bytes, finish
 
 import unrolled
@@ -230,14 +230,7 @@ def write_sound(path: Path, pitch: float, seed: int) -> Path:
     generator = np.random.default_rng(seed)
     length = int(generator.integers(800, 1_600))
     tone = np.sin(2 * np.pi * pitch * np.arange(length) / RATE + generator.uniform(0, 6))
-    samples = 9_000 * tone + 300 * generator.normal(size=length)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return path
+    return write_wav(path, 9_000 * tone + 300 * generator.normal(size=length), RATE)
 
 
 @pytest.fixture(scope="module")

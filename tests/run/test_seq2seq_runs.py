@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from commands import opened
+from data_files import write_csv
 from run_checksums import seal
 from training_runs import check_same_bytes, finish
 
@@ -33,17 +34,11 @@ SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 16, "batch_size": 16, "thre
 NAMES = {"red": "rosso", "green": "verde", "blue": "blu", "black": "nero"}
 
 
-def write_table(path: Path, header: tuple[str, str], rows: Iterable[tuple[object, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
 def turned_words(path: Path, count: int, letters: str = "abcde", longest: int = 5) -> Path:
     """Letters, and the same letters reversed."""
     generator = random.Random(0)
     texts = ["".join(generator.choices(letters, k=generator.randint(1, longest))) for _ in range(count)]
-    return write_table(path, ("text", "output"), [(text, text[::-1]) for text in texts])
+    return write_csv(path, [(text, text[::-1]) for text in texts], ("text", "output"))
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +193,7 @@ def test_every_memory_and_cross_attention_is_trained(model: str, reader: str, ta
 @pytest.mark.slow
 def test_texts_are_generated_from_a_category(tmp_path: Path) -> None:
     rows = [(label, f"{name}{number % 4}") for number in range(60) for label, name in NAMES.items()]
-    path = write_table(tmp_path / "names.csv", ("colour", "title"), rows)
+    path = write_csv(tmp_path / "names.csv", rows, ("colour", "title"))
     requested: dict[str, Any] = {
         "input": "colour",
         "output": "title",
@@ -255,7 +250,7 @@ def sentences(path: Path, count: int = 200) -> Path:
     for _ in range(count):
         one, two, three, four = map(generator.choice, kinds)
         rows.append((f"the {one} {two} {three} in {four}", f"{three} is now {two[:-1]}n by the {one} in {four}"))
-    return write_table(path, ("en", "passive"), rows)
+    return write_csv(path, rows, ("en", "passive"))
 
 
 def test_source_and_target_share_one_vocabulary_of_subwords(tmp_path: Path) -> None:
@@ -330,7 +325,7 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
 
 
 def test_attention_applies_to_generated_texts(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "t.csv", ("text", "label"), [(f"w{n}", "ab"[n % 2]) for n in range(60)])
+    path = write_csv(tmp_path / "t.csv", [(f"w{n}", "ab"[n % 2]) for n in range(60)], ("text", "label"))
     with pytest.raises(OptionError, match="--attention applies to generated texts"):
         Training(path, steps=1, attention="dot")
     (tmp_path / "plain.txt").write_text("some text\n" * 100)
@@ -359,7 +354,7 @@ def test_an_evaluation_has_the_scores_of_the_summary(learnt: Path, tmp_path: Pat
     assert told.errors == []
     baseline = scores["baselines"]["nearest neighbour by n-grams of characters"]
     assert told.baselines["nearest neighbour by n-grams of characters"].chrf == pytest.approx(baseline["chrf"])
-    other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
+    other = write_csv(tmp_path / "o.csv", [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")], ("text", "output"))
     told = run.evaluate(other, errors=True)
     assert told.score.exact_match == pytest.approx(1 / 3)
     assert [(one["target"], one["prediction"]) for one in told.errors] == [("ccccc", "dd"), ("bb", "ba")]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from kills import names
 from safetensors.torch import save
 
 from unrolled.errors import RunError, TrainingError
@@ -20,10 +21,6 @@ from unrolled.training.checkpoint import load_newest, load_tensors, pack, save_c
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS: dict[str, Any] = {"seed": 3, "best": math.inf, "name": "a–ß", "plan": {"rates": [0.1, 1e-17]}, "none": None}
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def tensors(step: int = 0) -> dict[str, torch.Tensor]:
