@@ -80,7 +80,7 @@ class TrainSettings(Settings):
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
     valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
-    init_from: Annotated[str | None, "start from the weights of this run"] = None
+    init_from: Annotated[str | None, "start from these weights: a run; for --encoder also a file, or imagenet"] = None
     plan: Annotated[str | None, "repeat the recorded plan of this run, bit for bit"] = None
 
     def net_options(self, longer: bool) -> list[str]:

@@ -27,6 +27,7 @@ from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
 from unrolled.tasks.inherited import options_of_plan
 from unrolled.tasks.model_names import check_parts, counted
+from unrolled.tasks.pretrained import is_pretrained, load_pretrained, net_of, read_pretrained
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
 from unrolled.threads import iterate_with_threads, threads_for, torch_threads
 from unrolled.training.loop import TrainingState, train
@@ -61,7 +62,13 @@ class Training:
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
         effective = self.options if recorded is None else options_of_plan(recorded, self.options)
         check_parts(effective)
-        source = RunFolder.open(effective.init_from) if effective.init_from else None
+        source, pretrained = None, None
+        if is_pretrained(effective.init_from):
+            name = effective.init_from or ""
+            effective = dataclasses.replace(effective, encoder=net_of(name, effective.encoder))
+            pretrained = read_pretrained(name)
+        elif effective.init_from:
+            source = RunFolder.open(effective.init_from)
         self.clock = Clock(effective.seconds, started)
         self.device = find_device(effective.device)
         threads = threads_for(effective.threads)
@@ -76,6 +83,9 @@ class Training:
             with torch_threads(plans[0].threads if plans else threads):  # initial weights depend on their number
                 self._set_up(plans)
                 notes = load_initial_weights(source, self.task, self.training_state) if source else []
+                if pretrained is not None:
+                    nets = self.training_state.model, self.training_state.optimiser.averaged
+                    notes.append(load_pretrained(pretrained, nets))
             self.run = kept or stack.enter_context(RunFolder.prepare(self._place(path)))
             if plans:
                 self.monitor = self._make_monitor(plans)

@@ -15,7 +15,7 @@ from unrolled.data.dataset.dataset import LISTED, DatasetOptions, DatasetSchema,
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
-from unrolled.data.modalities.base import Featurizer, Ids
+from unrolled.data.modalities.base import Featurizer, Ids, WholeImages
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
@@ -31,6 +31,7 @@ from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
 from unrolled.tasks.base import StartingWeights
+from unrolled.tasks.pretrained import scaling_of
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -58,7 +59,7 @@ def read_rows(
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
-        settings.stem, image_size_of(getattr(settings, "encoder", None)), table,
+        settings.stem, whole_images_of(settings), table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
@@ -73,13 +74,14 @@ def read_rows(
     return examples
 
 
-def image_size_of(encoder: str | None) -> int | None:
-    """Pixels on a side of the images that a net was made for; None without a net. Raises OptionError for a name that
-    is not in the table of nets."""
+def whole_images_of(settings: TableSettings) -> WholeImages | None:
+    """How the net of --encoder reads images; None without a net. Raises OptionError for an unknown net."""
+    encoder = getattr(settings, "encoder", None)
     if encoder is None:
         return None
     with torch.device("meta"):  # shapes without weights
-        return make_net(encoder).image_size
+        size = make_net(encoder).image_size
+    return WholeImages(size, scaling_of(settings.init_from))
 
 
 def as_one_split(settings: TableSettings) -> TableSettings:

@@ -13,7 +13,7 @@ from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
 from unrolled.data.dataset.outputs import KINDS, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
-from unrolled.data.modalities.base import STEP, Featurizer, Ids, StepOptions
+from unrolled.data.modalities.base import STEP, Featurizer, Ids, StepOptions, WholeImages
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
 from unrolled.data.vocabulary.base import Vocabulary
@@ -155,7 +155,7 @@ class DatasetOptions:
     input_type: str | None = None  # kind of input, `--input-type`
     sequence: str | None = None  # column
     stem: str = "auto"  # `--stem`
-    image_size: int | None = None  # pixels on a side of the net that reads whole images, `--encoder`
+    whole_images: WholeImages | None = None  # for the net of `--encoder`
     vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
     table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test
@@ -166,7 +166,7 @@ class DatasetOptions:
 
     def step_options(self, tagged: bool = False) -> StepOptions:
         """What these options request about steps. tagged: each step has a target."""
-        return StepOptions(self.tokenizer, self.stem, self.image_size is not None, tagged)
+        return StepOptions(self.tokenizer, self.stem, self.whole_images, tagged)
 
 
 @dataclass(frozen=True)

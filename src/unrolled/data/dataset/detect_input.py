@@ -16,7 +16,7 @@ from unrolled.data.cells.dates import read_date
 from unrolled.data.cells.times import holds_times, times_error
 from unrolled.data.cells.written_numbers import is_missing, is_nearly_number, is_number, shortened
 from unrolled.data.dataset.item_store import Arrays, Texts
-from unrolled.data.modalities.base import InputSample, Modality
+from unrolled.data.modalities.base import InputSample, Modality, WholeImages
 from unrolled.data.modalities.files import resolve_paths
 from unrolled.data.modalities.numbers import OR_AS_TEXT, no_number
 from unrolled.data.modalities.table import MODALITIES, modality_of
@@ -34,11 +34,11 @@ FEWEST_MIXED = 4  # a column with as many words as numbers is refused from this 
 
 
 def detect_input(
-    table: TableFile, columns: Columns, requested: str | None, image_size: int | None = None
+    table: TableFile, columns: Columns, requested: str | None, whole_images: WholeImages | None = None
 ) -> Modality:
     """The modality of a table's input columns, measured on its first rows: the requested one, or the one detected.
 
-    image_size: pixels on a side of the net that reads whole images, if there is one. Raises DataError, OptionError.
+    whole_images: of a net that reads images at once, if there is one. Raises DataError, OptionError.
     """
     rows = [row for row in islice(table.rows(columns.inputs), SAMPLE_ROWS) if not any(c is None for c in row.cells)]
     name = requested or _detect(table, columns, rows)
@@ -54,7 +54,7 @@ def detect_input(
         raise OptionError(f"An input of kind {name} is one column; --input names {len(columns.inputs)} columns.")
     if not rows:
         return TextInput()
-    return modality.measure(_sample(table, columns, modality, rows)._replace(image_size=image_size))
+    return modality.measure(_sample(table, columns, modality, rows)._replace(whole_images=whole_images))
 
 
 def _detect(table: TableFile, columns: Columns, rows: Sequence[Row]) -> str:

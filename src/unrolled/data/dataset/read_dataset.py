@@ -62,7 +62,7 @@ def read_examples(
     settled = known.featurizer if known else reuse_featurizer(tables[0], columns, options)
     with advice_for_numbers(tables[0], columns, options, known):
         modality = (
-            settled.input if settled else detect_input(tables[0], columns, options.input_type, options.image_size)
+            settled.input if settled else detect_input(tables[0], columns, options.input_type, options.whole_images)
         )
     cut = options.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
     reader = _reader(tables[0], columns, modality, options, known, cut)

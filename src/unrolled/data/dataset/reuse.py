@@ -53,7 +53,7 @@ def reuse_featurizer(table: TableFile, columns: Columns, options: DatasetOptions
     ):  # the kind of other columns may differ
         return (
             featurizer
-            if detect_input(table, columns, None, options.image_size).name == featurizer.input.name
+            if detect_input(table, columns, None, options.whole_images).name == featurizer.input.name
             else None
         )
     return featurizer

@@ -39,6 +39,15 @@ class Recipe(NamedTuple):
     blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
 
 
+class WholeImages(NamedTuple):
+    """How a net for images reads them: as a whole, not row by row."""
+
+    size: int  # pixels on a side for which it was made
+    scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Mean and standard deviation of red, green and blue, between 0 and 1, that pretrained weights expect; images are
+    then read in color. None: measured."""
+
+
 class InputSample(NamedTuple):
     """The first rows of a table's input columns, from which a modality is measured."""
 
@@ -47,7 +56,7 @@ class InputSample(NamedTuple):
     rows: Sequence[tuple[Cell, ...]]  # without empty cells, one at least; paths are resolved
     places: Sequence[str]  # file and row of each, for errors
     all_rows: Callable[[], Iterator[tuple[Cell, ...]]]  # every row of the table
-    image_size: int | None = None  # pixels on a side that a net for whole images reads
+    whole_images: WholeImages | None = None  # where a net reads images at once
 
 
 class StepOptions(NamedTuple):
@@ -55,7 +64,7 @@ class StepOptions(NamedTuple):
 
     tokenizer: str = "auto"  # --tokenizer
     stem: str = "auto"  # --stem
-    whole_images: bool = False  # whether a net reads images at once (--encoder)
+    whole_images: WholeImages | None = None  # for the net of --encoder
     tagged: bool = False  # whether each step has a target of its own
 
 
@@ -92,7 +101,7 @@ class Featurizer(ABC):
 
     def fits(self, options: StepOptions) -> bool:
         """Whether its steps are those that `--stem` and `--encoder` ask for."""
-        return not options.whole_images
+        return options.whole_images is None
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from unrolled.data.media.images import (
     rows_of,
     shift_image,
 )
-from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, check_whole_rows
+from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, WholeImages, check_whole_rows
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
 from unrolled.data.modalities.image_arrays import are_images, as_image
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
@@ -60,7 +60,7 @@ class PixelRowFeaturizer(NumericFeaturizer):
         return self.encode(shift_image(item, generator))
 
     def fits(self, options: StepOptions) -> bool:
-        return options.stem != PATCHES and not options.whole_images
+        return options.stem != PATCHES and options.whole_images is None
 
 
 class PatchFeaturizer(NumericFeaturizer):
@@ -86,7 +86,7 @@ class PatchFeaturizer(NumericFeaturizer):
         return self.encode(shift_image(item, generator))
 
     def fits(self, options: StepOptions) -> bool:
-        return options.stem == PATCHES and not options.whole_images
+        return options.stem == PATCHES and options.whole_images is None
 
 
 class PixelFeaturizer(NumericFeaturizer):
@@ -129,7 +129,7 @@ class PixelFeaturizer(NumericFeaturizer):
         return self.encode(shifted[:, ::-1] if mirrored else shifted)
 
     def fits(self, options: StepOptions) -> bool:
-        return options.whole_images
+        return options.whole_images is not None
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ImageInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
-        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.image_size)
+        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.whole_images)
         if isinstance(sample.rows[0][0], np.ndarray):
             return cls(*found)
         paths = (cells[0] for cells in sample.all_rows())
@@ -171,7 +171,10 @@ class ImageInput(Modality):
     def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> NumericFeaturizer:
         check_whole_rows(self, options)
         featurizer: type[NumericFeaturizer] = PatchFeaturizer if options.stem == PATCHES else PixelRowFeaturizer
-        if options.whole_images:
+        if options.whole_images is not None:
+            if options.whole_images.scaling is not None:
+                mean, std = (np.array(one, np.float32) for one in options.whole_images.scaling)
+                return PixelFeaturizer(self, mean, std)
             featurizer = PixelFeaturizer
         return featurizer.learn(self, items)
 
@@ -193,16 +196,19 @@ class ImageInput(Modality):
             depth = (self.low, self.high)
             return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
         picture = as_image(cell, place)
+        if picture.shape[2] == 1 and not self.grey:
+            picture = picture.repeat(3, 2)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
             raise DataError(f"{place}: an image of shape {picture.shape}; {expected} was expected, as in other rows.")
         return picture.astype(np.uint8)
 
 
-def _measure_size(cells: Sequence[Cell], path: str, whole: int | None) -> tuple[int, int, bool]:
+def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool]:
     """(height, width, grey) of images; grey if all of them are. The size of arrays is theirs. Files get the median
-    size, at most 64 on a side; or, for a net that reads `whole` pixels on a side, a square of at most this size."""
-    sizes, grey = [], True
+    size, at most 64 on a side; or, for a net that reads them whole, a square of at most
+    the size for which the net was made."""
+    sizes, grey = [], whole is None or whole.scaling is None
     for cell in cells:
         if isinstance(cell, np.ndarray):
             picture = as_image(cell, path)
@@ -219,7 +225,7 @@ def _measure_size(cells: Sequence[Cell], path: str, whole: int | None) -> tuple[
     if isinstance(cells[0], np.ndarray):
         return round(high), round(wide), bool(grey)
     if whole is not None:
-        side = min(whole, max(1, round(max(high, wide))))
+        side = min(whole.size, max(1, round(max(high, wide))))
         return side, side, bool(grey)
     if (scale := LARGEST / max(high, wide)) < 1:
         high, wide = high * scale, wide * scale

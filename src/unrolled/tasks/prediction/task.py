@@ -52,6 +52,7 @@ from unrolled.tasks.prediction.summary import (
     summarise_prediction,
     summarise_single,
 )
+from unrolled.tasks.pretrained import is_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import RowTask
 from unrolled.tasks.trend import trend_of
@@ -68,6 +69,7 @@ SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as man
 FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
 OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool", "direction")
 """Options of models that read steps, so not of a net for whole images."""
+FINE_TUNING = 0.1  # times the learning rate, for pretrained weights
 SHOWN = 8  # validation rows in the samples during training
 LOOKED_AT = 16  # batches on which the share of padding is measured
 
@@ -140,6 +142,8 @@ class Prediction(RowTask):
     def _size(self) -> TableSize:
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
         recipe = TOKENS if self.init_task is not None else self.examples.featurizer.recipe
+        if is_pretrained(self.settings.init_from):
+            recipe = recipe._replace(learning_rate=FINE_TUNING * recipe.learning_rate)
         if any(target.each for target in self.examples.targets.values()):
             recipe = TAGGING
         rows = self.examples.count("training")

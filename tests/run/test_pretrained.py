@@ -1,0 +1,159 @@
+"""Pretrained weights of nets for images: from files, and from the package with ImageNet weights."""
+
+from __future__ import annotations
+
+import pickle
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from unrolled.errors import InputError, MissingExtra, OptionError, RunError
+from unrolled.model.nets.table import make_net
+from unrolled.run.training import Training
+from unrolled.tasks import pretrained
+from unrolled.tasks.pretrained import CUSTOMARY, OF_LITE, PACKAGE, read_pretrained
+
+NET = "cifar-resnet20:width=0.25"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("images") / "images.npz"
+    np.savez(path, x=random.integers(0, 256, (60, 12, 12, 3), np.uint8), y=np.arange(60) % 3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    torch.manual_seed(5)
+    return make_net(NET)
+
+
+def train(path: Path, out: Path, steps: int = 1, **options: Any) -> Training:
+    return Training(path, out=str(out), steps=steps, threads=1, **options)
+
+
+def weights_of(training: Training) -> dict[str, torch.Tensor]:
+    prefix = "memory.net."
+    kept = load_file(training.folder / "model.safetensors")
+    return {name.removeprefix(prefix): tensor for name, tensor in kept.items() if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pth", "wrapped.pt", "parallel.pth"])
+def test_a_file_of_weights_is_the_start(ending: str, net: nn.Module, images: Path, tmp_path: Path) -> None:
+    path, state = tmp_path / f"weights{ending}", net.state_dict()
+    if ending == ".safetensors":
+        save_file(state, path)
+    elif ending == "wrapped.pt":
+        torch.save({"state_dict": state}, path)
+    else:
+        torch.save({f"module.{name}" if "parallel" in ending else name: one for name, one in state.items()}, path)
+    training = train(images, tmp_path / "run", init_from=str(path), encoder=NET)
+    found = weights_of(training)
+    assert found and all(torch.equal(found[name], state[name]) for name in found)
+    (note,) = (one for one in training.monitor.notes if "Loaded" in one)  # type: ignore[union-attr]
+    assert note.endswith("; not in the net: fc.bias, fc.weight.")
+    featurizer = training.task.examples.featurizer  # type: ignore[attr-defined]
+    assert featurizer.mean.tolist() == pytest.approx(CUSTOMARY[0])
+    assert featurizer.std.tolist() == pytest.approx(CUSTOMARY[1])
+
+
+def test_what_does_not_fit_is_named(net: nn.Module, images: Path, tmp_path: Path) -> None:
+    state = net.state_dict()
+    state.pop("layer1.0.bn1.bias")
+    state["conv1.weight"] = torch.zeros(4, 1, 3, 3)
+    save_file(state, tmp_path / "weights.safetensors")
+    training = train(images, tmp_path / "run", init_from=str(tmp_path / "weights.safetensors"), encoder=NET)
+    (note,) = (one for one in training.monitor.notes if "Loaded" in one)  # type: ignore[union-attr]
+    assert "missing there: layer1.0.bn1.bias; of another shape: conv1.weight; not in the net: fc.bias" in note
+
+
+class Planted:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("planted"),)
+
+
+def test_code_in_a_file_is_not_run(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"fc.weight": Planted()}, tmp_path / "weights.pth")
+    with pytest.raises(RunError, match="more than tensors"):
+        train(images, tmp_path / "run", init_from="weights.pth", encoder=NET)
+    (tmp_path / "raw.pth").write_bytes(pickle.dumps(Planted()))
+    with pytest.raises(RunError):
+        train(images, tmp_path / "run", init_from="raw.pth", encoder=NET)
+    assert not (tmp_path / "planted").exists() and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("contents", "options", "words"),
+    [
+        (b"", {}, "cannot be read as weights"),
+        (b"no weights at all", {}, "cannot be read as weights|more than tensors"),
+        (None, {}, "there is no such file"),
+        ({"other": torch.zeros(2)}, {}, r"no tensor fits the net.\nIt has other; the net has conv1.weight"),
+        ([torch.zeros(2)], {}, "holds no state dict"),
+        ({"fc.weight": torch.zeros(2)}, {"encoder": None}, "Name the net: --encoder resnet50"),
+    ],
+)
+def test_files_that_are_no_weights_are_refused(
+    contents: Any, options: dict[str, Any], words: str, images: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.pth"
+    if isinstance(contents, bytes):
+        path.write_bytes(contents)
+    elif contents is not None:
+        torch.save(contents, path)
+    with pytest.raises(InputError, match=words):
+        train(images, tmp_path / "run", init_from=str(path), **{"encoder": NET} | options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_imagenet_weights_are_of_one_net(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="has weights of efficientnet-lite0, and --encoder resnet18 was given"):
+        train(images, tmp_path / "run", init_from="imagenet", encoder="resnet18")
+
+
+def test_the_extra_is_named_where_it_is_missing(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "PACKAGE", "no_such_package")
+    with pytest.raises(MissingExtra, match=r"\[vision\]"):
+        train(images, tmp_path / "run", init_from="imagenet")
+
+
+@pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision")
+def test_imagenet_weights_are_loaded_whole_and_checked(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = train(images, tmp_path / "run", init_from="imagenet", freeze="encoder")
+    assert training.run.settings.encoder == "efficientnet-lite0"
+    assert any("Apache License 2.0" in note for note in training.monitor.notes)  # type: ignore[union-attr]
+    featurizer = training.task.examples.featurizer  # type: ignore[attr-defined]
+    assert featurizer.mean.tolist() == pytest.approx(OF_LITE[0])
+    kept, found = read_pretrained("imagenet").tensors, weights_of(training)
+    assert found.keys() | {"_fc.weight", "_fc.bias"} >= kept.keys() - found.keys()
+    assert all(torch.equal(found[name], kept[name]) for name in found)
+    monkeypatch.setattr(pretrained, "DIGEST", "0" * 64)
+    with pytest.raises(RunError, match="not the file of weights"):
+        read_pretrained("imagenet")
+
+
+def test_grey_images_are_read_in_color_for_pretrained_weights(net: nn.Module, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "grey.npz", x=random.integers(0, 256, (60, 12, 12), np.uint8), y=np.arange(60) % 3)
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    training = train(
+        tmp_path / "grey.npz", tmp_path / "run", init_from=str(tmp_path / "weights.safetensors"), encoder=NET
+    )
+    examples = training.task.examples  # type: ignore[attr-defined]
+    first = examples.featurizer.encode(examples.items[0])
+    mean, std = (np.array(one, np.float32)[:, None, None] for one in CUSTOMARY)
+    back = first * std + mean
+    assert first.shape == (3, 12, 12) and np.allclose(back[0], back[1], atol=1e-6)
