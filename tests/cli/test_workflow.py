@@ -120,7 +120,9 @@ def test_a_stopped_run_is_resumed(folder: Path) -> None:
     assert "Test" in done.stdout
 
 
-def test_standard_input_is_kept_in_the_run(folder: Path, unroll: Unroll) -> None:
-    run_alone(folder, "train", "-", "--steps", "2", *SMALL, "--out", "piped", given=TEXT)
+def test_standard_input_is_kept_in_the_run(folder: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (folder / "days.txt").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert unroll("train", "-", "--steps", "2", *SMALL, "--out", folder / "piped").code == 0
     assert (folder / "piped" / "data.txt").read_text(encoding="utf-8") == TEXT
     assert unroll("resume", folder / "piped", "--steps", "2").code == 0

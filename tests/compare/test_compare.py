@@ -263,7 +263,7 @@ def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_pat
 
 def test_sizes_are_fitted_to_a_number_of_parameters_within_three_percent() -> None:
     task = TextSize(65, 100_000, 1000.0)
-    for model in ("lstm", "gru", "transformer", "mingru", "lstm/attention:span=8"):
+    for model in ("lstm", "transformer", "lstm/attention:span=8"):
         size, depth = fit_size(model, 300_000, None, task)
         with torch.device("meta"):
             net = LanguageModel(65, 64, build_stack(model, 64, size, depth))
@@ -366,7 +366,12 @@ def test_a_folder_of_labelled_files_is_refused_with_advice(names: tuple[str, ...
     options = "--models ngram --steps 2 --seeds 1 --hidden-size 8 --task language-modeling --threads 1"
     assert told[2].endswith(f"unroll compare {folder} {options} --out {tmp_path / 'c'}")
     assert not (tmp_path / "c").exists()
-    comparison = Comparison(folder, CompareSettings(**wanted, task="language-modeling", out=str(tmp_path / "c")))
+
+
+def test_a_folder_of_labelled_files_is_compared_as_a_text_on_request(tmp_path: Path) -> None:
+    folder = write_letters(tmp_path / "letters", ("train/ann", "train/bob", "test/ann", "test/bob"))
+    wanted = SMALL | {"models": "ngram", "task": "language-modeling"}
+    comparison = Comparison(folder, CompareSettings(**wanted, out=str(tmp_path / "c")))
     list(comparison)
     run = next((tmp_path / "c" / "runs").iterdir())
     assert json.loads((run / "run.json").read_text())["kind"] == "language-modeling"
