@@ -93,25 +93,25 @@ def test_attention_is_on_the_letter_that_is_copied(learnt: Path) -> None:
 
 def test_the_score_is_the_log_probability_of_the_text(learnt: Path) -> None:
     run = opened(learnt)
-    text_generator = run.text_generator
+    generator = run.generator
     for choice in (GenerationConfig(), GenerationConfig(3), GenerationConfig(temperature=1.5, seed=4)):
-        (text,) = text_generator.generate(["abca"], choice)
+        (text,) = generator.generate(["abca"], choice)
         tokens = torch.tensor([[*text.tokens, *([0] if text.ended else [])]])
-        assert text.score == pytest.approx(cost(text_generator, "abca", tokens), abs=1e-4), choice.name
+        assert text.score == pytest.approx(cost(generator, "abca", tokens), abs=1e-4), choice.name
 
 
-def cost(text_generator: Any, item: str, tokens: torch.Tensor) -> float:
+def cost(generator: Any, item: str, tokens: torch.Tensor) -> float:
     """The sum of the log-probabilities of tokens (1, T), step by step."""
     from unrolled.data.dataset.batches import pad_items
     from unrolled.model.encoder_decoder import Source
 
     state, read, score = (
-        text_generator.encoder_decoder.start(Source(*pad_items(text_generator.featurizer, [item]))),
+        generator.encoder_decoder.start(Source(*pad_items(generator.featurizer, [item]))),
         torch.tensor([0]),
         0.0,
     )
     for token in tokens[0]:
-        logits, state = text_generator.encoder_decoder.step(read, state)
+        logits, state = generator.encoder_decoder.step(read, state)
         score, read = score + float(logits[0].log_softmax(0)[token]), token[None]
     return score
 
@@ -185,7 +185,7 @@ def test_every_memory_and_cross_attention_is_trained(model: str, reader: str, ta
     settings = SMALL | {"steps": 2, "model": model, "attention": reader, "dropout": 0.1}
     finish(Training(table, out=str(tmp_path / "run"), **settings))
     run = opened(tmp_path / "run")
-    assert run.text_generator.encoder_decoder.smoothing == 0.1
+    assert run.generator.encoder_decoder.smoothing == 0.1
     assert run.info()["parameters"] > 1000
     assert next(run.predict(["abc"], show_attention=True)).texts["output"].attention is not None
 
@@ -412,23 +412,23 @@ def test_long_texts_take_smaller_batches(table: Path) -> None:
 
 
 def test_the_nats_of_a_target_text_do_not_depend_on_the_batch(learnt: Path) -> None:
-    text_generator = opened(learnt).text_generator
+    generator = opened(learnt).generator
     examples = read_rows(learnt.parent / "turned.csv", TrainOptions())
     rows = examples.splits["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
-    whole = text_generator.reference_nats(examples, rows)
-    each = [text_generator.reference_nats(examples, rows[place : place + 1]) for place in range(len(rows))]
+    whole = generator.reference_nats(examples, rows)
+    each = [generator.reference_nats(examples, rows[place : place + 1]) for place in range(len(rows))]
     assert whole[0] == pytest.approx(sum(one[0] for one in each), abs=1e-3)
     assert whole[1:] == (sum(one[1] for one in each), sum(one[2] for one in each))
 
 
 def test_a_truncated_target_has_no_eos_token(learnt: Path) -> None:
-    text_generator = opened(learnt).text_generator
-    assert isinstance(text_generator.output, TextOutput)
-    short = replace(text_generator.output, longest=2)
-    text_generator.output = short
-    (text,) = text_generator.generate(["abcd"], GenerationConfig())
+    generator = opened(learnt).generator
+    assert isinstance(generator.output, TextOutput)
+    short = replace(generator.output, longest=2)
+    generator.output = short
+    (text,) = generator.generate(["abcd"], GenerationConfig())
     assert text == Hypothesis(text.tokens, text.score, text.normalised, ended=False)
-    assert text_generator.decode(text) == "dc"
-    looked = text_generator.attention("abcd", text)
+    assert generator.decode(text) == "dc"
+    looked = generator.attention("abcd", text)
     assert (len(looked.target_tokens), len(looked.weights)) == (2, 2)

@@ -19,7 +19,7 @@ from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, ba
 from unrolled.tasks.results import RowPrediction, Text
 from unrolled.tasks.run import PredictOptions, ReadAgain, Run
 
-NOTHING: dict[str, tuple[str, Callable[[], Any]]] = {
+EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "classification": ("labels", list),
     "multilabel": ("sets", list),
     "tagging": ("tags", list),
@@ -77,19 +77,23 @@ class RowsRun(Run):
             predictions = prediction(some, number) if some else iter(())
             number += len(some)
             for given, item in zip(waiting, taken, strict=True):
-                yield self._none(name_of(given), item) if isinstance(item, MissingItem) else next(predictions)
+                yield (
+                    self._empty_prediction(name_of(given), item)
+                    if isinstance(item, MissingItem)
+                    else next(predictions)
+                )
 
-    def _none(self, name: str, item: MissingItem) -> RowPrediction:
+    def _empty_prediction(self, name: str, item: MissingItem) -> RowPrediction:
         """The prediction for an input that is empty or cannot be read."""
         if item.error:
             return RowPrediction(name, error=item.error)
         nothing: dict[str, Any] = {}
         for out, output in self.outputs.items():
-            field, make = NOTHING[output.kind]
+            field, make = EMPTY[output.kind]
             nothing.setdefault(field, {})[out] = make()
         return RowPrediction(name, **nothing, empty=True)
 
-    def _part_of(self, examples: Examples, data: str | None) -> tuple[str, str]:
+    def _split_of(self, examples: Examples, data: str | None) -> tuple[str, str]:
         """The split of these rows to evaluate, and its printed name. Raises DataError if a run's own rows have
         none."""
         split = "training" if data is not None else "test" if examples.count("test") else "validation"

@@ -74,7 +74,7 @@ class PredictionRun(RowsRun):
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.every:
             net = self._streaming_net()
-            return (predict for given in rows for predict in self._predict_while_reading(net, given, options.top))
+            return (one for given in rows for one in self._predict_while_reading(net, given, options.top))
         return self._in_place(rows, lambda some, _: self._predict_batch(some, options.top))
 
     def _predict_batch(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[RowPrediction]:
@@ -87,7 +87,7 @@ class PredictionRun(RowsRun):
                 count = self._count(item) if self.outputs[out].each else 1
                 own[out] = found[places[out] : places[out] + count]
                 places[out] += count
-            yield self._answer(name, own, top)
+            yield self._row_prediction(name, own, top)
 
     def _predictions(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Predictions for items, on the faster number of threads."""
@@ -98,8 +98,8 @@ class PredictionRun(RowsRun):
         """Number of steps of an item, each with a prediction."""
         return len(given_words(item)) if isinstance(item, str) else len(item)
 
-    def _answer(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> RowPrediction:
-        """The predictions for a row, (A, O) per output, as an `RowPrediction`."""
+    def _row_prediction(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> RowPrediction:
+        """The predictions for a row, (A, O) per output, as a `RowPrediction`."""
         labels, tags, sets, values = {}, {}, {}, {}
         for out, found in predictions.items():
             output = self.outputs[out]
@@ -145,7 +145,7 @@ class PredictionRun(RowsRun):
         """The net's prediction after each step of a row, in constant memory."""
         (item,) = self.reader.take_all([given])
         if isinstance(item, MissingItem):
-            yield self._none(name_of(given), item)
+            yield self._empty_prediction(name_of(given), item)
             return
         inputs, lengths = pad_items(self.known.featurizer, [item])
         state = net.start(1)
@@ -158,13 +158,13 @@ class PredictionRun(RowsRun):
                 )
                 for name, found in net.to_predictions(outputs).items()
             }
-            yield self._answer(name_of(given), predictions, top)
+            yield self._row_prediction(name_of(given), predictions, top)
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> PredictionEvaluation:
         examples = self._read(Prediction, data, options.skip_empty).examples
         if data is not None:
             check_labels(examples, str(self.path), "every prediction would be wrong", "name another run")
-        split, called = self._part_of(examples, data)
+        split, shown_as = self._split_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
         for items in iterate(examples.split_items(split), LARGEST_BATCH):
             for name, predictions in self._predictions(items).items():
@@ -177,7 +177,7 @@ class PredictionRun(RowsRun):
             scores[name] = metric_of(self.outputs[name]).score(examples.targets[name], rows, predictions, reach)
         wrong = list_errors(examples, split, whole) if options.errors else []
         baselines = None if data is not None else self._baselines()
-        return PredictionEvaluation(called, scores, baselines, find_unknown(examples, rows), errors=wrong)
+        return PredictionEvaluation(shown_as, scores, baselines, find_unknown(examples, rows), errors=wrong)
 
     def _baselines(self) -> dict[str, tuple[str, float]]:
         """The baselines of the summary: the name of the figure, and its value."""

@@ -80,7 +80,7 @@ class Prediction(RowTask):
     kind, settings_class = "prediction", PredictionSettings
     baseline_share = 0.08
     settings: PredictionSettings
-    _judging = 0.0  # seconds of the baselines for `AT_ONCE` rows, with scores
+    _baseline_seconds = 0.0  # seconds of the baselines for `AT_ONCE` rows, with scores
     terms = Terms("nats per prediction", "rows", "linear model", "predicted", "predicts", "predict")
 
     def __init__(
@@ -215,9 +215,9 @@ class Prediction(RowTask):
             read += len(rows)
             batch = make_batch(self.examples, rows, len(rows))
             for name, predictions in model.to_predictions(model.predict(batch.inputs, batch.lengths)).items():
-                requested = has_target(batch.targets[name])
-                found[name].append(predictions.cpu()[requested])
-                right[name].append(batch.targets[name][requested])
+                known = has_target(batch.targets[name])
+                found[name].append(predictions.cpu()[known])
+                right[name].append(batch.targets[name][known])
         joined = {n: torch.cat(parts) for n, parts in found.items()}
         return joined, {n: torch.cat(parts) for n, parts in right.items()}, read
 
@@ -242,7 +242,7 @@ class Prediction(RowTask):
         save_baselines(run, baselines)
         started = time.monotonic()
         best, rows = best_baseline(self.examples, baselines, deadline)
-        self._judging = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
+        self._baseline_seconds = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
         return best
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
@@ -254,7 +254,7 @@ class Prediction(RowTask):
         )
         started = time.monotonic()
         *_, read = self._predictions_of(model, "validation", AT_ONCE, clock.deadline())
-        reading = (time.monotonic() - started) * AT_ONCE / max(1, read) + self._judging
+        reading = (time.monotonic() - started) * AT_ONCE / max(1, read) + self._baseline_seconds
         scoring = (validation + test) * SECONDS_A_ROW * (1 + widest / MANY_LABELS)
         all_rows = (
             reading
@@ -285,16 +285,16 @@ class Prediction(RowTask):
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
-        deadline = self._judged_by = clock.deadline()
+        deadline = self._deadline = clock.deadline()
         names = [self.settings.model or LINEAR]
-        self._alone = fit_baselines(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
-        baseline, _ = best_baseline(self.examples, self._alone, deadline.share(0.3))
-        save_baselines(run, self._alone)
+        self._baselines = fit_baselines(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
+        baseline, _ = best_baseline(self.examples, self._baselines, deadline.share(0.3))
+        save_baselines(run, self._baselines)
         return baseline
 
     def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         net = self.settings.net_options(longer=run.options.model is None)
-        summary, selected = summarise_single(self.examples, self._alone, net, baseline.name, self._judged_by)
+        summary, selected = summarise_single(self.examples, self._baselines, net, baseline.name, self._deadline)
         run.write_facts(**selected.facts())
         return summary
 

@@ -35,7 +35,7 @@ class Generator:
         self.encoder_decoder, self.featurizer, self.output = encoder_decoder, featurizer, output
 
     def generate(
-        self, items: Sequence[Item], choice: GenerationConfig, first: int = 0, length: int | None = None,
+        self, items: Sequence[Item], config: GenerationConfig, first: int = 0, length: int | None = None,
         deadline: Deadline = UNLIMITED,
     ) -> list[Hypothesis]:  # fmt: skip
         """Generate a text for each item, in order. Items of similar length form a batch, which changes no text.
@@ -46,15 +46,15 @@ class Generator:
         longest training text.
         """
         length = self.output.longest if length is None else min(length, self.output.longest)
-        if choice.temperature is not None:
-            return [self._draw(item, choice, first + place, length) for place, item in enumerate(items)]
+        if config.temperature is not None:
+            return [self._sample(item, config, first + place, length) for place, item in enumerate(items)]
         texts: list[Hypothesis] = []
         if deadline.unlimited:
-            return self._write_together(items, choice, length, deadline)
+            return self._generate_batches(items, config, length, deadline)
         together = LATE if deadline.passed() else AT_FIRST
         while len(texts) < len(items) and not (texts and deadline.passed()):
             left = deadline.seconds_left
-            some = self._write_together(items[len(texts) : len(texts) + together], choice, length, deadline)
+            some = self._generate_batches(items[len(texts) : len(texts) + together], config, length, deadline)
             texts += some
             pace = max(1e-9, left - deadline.seconds_left) / len(some)
             together = max(
@@ -62,8 +62,8 @@ class Generator:
             )  # as many as in time: larger batches are faster
         return texts
 
-    def _write_together(
-        self, items: Sequence[Item], choice: GenerationConfig, length: int, deadline: Deadline
+    def _generate_batches(
+        self, items: Sequence[Item], config: GenerationConfig, length: int, deadline: Deadline
     ) -> list[Hypothesis]:
         order = np.argsort([len(item) for item in items], kind="stable").tolist()
         found: dict[int, Hypothesis] = {}
@@ -72,26 +72,26 @@ class Generator:
             deadline.check()
             some = order[start : start + ROWS]
             steps = 1 + min(LONGEST, max(len(items[row]) for row in some))
-            some = some[: max(1, STEPS // (steps * choice.beam))]
+            some = some[: max(1, STEPS // (steps * config.beam))]
             start += len(some)
-            found |= zip(some, self._write([items[row] for row in some], choice.beam, length), strict=True)
+            found |= zip(some, self._generate_batch([items[row] for row in some], config.beam, length), strict=True)
         return [found[place] for place in range(len(items))]
 
     @torch.no_grad()
-    def _write(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
+    def _generate_batch(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
         state = self.encoder_decoder.start(Source(*pad_items(self.featurizer, items)))
         if beam == 1:
             return greedy(self.encoder_decoder, state, len(items), length=length)
         return [texts[0] for texts in beam_search(self.encoder_decoder, state, len(items), width=beam, length=length)]
 
     @torch.no_grad()
-    def _draw(self, item: Item, choice: GenerationConfig, number: int, length: int) -> Hypothesis:
+    def _sample(self, item: Item, config: GenerationConfig, number: int, length: int) -> Hypothesis:
         """Sample one text; its score is the log-probability at temperature 1."""
         source = Source(*pad_items(self.featurizer, [item]))
-        random = seeds.make_generator(choice.seed, "write", number)
+        random = seeds.make_generator(config.seed, "write", number)
         drawn = sample_from(
             self.encoder_decoder, self.encoder_decoder.start(source), generator=random,
-            temperature=choice.temperature or 0.0,
+            temperature=config.temperature or 0.0,
             length=length,
         )  # fmt: skip
         tokens = tuple(drawn)

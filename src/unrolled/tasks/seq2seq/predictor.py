@@ -94,7 +94,7 @@ class Seq2SeqRun(RowsRun):
         if not isinstance(output, TextOutput):
             raise RunError(f"{folder.path}/vocabulary.json is damaged: its output is not a text. Train again.")
         self._parameters = sum(p.numel() for p in teacher_forced.parameters())
-        self.text_generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output)
+        self.generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output)
         # a run that was stopped early generates greedily
         self.preferred = GenerationConfig(folder.facts.get("beam", 1))
 
@@ -103,28 +103,26 @@ class Seq2SeqRun(RowsRun):
         return self._parameters
 
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
-        return self._in_place(rows, lambda some, first: self._answers(some, first, options))
+        return self._in_place(rows, lambda some, first: self._predict_batch(some, first, options))
 
-    def _answers(
+    def _predict_batch(
         self, some: Sequence[tuple[str, Item]], first: int, options: PredictOptions
     ) -> Iterator[RowPrediction]:
         """A text for each (name, item). first: the number of the first item, which seeds sampling."""
-        texts = self._write([item for _, item in some], options.generation or self.preferred, first)
+        texts = self._generate([item for _, item in some], options.generation or self.preferred, first)
         for (name, item), text in zip(some, texts, strict=True):
             with single_thread():  # a single row
-                attention = self.text_generator.attention(item, text) if options.show_attention else None
-            yield RowPrediction(
-                name, texts={self.name: Text(self.text_generator.decode(text), text.score, attention)}
-            )
+                attention = self.generator.attention(item, text) if options.show_attention else None
+            yield RowPrediction(name, texts={self.name: Text(self.generator.decode(text), text.score, attention)})
 
-    def _write(self, items: Sequence[Item], choice: GenerationConfig, first: int = 0) -> list[Hypothesis]:
+    def _generate(self, items: Sequence[Item], config: GenerationConfig, first: int = 0) -> list[Hypothesis]:
         """Texts for items, on the faster number of threads."""
-        with torch_threads(self._settled(items)):
-            return self.text_generator.generate(items, choice, first)
+        with torch_threads(self._faster_threads(items)):
+            return self.generator.generate(items, config, first)
 
-    def _settled(self, items: Sequence[Item]) -> int:
+    def _faster_threads(self, items: Sequence[Item]) -> int:
         """The faster number of threads for such items."""
-        return self.threads.choose(lambda: self.text_generator.generate(items[:PROBED], GREEDY, length=PROBED_TOKENS))
+        return self.threads.choose(lambda: self.generator.generate(items[:PROBED], GREEDY, length=PROBED_TOKENS))
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> Seq2SeqEvaluation:
         own: Examples | None
@@ -132,18 +130,18 @@ class Seq2SeqRun(RowsRun):
             examples = own = self._read(Seq2Seq, None).examples
         else:
             examples, own = self._read(Seq2Seq, data, options.skip_empty).examples, self._own()
-        split, called = self._part_of(examples, data)
+        split, shown_as = self._split_of(examples, data)
         rows = examples.splits[split]
         items = list(SplitItems(examples.items, rows))
-        texts = [self.text_generator.decode(text) for text in self._write(items, self.preferred)]
-        with torch_threads(self._settled(items)):
-            cost = ReferenceCost.of(*self.text_generator.reference_nats(examples, rows))
+        texts = [self.generator.decode(text) for text in self._generate(items, self.preferred)]
+        with torch_threads(self._faster_threads(items)):
+            cost = ReferenceCost.of(*self.generator.reference_nats(examples, rows))
         baselines: dict[str, TextScore] = {}
         if own is not None:
-            name, likest = nearest_texts(examples, rows, own)
-            baselines[name] = score_rows(examples, rows, likest)
+            name, nearest = nearest_texts(examples, rows, own)
+            baselines[name] = score_rows(examples, rows, nearest)
         return Seq2SeqEvaluation(
-            called, self.name, self.preferred.name,
+            shown_as, self.name, self.preferred.name,
             score_rows(examples, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
             errors=list_furthest(self.name, examples, rows, texts) if options.errors else [],
         )  # fmt: skip

@@ -123,18 +123,18 @@ class Seq2Seq(RowTask):
         """Nats per character on rows with about `limit` tokens."""
         rows = self.examples.splits[split]
         some = evenly_spaced(rows, max(1, len(rows) * limit // max(1, self.items(split))))
-        nats, tokens, characters = self._text_generator(model).reference_nats(self.examples, some, deadline)
+        nats, tokens, characters = self._generator_of(model).reference_nats(self.examples, some, deadline)
         return Evaluated(nats / max(1, characters), tokens)
 
     def sample_outputs(self, model: nn.Module) -> str:
         rows = self.examples.splits["validation" if self.examples.count("validation") else "training"][:SHOWN]
-        text_generator = self._text_generator(model)
-        texts = text_generator.generate(list(SplitItems(self.examples.items, rows)), GREEDY, length=SHOWN_TOKENS)
+        generator = self._generator_of(model)
+        texts = generator.generate(list(SplitItems(self.examples.items, rows)), GREEDY, length=SHOWN_TOKENS)
         return "\n".join(
-            f"{shown_row(self.examples, row)} -> {in_line(text_generator.decode(text))}"
+            f"{shown_row(self.examples, row)} -> {in_line(generator.decode(text))}"
             + (
                 ""
-                if text_generator.decode(text) == self.written.texts[row]
+                if generator.decode(text) == self.written.texts[row]
                 else f" (correct: {in_line(self.written.texts[row])})"
             )
             for row, text in zip(rows.tolist(), texts, strict=True)
@@ -156,7 +156,7 @@ class Seq2Seq(RowTask):
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
         attention = attention_of(self.settings).replace("none", "no")
         summary = summarise_seq2seq(
-            self.name, f"{model} with {attention} attention", self._text_generator(record.model),
+            self.name, f"{model} with {attention} attention", self._generator_of(record.model),
             self.examples,
             deadline, trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
@@ -169,7 +169,7 @@ class Seq2Seq(RowTask):
     def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         raise RunError("Only nets generate texts; nothing was fitted.")
 
-    def _text_generator(self, model: nn.Module) -> Generator:
+    def _generator_of(self, model: nn.Module) -> Generator:
         if not isinstance(model, TeacherForced):
             raise TypeError("an encoder-decoder was expected")
         return Generator(model.encoder_decoder, self.examples.featurizer, self.written.output)
