@@ -59,16 +59,15 @@ def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> d
         if mine not in (value, None):
             raise OptionError(
                 f"--init-from {source.path} starts from a {theirs.model} of {theirs.layers} x {theirs.hidden_size}; "
-                f"{option_name(name)} {getattr(options, name)} does not match.\nLeave it out, or leave out "
-                "--init-from."
+                f"{option_name(name)} {getattr(options, name)} does not match.\n"
+                "Leave it out, or leave out --init-from."
             )
     if isinstance(own, LanguageModelingSettings) and not text:
         return _from_language_model(source, options, sizes)
     if options.tokenizer not in ("auto", own.tokenizer):
         raise OptionError(
-            f"--init-from {source.path} has a vocabulary of its own; --tokenizer {options.tokenizer} does not "
-            "match.\n"
-            "Leave it out, or leave out --init-from."
+            f"--init-from {source.path} has a vocabulary of its own; "
+            f"--tokenizer {options.tokenizer} does not match.\nLeave it out, or leave out --init-from."
         )
     given, direction = options.given(), getattr(own, "direction", None)
     if given.get("direction", direction) != direction:

@@ -121,16 +121,14 @@ def _read_rows(
         )
     if "pool" in options.given() and all(predicted.each for predicted in examples.targets.values()):
         raise OptionError(
-            f"--pool applies to predictions per row. Requested for {path}: {examples.outputs_description}, a "
-            "prediction per "
-            "step.\nLeave it out."
+            f"--pool applies to predictions per row. Requested for {path}: {examples.outputs_description}, "
+            "a prediction per step.\nLeave it out."
         )
     if task_class is Seq2Seq:
         if from_text:
             raise OptionError(
                 f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, "
-                "and the "
-                "output here is a text.\nLeave it out."
+                "and the output here is a text.\nLeave it out."
             )
         return Seq2Seq(examples, wanted.resolve(Seq2Seq.settings_class))
     settings = wanted.resolve(Prediction.settings_class)

@@ -69,19 +69,15 @@ class RowsRun(Run):
         number = 0
         groups = (group for waiting in batched(rows) for group in self.reader.take_in_turn(waiting))
         for waiting, taken in groups:
-            some = [
-                (name_of(given), item)
-                for given, item in zip(waiting, taken, strict=True)
-                if not isinstance(item, MissingItem)
-            ]
+            pairs = zip(waiting, taken, strict=True)
+            some = [(name_of(given), item) for given, item in pairs if not isinstance(item, MissingItem)]
             predictions = prediction(some, number) if some else iter(())
             number += len(some)
             for given, item in zip(waiting, taken, strict=True):
-                yield (
-                    self._empty_prediction(name_of(given), item)
-                    if isinstance(item, MissingItem)
-                    else next(predictions)
-                )
+                if isinstance(item, MissingItem):
+                    yield self._empty_prediction(name_of(given), item)
+                else:
+                    yield next(predictions)
 
     def _empty_prediction(self, name: str, item: MissingItem) -> RowPrediction:
         """The prediction for an input that is empty or cannot be read."""
