@@ -523,8 +523,8 @@ def test_the_line_of_all_folds_has_one_unit_and_only_the_metrics_that_there_are(
     folds = Folds(table, TrainOptions(folds=2, output="kind", out=str(tmp_path / "folds")), "t")
     rest = {"nats": 0.25, "model": "lstm", "rows": 20}
 
-    def line(figure: str, *scores: dict[str, float]) -> str:
-        results = [{"outputs": {"kind": {"figure": figure, **score, **rest}}, **rest} for score in scores]
+    def line(metric: str, *scores: dict[str, float]) -> str:
+        results = [{"outputs": {"kind": {"metric": metric, **score, **rest}}, **rest} for score in scores]
         folds.results = dict(enumerate(results, start=1))
         (tmp_path / "folds").mkdir(exist_ok=True)
         return folds.conclude()[-1]
