@@ -34,7 +34,7 @@ from unrolled.tasks.prediction.evaluation import confusion_lines
 from unrolled.tasks.prediction.summary import PredictionSummary
 from unrolled.tasks.requests import LARGEST_BATCH, batched
 
-SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 16, "batch_size": 16, "threads": 1}
+SMALL: dict[str, Any] = {"steps": 8, "hidden_size": 8, "batch_size": 16, "threads": 1}
 
 
 def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
@@ -117,7 +117,7 @@ def test_a_batch_of_texts_is_predicted_as_one_by_one(trained: Training) -> None:
     assert dict(together[-1].labels["kind"]) == {}, "an empty text has an empty answer in its place"
 
 
-@pytest.mark.parametrize("stopped", [1, 5, 11])
+@pytest.mark.parametrize("stopped", [1, 4, 7])
 def test_a_resumed_run_ends_with_the_same_bytes(stopped: int, trained: Training, table: Path, tmp_path: Path) -> None:
     training = Training(table, out=str(tmp_path / "run"), output="kind", **SMALL)
     for report in training:
@@ -141,8 +141,8 @@ def test_a_recorded_plan_gives_the_same_bytes(trained: Training, table: Path, tm
 def test_a_run_starts_from_another_runs_weights(trained: Training, table: Path, tmp_path: Path) -> None:
     training = Training(table, out=str(tmp_path / "run"), init_from=str(trained.folder), **SMALL | {"steps": 1})
     reports = list(training)
-    assert reports[0].validation is not None
-    assert reports[0].validation < 0.4, "it begins where the other ended"
+    best = min(report["validation"] for report in trained.run.log.read_reports())
+    assert reports[0].validation == pytest.approx(best, abs=1e-5), "it begins where the other ended"
     with pytest.raises(OptionError, match=r"starts from a model of --direction as planned;\n--direction causal"):
         Training(table, init_from=str(trained.folder), direction="causal", steps=1)
 
