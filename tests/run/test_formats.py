@@ -217,6 +217,31 @@ def test_what_is_converted_stays_as_it_is_when_it_is_converted_again(older: Path
     assert upgraded_facts(facts) == facts
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("text -> label; otherwise: --input --output --as", "text -> label; to change this: --input --output --task "
+         "--input-type"),
+        ("a; to change this: --input --output --as --read; not read: x", "a; to change this: --input --output --task "
+         "--input-type; not read: x"),
+        ("a; 8 rows of validation and test stand in the training part too",
+         "a; 8 rows of validation and test are in the training split too"),
+        ("linear on 284 n-grams of characters, 100.0% of kind right",
+         "linear on 284 n-grams of characters, kind accuracy 100.0%"),
+        ("linear on 504 n-grams of characters, label 55.6% right",
+         "linear on 504 n-grams of characters, label accuracy 55.6%"),
+        ("the text of the row with the likest characters, BLEU 10.0", "nearest neighbour by n-grams of characters, "
+         "BLEU 10.0"),
+    ],
+)  # fmt: skip
+def test_sentences_for_the_user_have_the_words_of_today(old: str, new: str) -> None:
+    facts = {"kind": "prediction", "data": {"description": old}, "baseline": {"name": old},
+             "scores": {"baseline_name": old, "outputs": {}}}  # fmt: skip
+    found = upgraded_facts(facts)
+    assert [found["data"]["description"], found["baseline"]["name"], found["scores"]["baseline_name"]] == [new] * 3
+    assert upgraded_facts(found) == found and facts["data"] == {"description": old}
+
+
 def test_options_have_the_names_and_values_of_today(runs: Path) -> None:
     films, pairs, verses = (RunFolder.open(runs / name).settings for name in ("films", "pairs", "verses"))
     assert isinstance(films, PredictionSettings) and isinstance(pairs, Seq2SeqSettings)

@@ -67,6 +67,18 @@ RESULT_NAMES = {
     "size": "hidden_size", "depth": "layers",
 }  # fmt: skip
 MEDIA_COLUMN = re.compile(r"rows of (?:folders|idx): (sound|picture) \(")  # in the description of a run's data
+SENTENCES = tuple(
+    (re.compile(old), new)
+    for old, new in (
+        (r"(?:otherwise|to change this): --input --output --as(?: --read)?(?![-\w ])",
+         "to change this: --input --output --task --input-type"),
+        (r"stand in the training part too", "are in the training split too"),
+        (r"(\d+\.\d%) of (\S+) right", r"\2 accuracy \1"),
+        (r"(\S+) (\d+\.\d%) right", r"\1 accuracy \2"),
+        (r"the text of the row with the likest (\w+)", r"nearest neighbour by n-grams of \1"),
+    )
+)  # fmt: skip
+"""Patterns in the descriptions of the data and of the baseline, and their replacements."""
 MODEL_FACT_NAMES = {"symbols": "tokens", "border": "eos"}
 KIND_OF_TENSOR = r"^((?:weights|averaged|momentum|adam\.\w+|state)\.)?"  # in a checkpoint
 TENSORS = tuple(
@@ -99,7 +111,19 @@ def upgraded_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
         if "asked" in facts:
             new["scores"] = _renamed(new["scores"], FORMAT_3_SCORE_NAMES)
         new["scores"] = _upgraded_scores(new["scores"])
+        _upgrade_sentence(new["scores"], "baseline_name")
+    for name, key in (("data", "description"), ("baseline", "name")):
+        if isinstance(new.get(name), dict):
+            new[name] = dict(new[name])
+            _upgrade_sentence(new[name], key)
     return new
+
+
+def _upgrade_sentence(facts: dict[str, Any], key: str) -> None:
+    """Replace the words of older versions in a sentence for the user."""
+    if isinstance(facts.get(key), str):
+        for pattern, new in SENTENCES:
+            facts[key] = pattern.sub(new, facts[key])
 
 
 def upgraded_folds(facts: Mapping[str, Any]) -> dict[str, Any]:
