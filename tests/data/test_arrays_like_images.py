@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from unrolled.errors import DataError
 from unrolled.options import TrainOptions
 from unrolled.run import info_data
 
@@ -58,3 +60,18 @@ OTHERS: dict[str, NDArray[Any]] = {
 def test_other_arrays_have_no_note(case: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=OTHERS[case], y=LABELS)
     assert "may be images" not in info_data(tmp_path / "a.npz")["description"]
+
+
+def test_arrays_and_lists_are_no_paths_of_audio_files(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=GENERATOR.integers(0, 256, (60, 8, 8)).astype(np.uint8), y=LABELS)
+    lists = [{"x": ["a", "b"], "y": f"{number % 2}"} for number in range(60)]
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lists))
+    for name, found in (("a.npz", "an array"), ("b.jsonl", "a list")):
+        with pytest.raises(DataError, match=f"{found}, where the path of a file was expected.\nLeave out --input"):
+            info_data(tmp_path / name, TrainOptions(input_type="audio", input="x", output="y"))
+
+
+def test_a_cell_that_is_too_long_for_a_path_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{'long ' * 2000},{number % 2}\n" for number in range(60)))
+    with pytest.raises(DataError, match=r"a\.csv, row 2: there is no file '.*(long )+lo?n?g?…'"):
+        info_data(tmp_path / "a.csv", TrainOptions(input_type="audio"))
