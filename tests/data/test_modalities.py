@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +13,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import unrolled
 from unrolled.data.dataset.batches import RowBatch, pad_items
 from unrolled.data.dataset.item_store import Arrays
 from unrolled.data.modalities.audio import AudioInput
 from unrolled.data.modalities.base import STEP, Featurizer, Modality, StepOptions
-from unrolled.data.modalities.category import CategoryInput
+from unrolled.data.modalities.category import CategoryFeaturizer, CategoryInput
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json, modality_from_json, modality_of
 from unrolled.data.modalities.text import TOKENS, TextInput
@@ -156,3 +159,29 @@ def test_arrays_of_any_axes_are_stored() -> None:
     assert all(np.array_equal(store[place], item) for place, item in enumerate(items))
     assert store.lengths.tolist() == [2, 5, 2]
     assert store.select(np.array([2, 0]))[0].shape == (2, 3, 2, 2, 2)
+
+
+def test_a_new_modality_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class ColourFeaturizer(CategoryFeaturizer):
+        kind = "colour"
+
+    class ColourInput(CategoryInput):
+        name, noun = "colour", "colours"
+
+        def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> ColourFeaturizer:
+            return ColourFeaturizer(sorted(set(items)))
+
+        def load_featurizer(self, value: Mapping[str, Any]) -> ColourFeaturizer:
+            return ColourFeaturizer(value["names"])
+
+    monkeypatch.setattr(ColourFeaturizer, "input", ColourInput())
+    monkeypatch.setitem(MODALITIES, "colour", ColourInput)
+    monkeypatch.setitem(CHOICES, "input_type", (*CHOICES["input_type"], "colour"))
+    rows = "".join(f"{('red', 'blue')[n % 2]},{('warm', 'cold')[n % 2]}\n" for n in range(60))
+    (tmp_path / "colours.csv").write_text("paint,label\n" + rows)
+    run = unrolled.train(
+        tmp_path / "colours.csv", input_type="colour", model="lstm", steps=2, hidden_size=8, threads=1,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    assert [one.text for one in unrolled.load(run.path).predict(["red", "green"])] == ["red", "green"]
+    assert run.evaluate(str(tmp_path / "colours.csv")).as_dict()["outputs"]["label"]["rows"] == 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from unrolled.data.cells.cell import Cell
@@ -39,8 +40,9 @@ def featurizer_from_json(value: Mapping[str, Any]) -> Featurizer:
     """The featurizer that `to_json` wrote. Raises RunError if it is damaged."""
     if not isinstance(value, Mapping):
         raise RunError("The run's vocabulary.json is damaged: it lacks the featurizer. Train again.")
-    if "input" not in value and "mean" not in value:  # nothing is measured of texts and categories
-        return MODALITIES["category" if value.get("kind") == "category" else "text"]().load_featurizer(value)
+    if "input" not in value and "mean" not in value:  # nothing was measured, as of texts and categories
+        kind = MODALITIES.get(str(value.get("kind")), TextInput)  # a text's featurizer has the name of its tokens
+        return (TextInput if fields(kind) else kind)().load_featurizer(value)  # type: ignore[arg-type]
     try:
         modality = modality_from_json(value["input"])
     except (KeyError, TypeError, AttributeError):
