@@ -11,6 +11,7 @@ import pytest
 import unrolled
 from unrolled import keywords, options
 from unrolled.options import PATHS
+from unrolled.settings import SampleSettings
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,14 @@ def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.
         assert found[name] == (hint | PathLike[str] if name in PATHS else hint), name
 
 
+def test_keywords_of_the_other_calls_are_their_options() -> None:
+    assert get_type_hints(keywords.SampleKeywords) == {
+        name: get_type_hints(SampleSettings)[name] for name in SampleSettings.names()
+    }
+    training, task = get_type_hints(keywords.TrainingKeywords), get_type_hints(options.TrainOptions)["task"]
+    assert training == get_type_hints(keywords.AllKeywords) | {"task": task}
+
+
 def never_called(path: Path) -> None:
     """mypy checks this: each line that must be refused has a comment, and an unnecessary comment is an error."""
     unrolled.train(path, minutes=2, model="gru", out=path / "run")
@@ -43,3 +52,10 @@ def never_called(path: Path) -> None:
     unrolled.train(path, task="classification", documents="line")  # type: ignore[call-overload]
     unrolled.train(path, task="language-modeling", pool="mean")  # type: ignore[call-overload]
     unrolled.train(path, task="seq2seq", class_weights="balanced")  # type: ignore[call-overload]
+    unrolled.Training(path, task="tagging", direction="causal", out=path / "run")
+    unrolled.Training(path, minutes="two")  # type: ignore[arg-type]
+    unrolled.Training(path, modell="gru")  # type: ignore[call-arg]
+    run = unrolled.load(path)
+    run.sample(prompt="O", length=20)
+    run.sample(promt="O")  # type: ignore[call-arg]
+    run.sample(length="twenty")  # type: ignore[arg-type]

@@ -14,7 +14,6 @@ from unrolled.version import __version__
 
 if TYPE_CHECKING:
     from os import PathLike
-    from pathlib import Path
 
     from unrolled.keywords import AllKeywords, LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords
     from unrolled.run import Report, Run, Training
@@ -71,7 +70,7 @@ def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -
     return load(train_and_show(path, options, progress).folder)
 
 
-def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
+def load(path: str | PathLike[str] | None = None, device: str = "auto", threads: int | None = None) -> Run:
     """The run in a folder; None: the newest under runs/. Raises RunError for a missing or damaged run.
 
     threads: number of processor threads for predictions; left out, the faster choice on this machine now.

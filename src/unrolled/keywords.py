@@ -1,7 +1,8 @@
-"""The options of a training as keyword arguments of `unrolled.train`, for type checkers: a group for each task.
+"""The options of a training and of a sample as keyword arguments, for type checkers; those of a training in a group
+for each task.
 
-They repeat the declarations of `unrolled.options`, since a type checker cannot take a dataclass as keywords; a test
-compares the two.
+They repeat the declarations of `unrolled.options` and `unrolled.settings`, since a type checker cannot take a
+dataclass as keywords; a test compares them.
 """
 
 from __future__ import annotations
@@ -84,3 +85,22 @@ class Seq2SeqKeywords(TableKeywords, total=False):
 
 class AllKeywords(LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords, total=False):
     """The options of all trainings, where the task depends on the data."""
+
+
+class TrainingKeywords(AllKeywords, total=False):
+    """The same with the task, for `unrolled.Training`."""
+
+    task: str | None
+
+
+class SampleKeywords(TypedDict, total=False):
+    """The options of a generated text."""
+
+    prompt: str
+    length: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    stop: str | None
+    count: int
+    seed: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
+from os import PathLike
 
 from unrolled.environment import find_device
 from unrolled.given import as_path, as_whole
@@ -15,7 +15,7 @@ from unrolled.tasks.run import Run
 from unrolled.tasks.table import TASKS
 
 
-def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
+def load(path: str | PathLike[str] | None = None, device: str = "auto", threads: int | None = None) -> Run:
     """The run in a folder (None: the newest under runs/), of its task's class. Raises RunError for a damaged run and
     a folder without one.
 

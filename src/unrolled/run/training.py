@@ -6,14 +6,16 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import RunError, command
 from unrolled.given import as_path
 from unrolled.gradient import BPTT_STRATEGIES
+from unrolled.keywords import TrainingKeywords
 from unrolled.memory import register_named
 from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
@@ -49,14 +51,18 @@ class Training:
     _no_net = ""  # the reason why no net is trained, where reading has spent the budget
 
     def __init__(
-        self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **keywords: Any
+        self,
+        path: str | PathLike[str],
+        options: TrainOptions | None = None,
+        started: float | None = None,
+        **keywords: Unpack[TrainingKeywords],
     ) -> None:
         """Trains on the text or table at `path` ("-": standard input). `keywords`: single options, such as
         `steps=500`.
 
         started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
-        path, self.options = as_path(path), TrainOptions.from_call(options, keywords)
+        path, self.options = as_path(path), TrainOptions.from_call(options, dict(keywords))
         self.options.check()
         register_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
@@ -98,7 +104,7 @@ class Training:
     @classmethod
     def resume(
         cls,
-        run: str | Path | None = None,
+        run: str | PathLike[str] | None = None,
         minutes: float | None = None,
         steps: int | None = None,
         started: float | None = None,

@@ -6,12 +6,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, Unpack
 
 from unrolled.arguments import checked
 from unrolled.data.dataset.outputs import Output
 from unrolled.errors import OptionError, RunError
 from unrolled.given import as_path
+from unrolled.keywords import SampleKeywords
 from unrolled.metrics.reach import Reach
 from unrolled.rundir.folder import RunFolder
 from unrolled.settings import SampleSettings
@@ -204,7 +205,9 @@ class Run(ABC):
         """
         raise self._lacks("predict")
 
-    def sample(self, settings: SampleSettings | None = None, number: int = 0, **requested: Any) -> Iterator[str]:
+    def sample(
+        self, settings: SampleSettings | None = None, number: int = 0, **requested: Unpack[SampleKeywords]
+    ) -> Iterator[str]:
         """Generate text, streaming; `number` distinguishes several samples with one seed.
 
         >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
