@@ -91,6 +91,12 @@ def shell_quote(word: object) -> str:
     return "$'" + "".join(map(_byte, data)) + "'"
 
 
+def new_name(path: Path) -> str:
+    """The name of a new file for a message: `> NEW.csv`. It ends like the file that it replaces, so that it is read
+    in the same way, and is never that file: a shell empties the file it writes before a command reads it."""
+    return shell_quote(f"NEW{path.suffix}")
+
+
 def _byte(byte: int) -> str:
     if chr(byte) in "'\\":
         return f"\\{chr(byte)}"

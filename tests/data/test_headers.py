@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,7 @@ ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
     "blanks": (
         "x y kind",
         lambda n: f"{n}.5  {n % 7} k{n % 2}",
-        r"same number of words and numbers, as if .*\n.*: sed -E 's/ \+/\\t/g'",
+        r"same number of words and numbers, as if .*\n.*: sed -E 's/\^ \+\| \+\$//g; s/ \+/\\t/g'",
     ),
     "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells .* a comma, and .* by a tab"),
     "commas below semicolons": (
@@ -51,10 +53,46 @@ def test_a_header_that_does_not_fit_is_reported(case: str, tmp_path: Path) -> No
     assert str(told.value).count("\n") < 3
 
 
+CONVERTED: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
+    ":": ("text:label", lambda n: f"a word {n}:k{n % 2}", ("text", "label")),
+    "a dollar": ("a$b$label", lambda n: f"{n}.5${n}$k{n % 2}", ("a", "b", "label")),
+    "a slash": ("a/b", lambda n: f"{n}/{n % 3}", ("a", "b")),
+    "a backslash": ("text\\label", lambda n: f"word {n}\\k{n % 2}", ("text", "label")),
+    "an arrow": ("text -> label", lambda n: f"word {n} -> k{n % 2}", ("text", "label")),
+    "a wide comma": ("text，label", lambda n: f"word {n}，k{n % 2}", ("text", "label")),
+    "^": ("text^label", lambda n: f"word {n}^k{n % 2}", ("text", "label")),
+    "aligned by blanks": ("  x  label", lambda n: f"  {n}.5   k{n % 2}  ", ("x", "label")),
+    "commas in single quotes": ("text,label", lambda n: f"'a, b{n}','k{n % 2}'", ("text", "label")),
+    "semicolons in single quotes": ("text;label", lambda n: f"'a; b{n}';k{n % 2}", ("text", "label")),
+    "commas after a backslash": ("text,label", lambda n: f"a\\, b{n},k{n % 2}", ("text", "label")),
+}
+
+
+@pytest.mark.parametrize("case", CONVERTED)
+def test_an_advised_conversion_gives_the_meant_table_and_changes_no_file(case: str, tmp_path: Path) -> None:
+    header, row, names = CONVERTED[case]
+    for name in ("t.csv", "t.tsv") if "in single" not in case and "commas" not in case else ("t.csv",):
+        path = write(tmp_path / name, header, row)
+        with pytest.raises(DataError) as told:
+            open_table(path)
+        advised = re.search(r"(sed|python) .* > (\S+)", str(told.value))
+        assert advised is not None, told.value
+        before = {one: one.read_bytes() for one in tmp_path.iterdir() if not one.name.startswith("NEW")}
+        subprocess.run(["bash", "-c", advised[0]], cwd=tmp_path, check=True)
+        assert {one: one.read_bytes() for one in before} == before
+        table = open_table(tmp_path / advised[2])
+        assert table.columns == names
+        cells = [row.cells[0] for row in table.rows(names[-1:])]
+        assert cells[:2] == (["0", "1"] if case == "a slash" else ["k0", "k1"])
+
+
 FINE: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
     "a mark in texts alone": ("text", lambda n: f"2^{n}", ("text",)),
     "a mark in the header alone": ("a^b", lambda n: f"word {n}", ("a^b",)),
     "a mark in some rows": ("a^b", lambda n: "^" * (n % 3) + f"word {n}", ("a^b",)),
+    "addresses": ("ann@mail.org", lambda n: f"user{n}@mail.org", ("ann@mail.org",)),
+    "links": ("https://a.org/x", lambda n: f"https://a.org/{n}", ("https://a.org/x",)),
+    "titles of songs": ("artist title", lambda n: f"Band{n % 3} - Song {n}", ("artist title",)),
     "two words": ("the text", lambda n: f"word{n} again", ("the text",)),
     "a semicolon in each cell": ("text,label", lambda n: f"a; {n},{n % 2}", ("text", "label")),
     "a last cell that is mostly empty": ("a,b,c", lambda n: f"{n},{n % 2},{'x' * (n == 9)}", ("a", "b", "c")),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from unrolled.errors import DataError, shell_quote
+from unrolled.errors import DataError, new_name, shell_quote
 
 BLOCK = 1 << 22  # bytes read at once
 COUNTED = 1 << 26  # bytes of a file from which its encoding is guessed
@@ -86,7 +86,7 @@ def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
     if seen.good >= 10 * count:
         return (
             f"{wrong} invalid, and the rest is UTF-8. Correct them in an editor, or drop them:\n"
-            f"iconv -c -f utf-8 -t utf-8 {name} > NEW"
+            f"iconv -c -f utf-8 -t utf-8 {name} > {new_name(path)}"
         )
     if 4 * seen.good > count and seen.changes * (seen.good + count) < seen.good * count:
         return (
@@ -97,13 +97,14 @@ def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
     if count > WESTERN * (seen.letters + count) or _has_whole_words(head):
         if found := guess_encoding(head):
             message = f"It seems to be {found}. Convert it, and check the result:"
-            return f"{message}\niconv -f {found} -t utf-8 {name} > NEW"
+            return f"{message}\niconv -f {found} -t utf-8 {name} > {new_name(path)}"
         return (
             "It is in another encoding, for example of Greek, Hebrew, Arabic, Thai or Cyrillic, or in several.\n"
             "Which one is not clear; iconv -l lists them. Convert it from the right one, and check the result."
         )
     if found := _likely_western(seen):
-        return f"It seems to be {found} ({WESTERN_OF[found]}). Convert it:\niconv -f {found} -t utf-8 {name} > NEW"
+        converted = f"iconv -f {found} -t utf-8 {name} > {new_name(path)}"
+        return f"It seems to be {found} ({WESTERN_OF[found]}). Convert it:\n{converted}"
     no = ", and not in cp1252" if seen.in_words or any(seen.wrong[byte] for byte in UNDEFINED) else ""
     return (
         f"It is in another encoding of one byte per character{no}: cp850, cp1250, macintosh or cp1252, for example.\n"
@@ -139,11 +140,11 @@ def describe_binary(path: Path) -> str:
     if (encoding := guess_utf16(head)) is not None:
         return (
             f"{path} is text in {encoding.upper()} without a byte order mark.\n"
-            f"Convert it: iconv -f {encoding} -t utf-8 {name} > NEW"
+            f"Convert it: iconv -f {encoding} -t utf-8 {name} > {new_name(path)}"
         )
     rest = head.replace(b"\0", b"")
     if b"\0" in head and rest.strip() and not _controls(rest) and _is_utf8(rest):
-        return f"{path} is not text: it contains zero bytes.\nRemove them: tr -d '\\000' < {name} > NEW"
+        return f"{path} is not text: it contains zero bytes.\nRemove them: tr -d '\\000' < {name} > {new_name(path)}"
     return f"{path} is not text: it is a binary file."
 
 

@@ -33,6 +33,7 @@ from unrolled.data.tables.headers import (
     are_numbers,
     check_first,
     check_other_rows,
+    check_quotes,
     check_separators,
     check_shorter,
     usual_width,
@@ -214,6 +215,7 @@ def _check_delimiter(
         check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
     elif options.header and dialect.delimiter in DELIMITERS:
         check_other_rows(path, lines, dialect.delimiter)
+        check_quotes(path, lines, dialect.delimiter)
 
 
 def _is_index(look: Sequence[Sequence[str]]) -> bool:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from unrolled.data.cells.written_numbers import is_number, shortened
 from unrolled.data.files.delimiters import DELIMITERS, MOST_ROWS
-from unrolled.errors import DataError, shell_quote
+from unrolled.errors import DataError, new_name, shell_quote
 
 SEPARATORS = ("::", "^", "~", "§", "¦", "¬", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f")
 """Separators of cells in files of other programs."""
+MARKS = (":", "#", "$", "@", "/", "\\", " -> ", " => ", " - ", "，", "；", "、", "،")
+"""Marks that separate cells too, but are common in texts: only below a header whose names they separate."""
 COMMENT = re.compile("#|%|//|--")  # beginnings of a line that is a comment
 FEWEST = 2  # rows, at least, that a mark, or blanks, split like the first
 NAME = re.compile(r"\s*[^\W\d][\w .#/()%-]*")  # of a column
@@ -24,15 +26,14 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
     if blanks do, and the cells are names and numbers."""
     lines = [line.strip("\r\n") for line in lines]
     listed = ", ".join(DELIMITERS.values())
-    for mark in SEPARATORS:
-        if mark in lines[0] and _are_alike([len(_split(line, mark)) for line in lines]):
-            shown = escaped(mark)
-            pattern = f"\\{mark}" if mark == "^" else shown  # because sed takes ^ as the beginning of a line
+    for mark in (*SEPARATORS, *MARKS):
+        rows = [_split(line, mark) for line in lines] if mark in lines[0] else []
+        if rows and _are_alike([len(row) for row in rows]) and (mark in SEPARATORS or _has_names(rows)):
+            plain = "" if mark in SEPARATORS else "\nTo train on the lines as text: --task language-modeling"
             raise DataError(
-                f"{path}: each row has the same number of '{shown}', as if it separated cells; supported "
+                f"{path}: each row has the same number of '{escaped(mark)}', as if it separated cells; supported "
                 f"separators are {listed}.\nReplace it by one of these, such as a tab, and save that as .tsv: "
-                f"sed 's/{pattern}/\\t/g' {shell_quote(path)} > "
-                f"{shell_quote(path.with_suffix('.tsv').name)}"
+                f"sed 's/{_pattern(mark)}/\\t/g' {shell_quote(path)} > NEW.tsv{plain}"
             )
     rows = [line.split() for line in lines]
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
@@ -41,8 +42,50 @@ def check_separators(path: Path, lines: Sequence[str]) -> None:
         raise DataError(
             f"{path}: each row has the same number of words and numbers, as if the blanks separated cells; "
             f"supported separators are {listed}.\nReplace them by tabs, and save that as .tsv: "
-            f"sed -E 's/ +/\\t/g' {shell_quote(path)} > {shell_quote(path.with_suffix('.tsv').name)}"
+            f"sed -E 's/^ +| +$//g; s/ +/\\t/g' {shell_quote(path)} > NEW.tsv"
         )
+
+
+def _has_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row has names of columns above cells: none of them is repeated below, and a column holds
+    numbers or the same few cells."""
+    first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    columns = list(zip(*below, strict=True))
+    named = all(NAME.fullmatch(name) and name not in cells for name, cells in zip(first, columns, strict=True))
+    few = any(all(map(is_number, cells)) or 2 * len(set(cells)) <= len(cells) for cells in columns)
+    return named and few and len(set(first)) == len(first)
+
+
+def check_quotes(path: Path, lines: Sequence[str], delimiter: str) -> None:
+    """Raise DataError if rows have more cells than the first only because single quotes enclose their cells, or
+    because a backslash is in front of each delimiter that belongs to a cell."""
+    count = len(_split(lines[0], delimiter))
+    if count < 2 or all(len(_split(line, delimiter)) <= count for line in lines):
+        return
+    named = DELIMITERS.get(delimiter, f"'{delimiter}'")
+    for found, options, typed in (
+        (f"{named} in single quotes", {"quotechar": "'"}, "quotechar=chr(39)"),
+        (
+            f"{named} after a backslash",
+            {"quoting": csv.QUOTE_NONE, "escapechar": "\\"},
+            "quoting=3, escapechar=chr(92)",
+        ),
+    ):
+        try:
+            rows = list(csv.reader(lines, delimiter=delimiter, **options))
+        except csv.Error:
+            continue
+        if all(len(cells) == count for cells in rows if cells):
+            raise DataError(
+                f"{path}: cells contain {found}; expected: double quotes around such a cell.\n"
+                f'Convert it: python -c "import csv, sys; csv.writer(sys.stdout).writerows(csv.reader(sys.stdin, '
+                f"delimiter='{escaped(delimiter)}', {typed}))\" < {shell_quote(path)} > NEW.csv"
+            )
+
+
+def _pattern(mark: str) -> str:
+    """A pattern of sed that matches a mark."""
+    return re.sub(r"[][\\/.*^$]", r"\\\g<0>", mark) if mark.isprintable() else escaped(mark)
 
 
 def _split(line: str, mark: str) -> list[str]:
@@ -72,7 +115,7 @@ def check_first(path: Path, first: str, delimiter: str, usual: int) -> None:
     if found := COMMENT.match(first):
         raise DataError(
             f"{path}, row 1: '{shortened(first)}' has no names for the {usual} cells that most rows have.\n"
-            f"Is it a comment? Remove such lines: grep -v '^{found[0]}' {shell_quote(path)} > NEW"
+            f"Is it a comment? Remove such lines: grep -v '^{found[0]}' {shell_quote(path)} > {new_name(path)}"
         )
 
 
@@ -108,14 +151,14 @@ def check_shorter(path: Path, first: Sequence[str], look: Sequence[Sequence[str]
         raise DataError(
             f"{path}: every row ends with {delimited}, but the header does not, so that each row has {count} cells, "
             f"the last one\nempty, where the header names {len(first)} columns. Remove it from the rows: "
-            f"sed '2,$s/{escaped(delimiter)}\\r*$//' {shell_quote(path)} > NEW"
+            f"sed '2,$s/{escaped(delimiter)}\\r*$//' {shell_quote(path)} > {new_name(path)}"
         )
     kept = [cells[0] for cells in look]
     if len(set(kept)) == len(kept):
         raise DataError(
             f"{path}: every row has {count} cells, and the header names {len(first)} columns; the first cells "
             f"({shortened(', '.join(kept[:2]))}, …) seem\nto be names of rows, as R's write.table writes them. "
-            f"Name their column: sed '1s/^/row{escaped(delimiter)}/' {shell_quote(path)} > NEW"
+            f"Name their column: sed '1s/^/row{escaped(delimiter)}/' {shell_quote(path)} > {new_name(path)}"
         )
 
 
@@ -123,7 +166,7 @@ def wrong_sep_error(path: Path, named: str, other: str) -> DataError:
     """The error for a first line sep= that names another delimiter than the rows have."""
     return DataError(
         f"{path}: its first line says sep={named}, but the cells of its rows are separated by {DELIMITERS[other]}.\n"
-        f"Write sep={other} there, or remove this line: tail -n +2 {shell_quote(path)} > NEW"
+        f"Write sep={other} there, or remove this line: tail -n +2 {shell_quote(path)} > {new_name(path)}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.cells.written_numbers import is_number, shortened
-from unrolled.errors import DataError, shell_quote
+from unrolled.errors import DataError, new_name, shell_quote
 
 TITLES = 12  # rows at a file's beginning that are searched for a header
 FEWEST = 2  # fewest cells of a header
@@ -31,7 +31,8 @@ def check_titles(path: Path, records: Sequence[tuple[int, Sequence[str]]], look:
     first = next(words[0] for _, words, _ in filled if words)
     raise DataError(
         f"{path}, row {filled[0][0]:,}: '{shortened(first)}' is not a header; row {number:,} looks like the header "
-        f"({shortened(', '.join(words))}).\nRemove the rows above it: tail -n +{number} {shell_quote(path)} > NEW"
+        f"({shortened(', '.join(words))}).\n"
+        f"Remove the rows above it: tail -n +{number} {shell_quote(path)} > {new_name(path)}"
     )
 
 
