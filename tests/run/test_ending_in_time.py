@@ -137,17 +137,17 @@ def test_a_batch_has_no_more_texts_than_there_is_time_for(
     written: list[int] = []
 
     class Slow(Generator):
-        def _write_together(self, items: Any, *_: Any) -> list[Any]:
+        def _generate_batches(self, items: Any, *_: Any) -> list[Any]:
             written.append(len(items))
             now[0] += 1.0 + 0.01 * len(items)  # larger batches take less time per text
             return list(items)
 
     output: Any = SimpleNamespace(longest=10)
-    text_generator, nothing = Slow.__new__(Slow), None
+    text_generator = Slow.__new__(Slow)
     text_generator.output = output
     deadline = Deadline(seconds, now=lambda: now[0])
     started = now[0]
-    texts = text_generator.generate([nothing] * 300, GenerationConfig(), deadline=deadline)  # type: ignore[list-item]
+    texts = text_generator.generate(["a"] * 300, GenerationConfig(), deadline=deadline)
     assert written[: len(chunks)] == chunks
     assert len(texts) == sum(written)
     if seconds is not None and seconds > 0:

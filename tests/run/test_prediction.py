@@ -637,8 +637,15 @@ def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
     assert "span F1" in "\n".join(summary.lines)
     evaluation = opened(tagged.folder).evaluate(errors=True)
     assert of_labels(evaluation.scores["upos"]).span_f1 == pytest.approx(score.span_f1)
-    assert all(one["word"] in one["text"].split() for one in evaluation.errors)
     assert "-> " in (tagged.first_sample or (0, ""))[1]
+
+
+def test_errors_of_tags_name_the_word(tagged: Training, tmp_path: Path) -> None:
+    other = tmp_path / "other.conllu"
+    other.write_text((tagged.folder.parent / "t.conllu").read_text().replace("B-DATE", "O"))
+    errors = opened(tagged.folder).evaluate(other, errors=True).errors
+    assert {(one["word"], one["prediction"], one["target"]) for one in errors} == {("may", "B-DATE", "O")}
+    assert all("in may" in one["text"] for one in errors)
 
 
 def test_a_word_is_tagged_by_its_neighbours(tagged: Training) -> None:
