@@ -53,7 +53,7 @@ def options(command: Any) -> set[str]:
     return own.union(*map(options, getattr(command, "commands", {}).values())) - {"--help"}
 
 
-def test_the_places_that_decide_are_there_and_so_are_their_tests() -> None:
+def test_the_modules_and_tests_named_in_the_docs_of_faults_exist() -> None:
     rows = [line.split("|") for line in (DOCS / "faults.md").read_text(encoding="utf-8").splitlines() if "`" in line]
     rows = [row for row in rows if len(row) == 5]
     assert len(rows) > 40
@@ -98,7 +98,7 @@ def test_every_command_line_in_the_docs_can_be_read(page: Path) -> None:
     assert not refused, "\n".join(refused)
 
 
-def test_every_public_name_stands_in_the_docs() -> None:
+def test_every_public_name_is_in_the_docs() -> None:
     written = set(re.findall(r"\w+", "".join(path.read_text(encoding="utf-8") for path in TEXTS)))
     for room in (unrolled, memory, gradient):
         assert set(room.__all__) <= written, room.__name__

@@ -62,7 +62,7 @@ def test_a_full_disk_leaves_the_old_file_whole(
     assert (tmp_path / "a").read_bytes() == b"one" and names(tmp_path) == ["a"]
 
 
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"gone/a could not be written .*No such file or directory"):
         write_atomically(tmp_path / "gone" / "a", b"one")
     with pytest.raises(TrainingError, match=r"gone/a could not be written"):

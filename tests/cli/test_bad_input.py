@@ -206,7 +206,7 @@ def no_reader() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def test_no_read_permission(unroll: Unroll, no_reader: Path) -> None:
+def test_a_file_without_read_permission_is_refused(unroll: Unroll, no_reader: Path) -> None:
     check_refused(unroll("train", no_reader), "secret.txt", "permission denied", "chmod")
     check_refused(unroll("score", "run", no_reader), "secret.txt", "permission denied")
 
@@ -267,14 +267,14 @@ def test_a_finished_run_needs_a_new_budget(run: Path, unroll: Unroll) -> None:
     check_refused(unroll("resume", run), "finished", "unroll resume run --minutes")
 
 
-def test_data_that_is_gone(run: Path, unroll: Unroll) -> None:
+def test_missing_data_are_refused(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").unlink()
     check_refused(unroll("resume", run), "gone", "text.txt")
     check_refused(unroll("evaluate", run), "gone", "text.txt")
 
 
-def test_data_that_has_changed(run: Path, unroll: Unroll) -> None:
+def test_changed_data_are_refused(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").write_text(SOME_TEXT.replace("square", "sqware"))
     check_refused(unroll("resume", run), "changed", "text.txt", "--steps 2", "--hidden-size 8", "--init-from")

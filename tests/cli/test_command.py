@@ -220,7 +220,7 @@ def test_runs(faked: Unroll) -> None:
     assert "unroll train" in faked("runs", "--under", "none").err
 
 
-def test_a_terminal_without_unicode_gets_what_it_can_show(tmp_path: Path) -> None:
+def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("né\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, fake_run.__file__, "score", "log", "--json"], cwd=tmp_path, capture_output=True, check=False,

@@ -36,7 +36,7 @@ def test_hello_draws_the_table_of_the_lecture(unroll: Unroll) -> None:
     assert bracketed == [[letter == target for target in "ello"] for letter in "helo"]
 
 
-def test_weather_says_what_the_chain_is(unroll: Unroll) -> None:
+def test_weather_prints_the_chain(unroll: Unroll) -> None:
     facts = json.loads(unroll("demo", "weather", "--json").out)
     assert facts["after_10"][0] == pytest.approx([0.8333508096, 0.8332459520], abs=1e-10)
     assert facts["stationary"] == pytest.approx([5 / 6, 1 / 6])

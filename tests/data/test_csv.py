@@ -166,7 +166,7 @@ DATA_FIRST = {
 
 
 @pytest.mark.parametrize("case", DATA_FIRST)
-def test_a_header_that_looks_like_data_is_said(tmp_path: Path, case: str) -> None:
+def test_a_header_that_looks_like_data_is_reported(tmp_path: Path, case: str) -> None:
     text, said = DATA_FIRST[case]
     note = open_table(write(tmp_path, text)).note
     assert ("the first row is taken as names" in note and "--no-header if it is data" in note) == said
@@ -234,7 +234,7 @@ def test_a_cell_of_very_many_digits_is_read_in_linear_time(tmp_path: Path) -> No
     assert info_data(path)["columns"]["outputs"] == ["label"]
 
 
-def test_a_text_in_two_normal_forms_is_said(tmp_path: Path) -> None:
+def test_a_text_in_two_normal_forms_is_reported(tmp_path: Path) -> None:
     text = "Le café est fermé. " * 20
     path = write(tmp_path, text, "t.txt")
     assert "two ways" not in info_data(path)["description"]
@@ -259,13 +259,13 @@ def test_stray_quotes_of_a_tsv_enclose_no_rows(case: str, tmp_path: Path) -> Non
     assert len(found) == content.count("\n") - 1 and found[0] == (first,)
 
 
-def test_quotes_that_are_taken_as_characters_are_said_where_some_enclose_cells(tmp_path: Path) -> None:
+def test_quotes_taken_as_characters_are_reported_where_others_enclose_cells(tmp_path: Path) -> None:
     table = open_table(write(tmp_path, 'text\tlabel\n"good"\tpos\n"bad\tneg\n', "t.tsv"))
     assert table.note == "quotes are taken as ordinary characters, because one in row 3 (line 3) has no partner"
     assert [row.cells for row in table.rows(["text"])] == [('"good"',), ('"bad',)]
 
 
-def test_cells_of_several_lines_in_a_tsv_of_one_column_are_said(tmp_path: Path) -> None:
+def test_cells_of_several_lines_in_a_tsv_of_one_column_are_reported(tmp_path: Path) -> None:
     table = open_table(write(tmp_path, 'text\na\n"b\nc"\nd\n', "t.tsv"))
     assert table.note == "quotes enclose several lines, first in row 3"
     assert [row.cells for row in table.rows(["text"])] == [("a",), ("b\nc",), ("d",)]

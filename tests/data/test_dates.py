@@ -283,9 +283,7 @@ ORDERED_YEARS: dict[str, tuple[str, str, Callable[[int], int], str]] = {
 
 
 @pytest.mark.parametrize("case", ORDERED_YEARS)
-def test_a_split_at_random_is_said_where_rows_are_in_the_order_of_an_input_of_years(
-    case: str, tmp_path: Path
-) -> None:
+def test_a_random_split_is_reported_where_rows_are_in_order_of_years(case: str, tmp_path: Path) -> None:
     header, form, year, advice = ORDERED_YEARS[case]
     path = tmp_path / "t.csv"
     rows = [f"{form.format(year(n), n % 7)},{n % 11 * 1.5}\n" for n in range(120)]

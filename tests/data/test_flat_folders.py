@@ -64,7 +64,7 @@ def test_files_without_a_reader_are_never_offered_to_be_read_as_bytes(
 
 
 @pytest.mark.parametrize("tokenizer", ["auto", "byte"])
-def test_the_text_beside_them_is_read_where_it_is_asked_for(tokenizer: str, tmp_path: Path) -> None:
+def test_the_text_next_to_them_is_read_on_request(tokenizer: str, tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number}.mp4" for number in range(12)))
     (path / "a.txt").write_text("some text " * 60)
     options = TrainOptions(task="language-modeling", tokenizer=tokenizer)

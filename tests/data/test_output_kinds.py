@@ -372,7 +372,7 @@ FEW: dict[str, tuple[Cut, str]] = {
 
 
 @pytest.mark.parametrize("case", FEW)
-def test_too_few_for_folds_is_said(case: str) -> None:
+def test_too_few_rows_for_folds_are_refused(case: str) -> None:
     cut, words = FEW[case]
     with pytest.raises(DataError, match=words):
         cut()

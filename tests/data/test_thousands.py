@@ -154,7 +154,7 @@ def test_the_output_helps_to_decide_what_the_commas_of_the_input_are(tmp_path: P
         read_examples(tmp_path / "t.csv", DatasetOptions())
 
 
-def test_a_comma_in_json_is_not_told_of_an_option_for_csv(tmp_path: Path) -> None:
+def test_advice_for_a_comma_in_json_names_no_option_of_csv(tmp_path: Path) -> None:
     for cell in ("3,14", "1,234"):
         rows = [{"a": cell if n == 4 else str(n), "y": n / 4} for n in range(60)]
         (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -124,7 +124,7 @@ def test_blocks_under_bfloat16_autocast_come_near_and_keep_float32_states(name: 
 @pytest.mark.parametrize(
     "lengths", [[9, 1, 4, 0, 6], [0, 0, 0, 0, 0], [3, 3, 3, 3, 3], [9, 9, 9, 9, 9], [0, 0, 9, 0, 0]]
 )
-def test_segments_of_ragged_rows_mean_what_steps_do(name: str, lengths: list[int]) -> None:
+def test_segments_of_ragged_rows_equal_steps(name: str, lengths: list[int]) -> None:
     torch.manual_seed(2)
     memory = MEMORIES[name](INPUTS, SIZE).double()
     xs = torch.randn(ROWS, STEPS, INPUTS, dtype=torch.float64)

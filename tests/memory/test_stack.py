@@ -20,7 +20,7 @@ def test_a_layer_of_a_stack_reads_the_layer_below() -> None:
     assert list(states.leaves(after)) == ["layer0.hidden", "layer1.hidden", "layer1.cell"]
 
 
-def test_a_residual_adds_what_it_read() -> None:
+def test_a_residual_adds_its_input() -> None:
     memory = GRU(4, 4)
     xs = torch.randn(2, 6, 4)
     outputs, _ = Residual(memory).unroll(xs, memory.start(2))

@@ -158,7 +158,7 @@ def test_a_kill_at_any_point_of_creation_leaves_no_run_or_a_whole_one(tmp_path: 
         ),
     ],
 )
-def test_what_is_no_run_to_read_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
     (tmp_path / "a").mkdir()
     if content is not None:
         (tmp_path / "a" / "run.json").write_text(content)

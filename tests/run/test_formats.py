@@ -212,7 +212,7 @@ def test_scores_of_the_first_formats_get_a_metric_and_a_constant_baseline() -> N
 
 
 @each_run
-def test_what_is_converted_stays_as_it_is_when_it_is_converted_again(older: Path) -> None:
+def test_converting_again_changes_nothing(older: Path) -> None:
     facts = upgraded_facts(json.loads((older / "run.json").read_text()))
     assert upgraded_facts(facts) == facts
 

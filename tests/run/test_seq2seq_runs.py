@@ -277,9 +277,7 @@ def test_tokens_are_chosen(tokens: str, read: str, written: str, tmp_path: Path)
     assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == (read, written)
 
 
-def test_without_the_extra_characters_are_taken_and_it_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_tokens_are_characters_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.dataset.vocabulary_choice.find_spec", lambda name: None)
     rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq"))
     assert rows.text_targets is not None
