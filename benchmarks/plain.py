@@ -26,14 +26,14 @@ from sklearn.svm import LinearSVC
 
 from unrolled.data.modalities.text import WORD
 from unrolled.options import TrainOptions
-from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.dataset import read_task_examples
 
 KEPT = 0.25  # share of a weight; the rest is the mean magnitude of all
 
 
 def read_parts(data: Path, seed: int) -> dict[str, tuple[list[str], Any]]:
     """Training and validation split: texts, and the numbers of their labels."""
-    examples = read_rows(data, TrainOptions(seed=seed, test="none"))
+    examples = read_task_examples(data, TrainOptions(seed=seed, test="none"))
     (column,) = examples.targets.values()
     return {
         part: ([str(item) for item in examples.split_items(part)], np.asarray(column.of(examples.splits[part])))

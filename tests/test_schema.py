@@ -12,7 +12,7 @@ from kills import FACTS
 from unrolled.errors import RunError
 from unrolled.options import TrainOptions
 from unrolled.rundir.facts import Facts
-from unrolled.schema import Within, check
+from unrolled.schema import Within, check_type
 from unrolled.training.plan import MOST_STEPS, Plan
 
 
@@ -37,7 +37,7 @@ class Size:
     ],
 )  # fmt: skip
 def test_a_value_of_the_right_type_is_returned(value: Any, kind: Any) -> None:
-    assert check(value, kind, "a.json") is value
+    assert check_type(value, kind, "a.json") is value
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_value_of_the_right_type_is_returned(value: Any, kind: Any) -> None:
 )
 def test_a_header_that_does_not_fit_is_reported(value: Any, kind: Any, said: str) -> None:
     with pytest.raises(RunError, match=rf"^a.json is damaged: .*{said}.* Use another run, or train again\.$"):
-        check(value, kind, "a.json")
+        check_type(value, kind, "a.json")
 
 
 PLAN = Plan(
@@ -78,7 +78,7 @@ PLAN = Plan(
 def test_settings_and_plans_are_restored_from_json() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
     assert TrainOptions.from_json(TrainOptions(minutes=3, model="gru").to_json()).minutes == 3
-    assert check(FACTS | {"format": 2}, Facts, "run.json")
+    assert check_type(FACTS | {"format": 2}, Facts, "run.json")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from numbers import Integral, Real
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from unrolled.errors import OptionError, nearest
-from unrolled.schema import LARGEST, Within
+from unrolled.schema import LARGEST_NUMBER, Within
 
 Checkable = TypeVar("Checkable", bound=Callable[..., Any])
 
-Count: TypeAlias = Annotated[int, Within(1, LARGEST)]
+Count: TypeAlias = Annotated[int, Within(1, LARGEST_NUMBER)]
 SIZES = ("input_size", "size")
 """Parameters that are counts where they are declared int, or without a type."""
 WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", types.NoneType: "None"}

@@ -22,7 +22,15 @@ from typing import IO, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.escaping import escape_json
-from unrolled.opening import CURE, LARGEST, check_plain_file, check_plain_folder, check_size, open_own, read_plain
+from unrolled.opening import (
+    CURE,
+    LARGEST_FILE,
+    check_plain_file,
+    check_plain_folder,
+    check_size,
+    open_own,
+    read_plain,
+)
 
 PUBLIC, PRIVATE = 0o666, 0o600  # readable by all, as far as the user's umask allows; readable by the owner alone
 PARTIAL = ".partial-"  # in the hidden names of files that are being written
@@ -197,7 +205,7 @@ def own_digest(path: str | Path) -> str:
     does."""
     descriptor = open_own(path)
     with os.fdopen(descriptor, "rb") as file:
-        check_size(path, descriptor, LARGEST_JSON if Path(path).suffix == ".json" else LARGEST)
+        check_size(path, descriptor, LARGEST_JSON if Path(path).suffix == ".json" else LARGEST_FILE)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

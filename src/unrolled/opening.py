@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unrolled.errors import RunError, shell_quote
 
-LARGEST = 16 << 30  # bytes of a file of weights or counts
+LARGEST_FILE = 16 << 30  # bytes of a file of weights or counts
 CURE = "Use another run, or train again."
 COPY = "Use a copy with plain files in place of links: cp -rL RUN COPY"
 SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -41,7 +41,7 @@ def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> i
     return descriptor
 
 
-def read_plain(path: str | Path, most: int = LARGEST) -> bytes:
+def read_plain(path: str | Path, most: int = LARGEST_FILE) -> bytes:
     """The bytes of a plain file. Raises RunError where it is not one, is larger than `most` or does not fit into
     memory; OSError as os.open does."""
     descriptor = open_own(path)

@@ -31,7 +31,7 @@ from typing import is_typeddict as is_typed_dict
 from unrolled.errors import RunError
 from unrolled.opening import CURE
 
-LARGEST = 2**63 - 1  # whole number, positive or negative: the range of int64
+LARGEST_NUMBER = 2**63 - 1  # whole number, positive or negative: the range of int64
 SHOWN = 40  # characters shown of a wrong value
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", types.NoneType: "null"}
 
@@ -51,7 +51,7 @@ class Fault(NamedTuple):
     expected: str
 
 
-def check(value: Any, kind: Any, source: str) -> Any:
+def check_type(value: Any, kind: Any, source: str) -> Any:
     """`value`, checked to be of this type. Raises RunError, naming `source` and the first place of a wrong type."""
     fault = find_fault(value, kind)
     if fault is not None:
@@ -147,7 +147,7 @@ def _alike(value: Any, kind: Any) -> bool:
 def _is_plain(value: Any, kind: Any) -> bool:
     tests: dict[Any, Callable[[], bool]] = {
         bool: lambda: type(value) is bool,
-        int: lambda: type(value) is int and abs(value) <= LARGEST,
+        int: lambda: type(value) is int and abs(value) <= LARGEST_NUMBER,
         float: lambda: math.isfinite(value) if type(value) is float else _is_plain(value, int),
         str: lambda: type(value) is str,
         types.NoneType: lambda: value is None,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError, nearest
-from unrolled.schema import check, find_fault
+from unrolled.schema import check_type, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
 
@@ -37,7 +37,7 @@ class Settings:
     def from_json(cls, values: Any, source: str = "What was saved") -> Self:
         """The settings saved in `values`. Raises RunError, naming `source`, for an unknown name, a missing one, or a
         value of another type or out of its range."""
-        return cls(**check(values, cls, source))
+        return cls(**check_type(values, cls, source))
 
     def options(self) -> list[str]:
         """The words of a command with these settings; the output folder and default values are left out."""

@@ -19,11 +19,11 @@ import torch
 
 from unrolled import fileio
 from unrolled.compare import Comparison, sentences
-from unrolled.compare.cells import Cell, cells_of
+from unrolled.compare.cells import ComparisonCell, cells_of
 from unrolled.compare.folder import comparison_facts, read_comparison_facts
 from unrolled.compare.sizes import fit_size
 from unrolled.compare_options import CompareSettings
-from unrolled.data import TASKS, Diagnostic
+from unrolled.data import DIAGNOSTICS, Diagnostic
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
@@ -44,7 +44,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", DIAGNOSTICS)
 @pytest.mark.parametrize("lag", [1, 3, 20])
 def test_the_target_of_a_task_is_lag_steps_before(task: str, lag: int) -> None:
     batch = Diagnostic(task, lag, 64, seed=0).batch(5)
@@ -129,7 +129,7 @@ def test_a_comparison_on_a_text_is_stored_and_shown_on_a_page(text: Path, tmp_pa
     assert html.count("<svg") == 3 and "lstm" in html
     assert not re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?https?:", html)  # the page loads nothing from other hosts
     assert json.loads((out / "table.json").read_text())["rows"][0]["model"] == "lstm"
-    assert (out / "runs" / Cell("lstm", "full", 1).name / "model.safetensors").exists()
+    assert (out / "runs" / ComparisonCell("lstm", "full", 1).name / "model.safetensors").exists()
     with pytest.raises(RunError, match="another comparison's folder"):
         Comparison(text, CompareSettings(models="lstm", steps=21, out=str(out)))
 
@@ -241,7 +241,7 @@ def test_an_interrupted_comparison_keeps_what_was_done(number: signal.Signals, t
     arguments = ["--models", "lstm,gru", "--steps", "3000", "--hidden-size", "32", "--seeds", "1", "--threads", "1"]
     command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())", "compare"]
     child = subprocess.Popen([*command, str(text), *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
-    run = out / "runs" / Cell("lstm", "full", 0).name
+    run = out / "runs" / ComparisonCell("lstm", "full", 0).name
     deadline = time.monotonic() + 60
     while not (run / "log.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.1)

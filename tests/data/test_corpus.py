@@ -154,7 +154,7 @@ def test_the_same_bytes_give_the_same_corpus_however_they_are_chunked(
     for documents in ("file", "line", "blank"):
         whole = read_corpus(path, documents)
         with monkeypatch.context() as patch:
-            patch.setattr("unrolled.data.files.look.CHUNK", 777)
+            patch.setattr("unrolled.data.files.look.BYTES_AT_ONCE", 777)
             patch.setattr("unrolled.data.vocabulary.store.HELD", 5000)
             cut = read_corpus(path, documents)
         assert np.array_equal(whole.tokens, cut.tokens)

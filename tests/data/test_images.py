@@ -14,11 +14,11 @@ import pytest
 from unrolled.data.media.images import (
     IMAGE_ENDINGS,
     MOST_PIXELS,
+    image_rows,
     inspect_image,
     measure_images,
     patches_of,
     read_image,
-    rows_of,
     shift_image,
 )
 from unrolled.errors import MediaError, MissingExtra
@@ -285,11 +285,11 @@ def test_the_extra_for_images_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_image_is_read_row_by_row() -> None:
     picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
-    rows = rows_of(picture)
+    rows = image_rows(picture)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows[1], picture[1].reshape(-1) / 255, rtol=1e-6)
-    np.testing.assert_array_equal(rows_of(picture[..., 0]), rows_of(picture[..., :1]))
-    assert rows_of(np.full((1, 1, 1), 255, np.uint8)).tolist() == [[1.0]]
+    np.testing.assert_array_equal(image_rows(picture[..., 0]), image_rows(picture[..., :1]))
+    assert image_rows(np.full((1, 1, 1), 255, np.uint8)).tolist() == [[1.0]]
 
 
 def test_an_image_is_read_in_patches_like_a_page() -> None:

@@ -57,7 +57,7 @@ def test_documents_do_not_depend_on_where_chunks_are_cut(
     if not content:
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(look, "CHUNK", size)
+        patch.setattr(look, "BYTES_AT_ONCE", size)
         for documents, wanted in expected.items():
             assert documents_of(path, documents) == [one for one in wanted if one], documents
 
@@ -198,7 +198,7 @@ def test_a_fingerprint_changes_with_bytes_and_names(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_stored_completely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.files.fingerprints.CHUNK", 4)
+    monkeypatch.setattr("unrolled.data.files.fingerprints.BYTES_AT_ONCE", 4)
     assert keep_standard_input(tmp_path / "kept.txt", io.BytesIO(b"ten bytes!")) == 10
     assert (tmp_path / "kept.txt").read_bytes() == b"ten bytes!"
     with pytest.raises(DataError, match="Standard input was empty"):
@@ -218,7 +218,7 @@ class Endless(io.RawIOBase):
 
 
 def test_standard_input_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.files.fingerprints.CHUNK", 1 << 10)
+    monkeypatch.setattr("unrolled.data.files.fingerprints.BYTES_AT_ONCE", 1 << 10)
     with pytest.raises(DataError, match=r"Standard input is not text: it is a binary file"):
         keep_standard_input(tmp_path / "kept.txt", Endless(b"\0"))  # type: ignore[arg-type]
     free = iter(range(1 << 30, 0, -(1 << 28)))

@@ -18,7 +18,7 @@ from unrolled.data.text.table_column import TextColumn, read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
-from unrolled.tasks.resolve import Source, inspect_path
+from unrolled.tasks.resolve import DataSource, inspect_path
 
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
 
@@ -39,7 +39,7 @@ def documents(path: Path, column: str) -> list[str]:
 def test_cells_are_documents_and_empty_ones_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(table_column, "CHUNK", chunk)
+    monkeypatch.setattr(table_column, "BYTES_AT_ONCE", chunk)
     rows = [[str(number), text] for number, text in enumerate(TEXTS)]
     path = write_csv(
         tmp_path / "t.csv", [*rows[:50], ["x", ""], *rows[50:], ["y", "one\r\ntwo\rthree"]], ["id", "text"]
@@ -83,7 +83,7 @@ def test_one_column_of_file_names_is_text_only_on_request(tmp_path: Path, cells:
     path = write_csv(tmp_path / "t.csv", [[cell] for cell in cells], ["body"])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):
         inspect_path(path, TrainOptions())
-    assert inspect_path(path, TrainOptions(task="language-modeling")) == Source(text=True, column="body")
+    assert inspect_path(path, TrainOptions(task="language-modeling")) == DataSource(text=True, column="body")
 
 
 def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:

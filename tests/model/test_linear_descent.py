@@ -13,7 +13,7 @@ from unrolled.data.dataset.outputs import LabelOutput
 from unrolled.data.modalities.text import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines import linear_descent, linear_fit
-from unrolled.model.baselines.linear_descent import Examples, minimise, split_into_chunks
+from unrolled.model.baselines.linear_descent import FeatureExamples, minimise, split_into_chunks
 from unrolled.model.baselines.linear_features import NGramFeatures
 from unrolled.model.baselines.linear_fit import MOST_WORK, TRIES, fit_linear, most_work
 
@@ -78,10 +78,12 @@ def test_many_labels_are_fitted_in_chunks_to_the_same_weights(monkeypatch: pytes
     assert len(pieces_of(150)) == 1, "of few labels all rows are looked at together"
 
 
-def pieces_of(kinds: int) -> list[linear_descent.Chunk]:
+def pieces_of(kinds: int) -> list[linear_descent.FeatureChunk]:
     texts, targets = rows_of(kinds)
     look, bags = NGramFeatures.fit("words", texts, 1 << 20)
-    return split_into_chunks(Examples(bags, {"label": torch.from_numpy(targets["label"])}), "label", look.size, kinds)
+    return split_into_chunks(
+        FeatureExamples(bags, {"label": torch.from_numpy(targets["label"])}), "label", look.size, kinds
+    )
 
 
 def fitted(kinds: int) -> tuple[Tensor, Tensor, bool]:

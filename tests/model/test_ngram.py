@@ -227,7 +227,7 @@ def test_an_order_is_chosen_in_several_passes_too(monkeypatch: pytest.MonkeyPatc
     text = some_text(4000)
     train, valid = np.array([[0, 3000]]), np.array([[3000, 4000]])
     best = choose_order(text, V, train, valid, longest=6).order
-    monkeypatch.setattr(ngram_counts, "LARGEST", 6**2)
+    monkeypatch.setattr(ngram_counts, "LARGEST_CODE", 6**2)
     assert choose_order(text, V, train, valid, longest=6).order == best
     assert choose_order(text, V, train, valid, longest=2).order == 2
     assert choose_order(text, V, train, np.zeros((0, 2), np.int64), longest=4).order == 4

@@ -73,7 +73,7 @@ def test_counting_in_chunks_and_passes_gives_the_same_counts(
     segments = np.array([[0, 310], [310, 330], [330, 600]])
     whole = count_ngrams(text, V, 6, segments, eos)
     monkeypatch.setattr(ngram_counts, "CHUNK", 37)
-    monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three tokens per key: several passes
+    monkeypatch.setattr(ngram_counts, "LARGEST_CODE", 6**4)  # two or three tokens per key: several passes
     pieces = count_ngrams(text, V, 6, segments, eos)
     assert len(pieces.levels) == len(whole.levels) == 6 and pieces.counted == whole.counted
     for a, b in zip(whole.levels, pieces.levels, strict=True):
@@ -88,8 +88,8 @@ def test_counting_in_chunks_and_passes_gives_the_same_counts(
 
 def test_many_tokens_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text().astype(np.int32) * 1000
-    monkeypatch.setattr(ngram_counts, "LARGEST", 6**6)
-    monkeypatch.setattr(ngram_text, "LARGEST", 6**6)
+    monkeypatch.setattr(ngram_counts, "LARGEST_CODE", 6**6)
+    monkeypatch.setattr(ngram_text, "LARGEST_CODE", 6**6)
     few, many = count_ngrams(some_text(), V, 5, eos=0), count_ngrams(text, 4001, 5, eos=0, passes=1)
     assert len(many.levels) == 5
     for k in range(1, 6):

@@ -14,7 +14,7 @@ from unrolled.deadline import Deadline
 from unrolled.options import PredictionSettings
 from unrolled.run import Training
 from unrolled.tasks.base import Baseline
-from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.dataset import read_task_examples
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.prediction.rows import AT_ONCE
 from unrolled.tasks.prediction.task import CLOSING_SHARE, Prediction
@@ -68,7 +68,7 @@ def test_a_slow_start_reserves_more_for_the_end(now: list[float]) -> None:
 def test_the_time_of_scoring_is_reserved_for_the_end(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, budget = Prediction(read_rows(table, PredictionSettings()), PredictionSettings()), 18.0
+    task, budget = Prediction(read_task_examples(table, PredictionSettings()), PredictionSettings()), 18.0
     run, net = SimpleNamespace(), SlowNet(now)
 
     def kept_of(budget: float) -> float:
@@ -91,7 +91,7 @@ def test_the_time_of_scoring_is_reserved_for_the_end(
 
 
 def test_the_end_has_time_for_the_net_to_read_every_row(table: Path, now: list[float]) -> None:
-    task, run = Prediction(read_rows(table, PredictionSettings()), PredictionSettings()), SimpleNamespace()
+    task, run = Prediction(read_task_examples(table, PredictionSettings()), PredictionSettings()), SimpleNamespace()
     rows = task.items("validation") + task.items("test")
     kept = {
         seconds: task.prepare(run, SlowNet(now, seconds), clock_of(now, 300.0)).seconds  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
-from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.dataset import read_task_examples
 from unrolled.tasks.prediction.baselines import fit_baselines
 from unrolled.tasks.prediction.rows import AT_ONCE, predict_rows
 from unrolled.tasks.prediction.summary import fit_and_score, summarise_single
@@ -51,7 +51,7 @@ def after(asks: int) -> Deadline:
 
 
 def test_an_interrupted_fit_is_usable_and_reported(table: Path) -> None:
-    examples = read_rows(table, TrainOptions())
+    examples = read_task_examples(table, TrainOptions())
     whole = fit_baselines(examples, ["linear"], 0)["linear"]
     cut = fit_baselines(examples, ["linear"], 0, after(40))["linear"]
     assert "stopped early" not in whole.describe()
@@ -62,7 +62,7 @@ def test_an_interrupted_fit_is_usable_and_reported(table: Path) -> None:
 
 
 def test_rows_beyond_the_time_are_left_out(table: Path) -> None:
-    examples = read_rows(table, TrainOptions())
+    examples = read_task_examples(table, TrainOptions())
     baselines = fit_baselines(examples, ["linear"], 0)
     said, rows = predict_rows(examples, baselines, "test")
     assert rows.tolist() == examples.splits["test"].tolist()
@@ -79,7 +79,7 @@ def test_rows_beyond_the_time_are_left_out(table: Path) -> None:
 
 
 def test_an_unfitted_ensemble_is_as_good_as_its_best_member_and_is_reported(table: Path) -> None:
-    examples, names = read_rows(table, TrainOptions()), ["linear", "ngram"]
+    examples, names = read_task_examples(table, TrainOptions()), ["linear", "ngram"]
     parts = fit_baselines(examples, names, 0)
     candidates = {"linear": ["linear"], "ngram": ["ngram"], "linear+ngram": names}
     cut = fit_and_score(examples, parts, candidates, Deadline(0.0))
@@ -94,7 +94,7 @@ def test_an_unfitted_ensemble_is_as_good_as_its_best_member_and_is_reported(tabl
 
 def test_more_labels_are_scored_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.tasks.prediction.rows.MOST_CELLS", 200)
-    examples = read_rows(table, TrainOptions())
+    examples = read_task_examples(table, TrainOptions())
     _, rows = predict_rows(examples, fit_baselines(examples, ["ngram"], 0), "test")
     assert len(rows) == 100
 
@@ -148,12 +148,12 @@ def test_a_stop_lets_short_work_finish() -> None:
 
 
 def test_rows_are_read_evenly(table: Path) -> None:
-    examples = read_rows(table, TrainOptions(rows=300))
+    examples = read_task_examples(table, TrainOptions(rows=300))
     assert len(examples.numbers) == 300
     assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one row of each ten
     assert len(examples.targets["label"].output.names) == 2  # type: ignore[union-attr]
     assert "300 of 3,000 rows are used, spread evenly (--rows)" in examples.description
-    assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
+    assert len(read_task_examples(table, TrainOptions(rows=10_000)).numbers) == 3_000
 
 
 def test_rows_applies_to_tables(tmp_path: Path) -> None:

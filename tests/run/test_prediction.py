@@ -27,7 +27,7 @@ from unrolled.metrics.classification import LabelScore, score_labels
 from unrolled.options import TrainOptions
 from unrolled.run import Training, runs, tag_conllu
 from unrolled.rundir.formats import upgraded_vocabulary
-from unrolled.tasks.dataset import known_from_json, read_rows
+from unrolled.tasks.dataset import known_from_json, read_task_examples
 from unrolled.tasks.prediction import baselines as baselines
 from unrolled.tasks.prediction.baselines import baseline_names, best_baseline, fit_baselines
 from unrolled.tasks.prediction.evaluation import confusion_lines
@@ -219,7 +219,7 @@ def test_a_model_without_training_is_a_run_like_any_other(
 
 
 def test_the_better_of_linear_model_and_ngram_is_the_baseline(table: Path) -> None:
-    examples = read_rows(table, TrainOptions(output="kind"))
+    examples = read_task_examples(table, TrainOptions(output="kind"))
     fitted = fit_baselines(examples, baseline_names(examples), seed=0)
     assert list(fitted) == ["linear", "ngram"]
     alone = [best_baseline(examples, {name: baseline})[0] for name, baseline in fitted.items()]
@@ -245,7 +245,7 @@ def test_the_summary_says_what_is_selected_and_why(left: str, nats: tuple[float,
 
 
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = read_rows(table, TrainOptions(output="kind"))
+    examples = read_task_examples(table, TrainOptions(output="kind"))
     given: list[float] = []
     now = [0.0]
 

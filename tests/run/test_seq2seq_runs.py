@@ -24,7 +24,7 @@ from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.options import TrainOptions
 from unrolled.run import GenerationConfig, Training
-from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.dataset import read_task_examples
 from unrolled.tasks.seq2seq.generate import in_groups
 from unrolled.tasks.seq2seq.summary import Seq2SeqSummary
 from unrolled.tasks.seq2seq.task import Seq2Seq
@@ -255,7 +255,7 @@ def sentences(path: Path, count: int = 200) -> Path:
 
 def test_source_and_target_share_one_vocabulary_of_subwords(tmp_path: Path) -> None:
     path = sentences(tmp_path / "s.csv")
-    rows = read_rows(path, TrainOptions(input_type="text", task="seq2seq"))
+    rows = read_task_examples(path, TrainOptions(input_type="text", task="seq2seq"))
     assert rows.text_targets is not None
     assert isinstance(rows.featurizer.to_json()["tokenizer"], str)
     assert rows.featurizer.to_json() == rows.text_targets.output.vocabulary.to_json()
@@ -272,14 +272,16 @@ def test_source_and_target_share_one_vocabulary_of_subwords(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("tokens", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
 def test_tokens_are_chosen(tokens: str, read: str, written: str, tmp_path: Path) -> None:
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq", tokenizer=tokens))
+    rows = read_task_examples(
+        sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq", tokenizer=tokens)
+    )
     assert rows.text_targets is not None
     assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == (read, written)
 
 
 def test_without_the_extra_tokens_are_characters_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.dataset.vocabulary_choice.find_spec", lambda name: None)
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq"))
+    rows = read_task_examples(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq"))
     assert rows.text_targets is not None
     assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == ("char", "char")
     assert f"(characters, because subwords need the extra bpe: {install_extra('bpe')})" in rows.description
@@ -400,7 +402,7 @@ def test_damaged_input_categories_are_refused() -> None:
 
 
 def test_long_texts_take_smaller_batches(table: Path) -> None:
-    task = Seq2Seq(read_rows(table, TrainOptions()), TrainOptions(steps=1))
+    task = Seq2Seq(read_task_examples(table, TrainOptions()), TrainOptions(steps=1))
     short = task.make_plan("cpu", 1, None)
     assert isinstance(short, Plan)
     assert short.batch_size == 32
@@ -411,7 +413,7 @@ def test_long_texts_take_smaller_batches(table: Path) -> None:
 
 def test_the_nats_of_a_target_text_do_not_depend_on_the_batch(learnt: Path) -> None:
     generator = opened(learnt).generator
-    examples = read_rows(learnt.parent / "turned.csv", TrainOptions())
+    examples = read_task_examples(learnt.parent / "turned.csv", TrainOptions())
     rows = examples.splits["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
     whole = generator.reference_nats(examples, rows)

@@ -11,7 +11,7 @@ from unrolled.cli.options import Json
 from unrolled.cli.output import print_json, say
 
 if TYPE_CHECKING:  # torch is imported only when the command runs
-    from unrolled.model.nets import Counts, Net
+    from unrolled.model.nets import Net, NetCounts
 
 TITLES = ("net", "year", "input", "layers", "parameters", "multiply-adds", "activation bytes")
 WIDTHS = (18, 4, 11, 6, 11, 14, 16)  # rows are printed as they are counted, before the next ones are known
@@ -58,7 +58,7 @@ def nets(
             say(_line([known, str(facts["year"]), _shape(facts["input"]), *list(facts.values())[-4:]]))
 
 
-def _facts(name: str, net: Net, counts: Counts) -> dict[str, Any]:
+def _facts(name: str, net: Net, counts: NetCounts) -> dict[str, Any]:
     from unrolled.model.nets import NETS
 
     record = NETS[name.partition(":")[0].strip()]
@@ -75,7 +75,7 @@ def _facts(name: str, net: Net, counts: Counts) -> dict[str, Any]:
     }
 
 
-def _print_calls(name: str, net: Net, counts: Counts) -> None:
+def _print_calls(name: str, net: Net, counts: NetCounts) -> None:
     facts = _facts(name, net, counts)
     say(f"{name}: {facts['paper']}, {facts['year']}")
     smallest = f"{net.smallest} × {net.smallest}"

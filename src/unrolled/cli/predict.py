@@ -10,7 +10,7 @@ import typer
 
 from unrolled.cli.options import Device, Json, Quiet, SkipEmpty, Threads, takes
 from unrolled.cli.output import note, print_json, say
-from unrolled.cli.score import read_lines
+from unrolled.cli.score import lines_to_score
 from unrolled.errors import DataError, OptionError
 from unrolled.escaping import one_line
 from unrolled.settings import PredictSettings
@@ -115,7 +115,7 @@ def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Inferen
         from unrolled.data.files.look import open_text_file
 
         open_text_file(Path(source), source, any_bytes=False)  # raises for a file that is not text
-    return read_lines(source) if found is None else found
+    return lines_to_score(source) if found is None else found
 
 
 def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:

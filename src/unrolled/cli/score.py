@@ -58,7 +58,7 @@ def score(
     if top is not None and top < 1:
         raise OptionError(f"--top is a whole number of at least 1; got {top}.")
     run = paths[0] if len(paths) == 2 else None
-    lines = read_lines(paths[-1])
+    lines = lines_to_score(paths[-1])
     from unrolled.run import load
 
     model = load(run, device, threads)
@@ -72,7 +72,7 @@ def score(
         print_replacements(replacements, "these lines", quiet)
 
 
-def read_lines(path: str) -> Iterator[str]:
+def lines_to_score(path: str) -> Iterator[str]:
     """The lines of a file, or of standard input for "-", streaming; bytes that are not UTF-8 become lone
     surrogates. Raises DataError at once for a path that cannot be read."""
     from unrolled.data.files.look import file_status, open_text_file

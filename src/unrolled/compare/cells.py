@@ -18,7 +18,7 @@ NO_BPTT = "counted"  # in the place of the BPTT strategy, which the n-gram does 
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparisonCell:
     """One training."""
 
     model: str
@@ -39,7 +39,7 @@ class Cell:
         return asdict(self)
 
 
-def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
+def cells_of(settings: CompareSettings, task: bool) -> list[ComparisonCell]:
     """The cells in the order of training: first every model with the first seed.
 
     Raises OptionError for an unknown model or BPTT strategy, and for the n-gram on a task.
@@ -55,7 +55,7 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
         build("bptt", BPTT_STRATEGIES, strategy)
     lags = settings.lags() if task else [None]
     return [
-        Cell(model, bptt, settings.seed + k, lag)
+        ComparisonCell(model, bptt, settings.seed + k, lag)
         for k in range(settings.seeds)
         for lag in lags
         for model in models
@@ -63,7 +63,9 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     ]
 
 
-def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainOptions:
+def train_settings(
+    settings: CompareSettings, cell: ComparisonCell, sizes: dict[str, tuple[int, int]]
+) -> TrainOptions:
     """The training options of a cell; `sizes` are the width and depth found for each model."""
     options = TrainOptions(
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from unrolled import fileio
-from unrolled.compare.cells import NO_BPTT, Cell, cells_of, train_settings
-from unrolled.compare.corpus import compare_command, read_corpus, refuse_text_options
+from unrolled.compare.cells import NO_BPTT, ComparisonCell, cells_of, train_settings
+from unrolled.compare.corpus import compare_command, read_corpus_to_compare, refuse_text_options
 from unrolled.compare.diagnosing import diagnose
 from unrolled.compare.folder import RUNS, append_result, comparison_facts, find_folder, make_folder, read_results
 from unrolled.compare.forecast import Forecast
@@ -25,7 +25,7 @@ from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TOKENS_PER_TURN, TURNS, time_streams
 from unrolled.compare.summary import COLUMNS, TASK_COLUMNS, row_line, sentences
 from unrolled.compare_options import CompareSettings
-from unrolled.data import TASKS, Corpus
+from unrolled.data import DIAGNOSTICS, Corpus
 from unrolled.errors import MissingExtra, OptionError, TrainingError, nearest
 from unrolled.given import as_path
 from unrolled.tasks.language_modeling.task import size_of_text
@@ -44,7 +44,7 @@ class Comparison:
     def __init__(self, data: str | Path, settings: CompareSettings | None = None) -> None:
         data, typed = as_path(data), CompareSettings.from_call(settings, {})
         typed.check()
-        self.data, self.task = data, data in TASKS
+        self.data, self.task = data, data in DIAGNOSTICS
         self._check_options(typed)
         self.command = compare_command(data, typed)
         """The command that makes the same comparison."""
@@ -55,9 +55,9 @@ class Comparison:
         self.sizes: dict[str, tuple[int, int]] = {}
         corpus: Corpus | None = None
         if self.task:
-            self.description = f"Task {data}: {first_line(TASKS[data][0])}"
+            self.description = f"Task {data}: {first_line(DIAGNOSTICS[data][0])}"
         else:
-            corpus = read_corpus(data, typed)
+            corpus = read_corpus_to_compare(data, typed)
             self.description = corpus.description
             self.sizes = self._fit_sizes(corpus)
         make_folder(self.path, facts)
@@ -71,9 +71,10 @@ class Comparison:
                 "A comparison reads its text more than once. Give a file or a folder, not standard input."
             )
         if not self.task and settings.lag is not None:
-            known = ", ".join(TASKS)
+            known = ", ".join(DIAGNOSTICS)
             raise OptionError(
-                f"--lag applies to diagnostic tasks ({known}); '{self.data}' is not one.{nearest(self.data, TASKS)}"
+                f"--lag applies to diagnostic tasks ({known}); '{self.data}' is not one."
+                f"{nearest(self.data, DIAGNOSTICS)}"
             )
         if self.task:
             refuse_text_options(self.data, settings)
@@ -91,7 +92,7 @@ class Comparison:
         return {model: fit_size(model, self.settings.parameters, layers, size) for model in trained}
 
     @property
-    def missing(self) -> list[Cell]:
+    def missing(self) -> list[ComparisonCell]:
         """The cells that have no result yet."""
         return [cell for cell in self.cells if cell not in self.results]
 
@@ -113,15 +114,15 @@ class Comparison:
             yield "timing all models in turn, token by token"
             self._time()
 
-    def _store(self, cell: Cell, result: dict[str, Any]) -> None:
+    def _store(self, cell: ComparisonCell, result: dict[str, Any]) -> None:
         self.results[cell] = append_result(self.path, cell, result)
 
-    def _trained(self) -> dict[Cell, dict[str, Any]]:
+    def _trained(self) -> dict[ComparisonCell, dict[str, Any]]:
         return {cell: result for cell, result in self.results.items() if "failed" not in result}
 
     # Diagnostic tasks
 
-    def _diagnose(self, cell: Cell) -> Iterator[str]:
+    def _diagnose(self, cell: ComparisonCell) -> Iterator[str]:
         result: dict[str, Any] = {}
         for result in diagnose(self.data, cell, self.settings):
             yield f"step {result['step']:,} of {result['steps']:,}, accuracy {result['accuracy']:.1%}"
@@ -129,10 +130,10 @@ class Comparison:
 
     # Texts
 
-    def _run(self, cell: Cell) -> Path:
+    def _run(self, cell: ComparisonCell) -> Path:
         return self.path / RUNS / cell.name
 
-    def _train(self, cell: Cell) -> Iterator[str]:
+    def _train(self, cell: ComparisonCell) -> Iterator[str]:
         """Trains one cell in its own process, then measures the result."""
         path, peak = self._run(cell), None
         if not is_finished(path):
@@ -145,7 +146,7 @@ class Comparison:
         """Times the streams of all models, those of the first seed, in turn."""
         cells = [cell for cell in self._trained() if cell.seed == self.settings.seed]
         runs = [load_model(self._run(cell)) for cell in cells]
-        times: dict[Cell, float] = {}
+        times: dict[ComparisonCell, float] = {}
         if runs:
             tokens = np.resize(validation_tokens(runs[0]), (TURNS + 1) * TOKENS_PER_TURN).astype(np.int64)
             milliseconds = time_streams([run.model for run in runs], torch.from_numpy(tokens))
@@ -206,7 +207,7 @@ def first_line(thing: Any) -> str:
     return (thing.__doc__ or "").splitlines()[0]
 
 
-def cell_text(cell: Cell) -> str:
+def cell_text(cell: ComparisonCell) -> str:
     """A cell as text."""
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
     bptt = "" if cell.bptt in (NO_BPTT, "full") else f" by {cell.bptt}"

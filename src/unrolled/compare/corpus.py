@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unrolled.compare_options import CompareSettings
-from unrolled.data import TASKS, Corpus, read_documents
+from unrolled.data import DIAGNOSTICS, Corpus, read_documents
 from unrolled.errors import DataError, OptionError, command, nearest
 from unrolled.options import TrainOptions
 from unrolled.settings import option_name
@@ -21,15 +21,15 @@ TRAINING_OPTIONS = (
 """Options that `unroll train` has too."""
 
 
-def read_corpus(data: str, settings: CompareSettings) -> Corpus:
+def read_corpus_to_compare(data: str, settings: CompareSettings) -> Corpus:
     """The text at a path. settings: as typed.
 
     Raises DataError where there is nothing, or a table or labelled files that were not requested as a text.
     """
     if not Path(data).exists():
         raise DataError(
-            f"There is no file, folder or task '{data}'.{nearest(data, TASKS)}\n"
-            f"Give a text, or one of the tasks {', '.join(TASKS)}."
+            f"There is no file, folder or task '{data}'.{nearest(data, DIAGNOSTICS)}\n"
+            f"Give a text, or one of the tasks {', '.join(DIAGNOSTICS)}."
         )
     options = TrainOptions(seed=settings.seed, **{name: getattr(settings, name) for name in TEXT_OPTIONS})
     task = resolve(data, options) if inspect_path(data, options).text else None

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from unrolled.compare.cells import Cell, train_settings
+from unrolled.compare.cells import ComparisonCell, train_settings
 from unrolled.compare_options import CompareSettings
-from unrolled.data import TASKS, Diagnostic
+from unrolled.data import DIAGNOSTICS, Diagnostic
 from unrolled.environment import find_device
 from unrolled.errors import TrainingError
 from unrolled.gradient import BPTT_STRATEGIES
@@ -34,7 +34,7 @@ VALIDATIONS = 20  # validations per training
 ENDLESS = 1_000_000_000  # number of targets: the task generates any number
 
 
-def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[str, Any]]:
+def diagnose(task: str, cell: ComparisonCell, settings: CompareSettings) -> Iterator[dict[str, Any]]:
     """Yields progress from time to time, the last time with `accuracy` on the test rows.
 
     Trains on whole rows for the minutes or steps of the settings, and ends early once it makes no mistakes. Raises
@@ -57,7 +57,7 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
 
 
 def learn(
-    cell: Cell, plan: Plan, diagnostics: tuple[Diagnostic, Diagnostic, Diagnostic], until: float
+    cell: ComparisonCell, plan: Plan, diagnostics: tuple[Diagnostic, Diagnostic, Diagnostic], until: float
 ) -> Iterator[dict[str, Any]]:
     """Trains by `plan` on the first of three diagnostics, validates on the second and tests on the third.
 
@@ -84,12 +84,12 @@ def learn(
         state.nats, state.targets = 0.0, 0
     yield {
         "step": state.step, "steps": plan.steps, "accuracy": accuracy_of(averaged, test, TEST_BATCHES),
-        "chance_accuracy": TASKS[training.task][1], "hidden_size": plan.hidden_size, "layers": plan.layers,
+        "chance_accuracy": DIAGNOSTICS[training.task][1], "hidden_size": plan.hidden_size, "layers": plan.layers,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 
 
-def options_and_size(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, TextSize]:
+def options_and_size(task: str, cell: ComparisonCell, settings: CompareSettings) -> tuple[TrainOptions, TextSize]:
     """The options of a cell's training, and the size of its data, from which the plan is made."""
     diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.hidden_size or SIZE, settings.layers or depth_of(cell.model))}

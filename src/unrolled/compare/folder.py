@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from unrolled import fileio
-from unrolled.compare.cells import Cell
+from unrolled.compare.cells import ComparisonCell
 from unrolled.compare_options import CompareSettings
-from unrolled.data import TASKS
+from unrolled.data import DIAGNOSTICS
 from unrolled.errors import OptionError, RunError
 from unrolled.escaping import folder_name
 from unrolled.opening import check_no_link, check_parents
@@ -29,7 +29,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     """The folder of a comparison: the one of --out, that of an earlier run of the same comparison, or a new one."""
     if settings.out:
         return Path(settings.out)
-    name = data if data in TASKS else folder_name(Path(data).resolve().stem) or "data"
+    name = data if data in DIAGNOSTICS else folder_name(Path(data).resolve().stem) or "data"
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
         facts = path / COMPARISON
@@ -40,7 +40,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
 
 def comparison_facts(data: str, settings: CompareSettings) -> dict[str, Any]:
     """The facts that identify a comparison, as in compare.json."""
-    path = data if data in TASKS else str(Path(data).resolve())
+    path = data if data in DIAGNOSTICS else str(Path(data).resolve())
     return {"format": COMPARISON_FORMAT, "data": path, "options": replace(settings, out=None).to_json()}
 
 
@@ -82,7 +82,7 @@ def make_folder(path: Path, facts: dict[str, Any]) -> None:
         fileio.write_json(file, facts)
 
 
-def read_results(folder: Path) -> dict[Cell, dict[str, Any]]:
+def read_results(folder: Path) -> dict[ComparisonCell, dict[str, Any]]:
     """The results so far. Failed cells are left out, so that they are tried again.
 
     Raises RunError for a damaged line; a line that a kill cut off is removed.
@@ -91,17 +91,17 @@ def read_results(folder: Path) -> dict[Cell, dict[str, Any]]:
     if not path.exists():
         return {}
     fileio.cut_incomplete_line(path)
-    results: dict[Cell, dict[str, Any]] = {}
+    results: dict[ComparisonCell, dict[str, Any]] = {}
     for number, line in enumerate(fileio.read_json_lines(path, LINE_CURE), start=1):
         try:
-            cell, result = Cell(**line["cell"]), dict(line["result"])
+            cell, result = ComparisonCell(**line["cell"]), dict(line["result"])
         except (KeyError, TypeError, ValueError):
             raise RunError(f"{path}, line {number}, is damaged: not the result of a training. {LINE_CURE}") from None
         results[cell] = result
     return {cell: result for cell, result in results.items() if "failed" not in result}
 
 
-def append_result(folder: Path, cell: Cell, result: dict[str, Any]) -> dict[str, Any]:
+def append_result(folder: Path, cell: ComparisonCell, result: dict[str, Any]) -> dict[str, Any]:
     """Adds the result of a cell to results.jsonl; returns it as it will be read back: nan is null."""
     line = fileio.to_json({"cell": cell.key, "result": result})
     fileio.append_line(folder / RESULTS, line, sync=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from unrolled.compare.cells import NO_BPTT, Cell, train_settings
+from unrolled.compare.cells import NO_BPTT, ComparisonCell, train_settings
 from unrolled.compare.diagnosing import TEST_BATCHES, VALIDATION_BATCHES, VALIDATIONS, options_and_size
 from unrolled.compare.streaming import STEPS
 from unrolled.compare_options import CompareSettings
@@ -34,24 +34,24 @@ class Forecast:
         self._estimates: dict[tuple[str, str, int | None], float] = {}
         self._estimated = self._taken = 0.0  # seconds of the finished cells
 
-    def in_all(self, cells: list[Cell]) -> str:
+    def in_all(self, cells: list[ComparisonCell]) -> str:
         """The time of these cells as the end of a sentence, ", about 35 min in all"; "" for none."""
         return f", about {_duration(self._seconds(cells))} in all" if cells else ""
 
-    def remaining(self, cells: list[Cell]) -> str:
+    def remaining(self, cells: list[ComparisonCell]) -> str:
         """The time of the remaining cells, corrected by that of finished ones; "" for the last cell."""
         return f"; about {_duration(self._seconds(cells))} left in all" if len(cells) > 1 else ""
 
-    def record(self, cell: Cell, seconds: float) -> None:
+    def record(self, cell: ComparisonCell, seconds: float) -> None:
         """Records the seconds that a cell took."""
         self._estimated += self._of(cell)
         self._taken += seconds
 
-    def _seconds(self, cells: list[Cell]) -> float:
+    def _seconds(self, cells: list[ComparisonCell]) -> float:
         factor = self._taken / self._estimated if self._estimated else 1.0
         return factor * sum(map(self._of, cells))
 
-    def _of(self, cell: Cell) -> float:
+    def _of(self, cell: ComparisonCell) -> float:
         """Seconds of a cell, equal for all seeds."""
         key = (cell.model, cell.bptt, cell.lag)
         if key not in self._estimates:
@@ -63,7 +63,7 @@ class Forecast:
     def _machine(self) -> tuple[str, int]:
         return find_device(self.settings.device), threads_for(self.settings.threads)
 
-    def _of_task(self, cell: Cell, task: str) -> float:
+    def _of_task(self, cell: ComparisonCell, task: str) -> float:
         options, size = options_and_size(task, cell, self.settings)
         if options.steps is None:
             return 60 * (options.minutes or 0)  # the maximum: it ends once it makes no mistakes
@@ -71,7 +71,7 @@ class Forecast:
         validated = FORWARD * (min(VALIDATIONS, plan.steps) * VALIDATION_BATCHES + TEST_BATCHES)
         return (plan.steps + validated) * seconds_per_update(plan, rehearse_language(size.tokens))
 
-    def _of_text(self, cell: Cell, corpus: Corpus) -> float:
+    def _of_text(self, cell: ComparisonCell, corpus: Corpus) -> float:
         """Training, then the validation split and a stream in one row, the reach, and the timing of steps."""
         text, validation = size_of_text(corpus), corpus.targets("validation")
         counting = corpus.targets("training") / NGRAM_TOKENS_PER_SECOND

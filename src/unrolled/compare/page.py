@@ -8,7 +8,7 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from unrolled.compare.summary import Row, columns, name_of, row_line, sentences
+from unrolled.compare.summary import ComparisonRow, columns, row_line, row_name, sentences
 from unrolled.errors import MissingExtra, install_extra
 from unrolled.escaping import escape_controls
 
@@ -37,7 +37,7 @@ def check_plotting() -> None:
         raise MissingExtra(f"A page with curves needs matplotlib: {install_extra('plot')}.") from None
 
 
-def write_page(title: str, description: str, command: str, rows: Sequence[Row]) -> str:
+def write_page(title: str, description: str, command: str, rows: Sequence[ComparisonRow]) -> str:
     """The page as HTML; it loads nothing from other hosts, and it is valid UTF-8 whatever bytes a name has."""
     head, *body = [columns(rows), *([row_line(row)[name] for name in columns(rows)] for row in rows)]
     table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
@@ -59,7 +59,7 @@ def write_page(title: str, description: str, command: str, rows: Sequence[Row]) 
 """)
 
 
-def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def draw(rows: Sequence[ComparisonRow]) -> list[tuple[str, str]]:
     """(heading, SVG) of each drawing for which these rows have figures."""
     if rows and "lag" in rows[0]:
         return [("Accuracy by lag", figure(lambda axes: _draw_lags(axes, rows)))]
@@ -100,9 +100,9 @@ def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
-    for name in dict.fromkeys(map(name_of, rows)):
-        own = sorted((row for row in rows if name_of(row) == name and "accuracy" in row), key=lambda row: row["lag"])
+def _draw_lags(axes: Axes, rows: Sequence[ComparisonRow]) -> None:
+    for name in dict.fromkeys(map(row_name, rows)):
+        own = sorted((row for row in rows if row_name(row) == name and "accuracy" in row), key=lambda row: row["lag"])
         lags = [row["lag"] for row in own]
         (line,) = axes.plot(lags, [row["accuracy"] for row in own], marker="o", label=name)
         low, high = ([row["spread"][end] for row in own] for end in (0, 1))
@@ -122,24 +122,24 @@ def _draw_curves(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         curve = row.get("curve", [])
         if len(curve) == 1:  # an n-gram: counted, not trained
-            axes.axhline(curve[0][1], linestyle="--", color="grey", label=name_of(row))
+            axes.axhline(curve[0][1], linestyle="--", color="grey", label=row_name(row))
         elif curve:
             trained = curve[1:]  # the loss of the untrained model would compress the scale
-            axes.plot(*zip(*trained, strict=True), label=name_of(row))
+            axes.plot(*zip(*trained, strict=True), label=row_name(row))
     axes.set(xlabel="seconds of training", ylabel="validation, nats per character")
 
 
-def _draw_cuts(axes: Axes, rows: Sequence[Row]) -> None:
+def _draw_cuts(axes: Axes, rows: Sequence[ComparisonRow]) -> None:
     for row in (row for row in rows if "reach" in row):
-        axes.plot(row["reach"]["contexts"], row["reach"]["nats"], marker=".", label=name_of(row))
+        axes.plot(row["reach"]["contexts"], row["reach"]["nats"], marker=".", label=row_name(row))
     axes.set(xscale="log", xlabel="tokens of context", ylabel="validation, nats per character")
     _label_ticks(axes, sorted({k for row in rows if "reach" in row for k in row["reach"]["contexts"]})[::2])
 
 
-def _draw_gradients(axes: Axes, rows: Sequence[Row]) -> None:
+def _draw_gradients(axes: Axes, rows: Sequence[ComparisonRow]) -> None:
     for row in (row for row in rows if "reach" in row and row["reach"]["lags"]):
         steps = [lag + 1 for lag in row["reach"]["lags"]]  # a logarithmic axis has no 0
         axes.plot(
-            steps, [norm or math.nan for norm in row["reach"]["gradient_norms"]], marker=".", label=name_of(row)
+            steps, [norm or math.nan for norm in row["reach"]["gradient_norms"]], marker=".", label=row_name(row)
         )
     axes.set(xscale="log", yscale="log", xlabel="steps back (the newest token is 1)", ylabel="norm of the gradient")

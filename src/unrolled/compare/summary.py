@@ -10,16 +10,16 @@ from typing import Any
 from unrolled.compare.cells import NO_BPTT
 from unrolled.metrics.surprise import student_t
 
-Row = dict[str, Any]
+ComparisonRow = dict[str, Any]
 LEARNT_ACCURACY = 0.9  # accuracy from which a task counts as learnt
 
 
-def name_of(row: Row) -> str:
+def row_name(row: ComparisonRow) -> str:
     """A row's model, and its BPTT strategy unless that is `full`."""
     return row["model"] if row["bptt"] in (NO_BPTT, "full") else f"{row['model']} by {row['bptt']}"
 
 
-def difference(better: Row, worse: Row) -> tuple[float, float]:
+def difference(better: ComparisonRow, worse: ComparisonRow) -> tuple[float, float]:
     """(mean, half of its 95% interval) of worse - better, paired by seed; the half is nan with one seed."""
     shared = [seed for seed in better["seeds"] if seed in worse["seeds"]]
     pairs = [(better["seeds"].index(seed), worse["seeds"].index(seed)) for seed in shared]
@@ -30,18 +30,18 @@ def difference(better: Row, worse: Row) -> tuple[float, float]:
     return statistics.fmean(differences), half
 
 
-def sentences(rows: Sequence[Row]) -> list[str]:
+def sentences(rows: Sequence[ComparisonRow]) -> list[str]:
     """The conclusions of a comparison, in a few sentences; none where there is no result."""
     scored = [row for row in rows if "by_seed" in row]
-    failed = [f"{name_of(row)} failed: {row['failed']}" for row in rows if "failed" in row]
+    failed = [f"{row_name(row)} failed: {row['failed']}" for row in rows if "failed" in row]
     if not scored:
         return failed
     return (_on_a_text if "nats" in scored[0] else _on_a_task)(scored) + failed
 
 
-def _on_a_text(rows: Sequence[Row]) -> list[str]:
+def _on_a_text(rows: Sequence[ComparisonRow]) -> list[str]:
     best, *others = sorted(rows, key=lambda row: row["nats"])
-    lines = [f"Best on validation: {name_of(best)}, {best['nats']:.3f} nats per character."]
+    lines = [f"Best on validation: {row_name(best)}, {best['nats']:.3f} nats per character."]
     if not others:
         return lines
     if min(len(best["seeds"]), *(len(row["seeds"]) for row in others)) < 2:
@@ -51,7 +51,7 @@ def _on_a_text(rows: Sequence[Row]) -> list[str]:
     unclear: list[str] = []
     for row in others:
         mean, half = difference(best, row)
-        (significant if mean - half > 0 else unclear).append(f"{name_of(row)} ({mean:+.3f} ± {half:.3f})")
+        (significant if mean - half > 0 else unclear).append(f"{row_name(row)} ({mean:+.3f} ± {half:.3f})")
     if significant:
         lines.append(f"Over these seeds, it is better than {', '.join(significant)}.")
     if unclear:
@@ -60,10 +60,10 @@ def _on_a_text(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _on_a_task(rows: Sequence[Row]) -> list[str]:
+def _on_a_task(rows: Sequence[ComparisonRow]) -> list[str]:
     lines = []
-    for name in dict.fromkeys(map(name_of, rows)):
-        own = sorted((row for row in rows if name_of(row) == name), key=lambda row: row["lag"])
+    for name in dict.fromkeys(map(row_name, rows)):
+        own = sorted((row for row in rows if row_name(row) == name), key=lambda row: row["lag"])
         learnt = [row["lag"] for row in own if row["accuracy"] >= LEARNT_ACCURACY]
         missed = [row["lag"] for row in own if row["accuracy"] < LEARNT_ACCURACY]
         if not missed:
@@ -86,20 +86,20 @@ TASK_COLUMNS = ("model", "lag", "accuracy", "spread", "parameters", "seconds")
 COLUMNS = ("model", "nats", "interval", "spread", "parameters", "reach", "state", "ms/token", "tokens/s", "peak")
 
 
-def columns(rows: Sequence[Row]) -> tuple[str, ...]:
+def columns(rows: Sequence[ComparisonRow]) -> tuple[str, ...]:
     """The column heads of the table for these rows."""
     return TASK_COLUMNS if rows and "lag" in rows[0] else COLUMNS
 
 
-def row_line(row: Row) -> dict[str, str]:
+def row_line(row: ComparisonRow) -> dict[str, str]:
     """A row as text, by column."""
     if "lag" in row:
         return _task_line(row)
     if "nats" not in row:
-        return {name: name_of(row) if name == "model" else "failed" if name == "nats" else "" for name in COLUMNS}
+        return {name: row_name(row) if name == "model" else "failed" if name == "nats" else "" for name in COLUMNS}
     state = row["state_bytes"]
     return {
-        "model": name_of(row),
+        "model": row_name(row),
         "nats": f"{row['nats']:.3f}",
         "interval": "–".join(f"{end:.3f}" for end in row["nats_interval"] or ()) or "-",
         "spread": "–".join(f"{value:.3f}" for value in dict.fromkeys(row["spread"])),
@@ -112,8 +112,8 @@ def row_line(row: Row) -> dict[str, str]:
     }
 
 
-def _task_line(row: Row) -> dict[str, str]:
-    line = dict.fromkeys(TASK_COLUMNS, "") | {"model": name_of(row), "lag": f"{row['lag']:,}", "accuracy": "failed"}
+def _task_line(row: ComparisonRow) -> dict[str, str]:
+    line = dict.fromkeys(TASK_COLUMNS, "") | {"model": row_name(row), "lag": f"{row['lag']:,}", "accuracy": "failed"}
     if "accuracy" not in row:
         return line
     return line | {

@@ -5,16 +5,16 @@ from unrolled.data.tables.base import TableOptions
 from unrolled.data.tables.open import is_table
 from unrolled.data.text.batches import RowBatches, StreamBatches, TextBatch, make_batches, split_rows
 from unrolled.data.text.corpus import KINDS, Corpus, read_corpus
-from unrolled.data.text.diagnostics import TASKS, Diagnostic
+from unrolled.data.text.diagnostics import DIAGNOSTICS, Diagnostic
 from unrolled.data.text.documents import DOCUMENTS, Documents, read_documents
 from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
 from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary, vocabulary_from_json
 
 __all__ = [
+    "DIAGNOSTICS",
     "DOCUMENTS",
     "EOS",
     "KINDS",
-    "TASKS",
     "ByteVocabulary",
     "CharacterVocabulary",
     "Corpus",

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled import states
 from unrolled.data.vocabulary.base import EOS
+from unrolled.decoding.sampling import Stepping
 from unrolled.errors import OptionError, TrainingError
 
 ALPHA = 0.6  # of the length penalty; Wu et al. (2016) found 0.6 to 0.7 best
-
-
-class Stepping(Protocol):
-    """A model that predicts the next token from a state, row by row: an `EncoderDecoder`, a `LanguageModel`."""
-
-    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class Hypothesis(NamedTuple):

@@ -21,7 +21,7 @@ NO_SIZES = (0, -3, 20.5, float("nan"), "8", None, True, [8])
 NO_OPTIONS = (object(), [2], {"a": 1})  # values of types that no option has
 
 
-class Source(NamedTuple):
+class AttendedSource(NamedTuple):
     """Features that a cross-attention attends to, with the fields of `unrolled.model.encoders.Encoded`."""
 
     features: Tensor  # (B, S, D)
@@ -124,10 +124,12 @@ def a_cross_attention_refuses_invalid_arguments(cross_attention: Component) -> N
     features = torch.randn(rows, steps, cross_attention.source_size, generator=generator, dtype=torch.float64).to(
         inputs
     )
-    state = cross_attention.start(Source(features, lengths))
-    demand_refused("start", lambda wrong: cross_attention.start(Source(wrong, lengths)), wrong_inputs(features))
+    state = cross_attention.start(AttendedSource(features, lengths))
     demand_refused(
-        "start", lambda wrong: cross_attention.start(Source(features, wrong)), wrong_lengths(lengths, steps)
+        "start", lambda wrong: cross_attention.start(AttendedSource(wrong, lengths)), wrong_inputs(features)
+    )
+    demand_refused(
+        "start", lambda wrong: cross_attention.start(AttendedSource(features, wrong)), wrong_lengths(lengths, steps)
     )
     demand_refused("unroll", lambda wrong: cross_attention.unroll(wrong, state), wrong_inputs(inputs))
     demand_refused("unroll", lambda wrong: cross_attention.unroll(inputs, wrong), wrong_states(state))

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from unrolled.errors import DataError
 from unrolled.metrics.surprise import Unrolling, student_t
 from unrolled.model.language import LanguageModel
-from unrolled.schema import check
+from unrolled.schema import check_type
 from unrolled.seeds import numpy_generator
 
 Ids: TypeAlias = NDArray[Any]
@@ -54,7 +54,7 @@ class Reach:
     @classmethod
     def from_json(cls, values: Any, source: str = "The reach") -> Reach:
         """The reach whose `as_dict` is `values`. Raises RunError, naming `source`, for anything else."""
-        check(values, cls, source)
+        check_type(values, cls, source)
         read: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
         return cls(**read)
 

@@ -15,7 +15,7 @@ from unrolled.errors import DataError
 from unrolled.metrics.classification import RESAMPLED, bootstrap
 from unrolled.seeds import numpy_generator
 
-Counts = NDArray[np.int64]
+NGramStatistics = NDArray[np.int64]
 Interval = tuple[float, float]
 
 LENGTHS = (10, 20, 30, 50)  # words of a source: the upper ends of the buckets
@@ -110,7 +110,7 @@ def score_texts(
         raise DataError(f"Text {empty[0] + 1} has no reference; it needs at least one.")
     n_grams, characters = count_n_grams(generated, references), count_characters(generated, references)
     words, hits = count_word_errors(generated, references), count_exact(generated, references)
-    statistics: list[tuple[Callable[[Counts], float], Counts]]
+    statistics: list[tuple[Callable[[NGramStatistics], float], NGramStatistics]]
     statistics = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
     drawn = [
         bootstrap_scores(*one, deadline.share(1 / (len(statistics) - place))) for place, one in enumerate(statistics)
@@ -131,7 +131,7 @@ def score_texts(
     )
 
 
-def count_n_grams(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
+def count_n_grams(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NGramStatistics:
     """BLEU's statistics of each text, (N, 10): its words, the reference's words, matched n-grams, all n-grams."""
     from sacrebleu import BLEU
 
@@ -140,7 +140,7 @@ def count_n_grams(generated: Sequence[str], references: Sequence[Sequence[str]])
     return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores], np.int64)
 
 
-def bleu(counts: Counts) -> float:
+def bleu(counts: NGramStatistics) -> float:
     """BLEU of the summed statistics (10,), with sacrebleu's default smoothing."""
     from sacrebleu import BLEU
 
@@ -156,7 +156,7 @@ def bleu(counts: Counts) -> float:
     )
 
 
-def count_characters(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
+def count_characters(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NGramStatistics:
     """chrF's statistics of each text against its most similar reference, (N, 18): for each order the n-grams of the
     text, of the reference, and in both. sacrebleu gives only the scores; these statistics give the same."""
     found = []
@@ -174,7 +174,7 @@ def count_character_n_grams(text: str) -> list[Counter[str]]:
     return [extract_char_ngrams(characters, order) for order in range(1, CHARACTER_ORDERS + 1)]
 
 
-def _count_common(own: list[Counter[str]], reference: list[Counter[str]]) -> Counts:
+def _count_common(own: list[Counter[str]], reference: list[Counter[str]]) -> NGramStatistics:
     counts: list[int] = []
     for mine, theirs in zip(own, reference, strict=True):
         matched = sum(min(times, theirs[n_gram]) for n_gram, times in mine.items() if n_gram in theirs)
@@ -182,7 +182,7 @@ def _count_common(own: list[Counter[str]], reference: list[Counter[str]]) -> Cou
     return np.array(counts, np.int64)
 
 
-def chrf(counts: Counts) -> float:
+def chrf(counts: NGramStatistics) -> float:
     """chrF of the summed statistics (18,): the F-score of the mean precision and the mean recall over the orders
     that both texts have."""
     precision = recall = 0.0
@@ -196,7 +196,7 @@ def chrf(counts: Counts) -> float:
     return 100 * ((1 + RECALL**2) * precision * recall / (RECALL**2 * precision + recall))
 
 
-def count_word_errors(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
+def count_word_errors(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NGramStatistics:
     """For each text (N, 2): word errors against the reference with the fewest, and that reference's words."""
     import jiwer
 
@@ -211,24 +211,26 @@ def count_word_errors(generated: Sequence[str], references: Sequence[Sequence[st
     return np.array(found, np.int64)
 
 
-def error_rate(counts: Counts) -> float:
+def error_rate(counts: NGramStatistics) -> float:
     """Errors over words of the reference; for an empty reference the number of errors."""
     errors, words = counts.tolist()
     return float(errors / max(1, words))
 
 
-def count_exact(generated: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
+def count_exact(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NGramStatistics:
     """For each text (N, 2): whether it equals a reference, and 1."""
     pairs = zip(generated, references, strict=True)
     return np.array([(text.strip() in [one.strip() for one in texts], 1) for text, texts in pairs], np.int64)
 
 
-def share(counts: Counts) -> float:
+def share(counts: NGramStatistics) -> float:
     """The first count over the second."""
     return float(counts[0] / counts[1])
 
 
-def bootstrap_scores(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = UNLIMITED) -> list[float]:
+def bootstrap_scores(
+    score: Callable[[NGramStatistics], float], counts: NGramStatistics, deadline: Deadline = UNLIMITED
+) -> list[float]:
     """A score of each bootstrap sample.
 
     The samples are the same for every score, so that the scores of two models can be compared sample by sample.
@@ -244,7 +246,7 @@ def interval_of(found: Sequence[float]) -> Interval:
     return float(low), float(high)
 
 
-def bleu_by_length(n_grams: Counts, sources: Sequence[str]) -> tuple[LengthScore, ...]:
+def bleu_by_length(n_grams: NGramStatistics, sources: Sequence[str]) -> tuple[LengthScore, ...]:
     """BLEU of the texts by the length of their sources: up to 10, 20, 30 and 50 words, and longer."""
     lengths = np.array([len(source.split()) for source in sources])
     found, shortest = [], 0

@@ -15,7 +15,7 @@ from unrolled.run.pacing import Pacer
 from unrolled.run.reserve import COPYING_TOKENS, Reserve
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.report import Report
-from unrolled.schema import check
+from unrolled.schema import check_type
 from unrolled.tasks.base import Task
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.selection import FEWEST_ITEMS
@@ -217,7 +217,7 @@ class Monitor:
     def restore(self) -> float:
         """Restores the newest undamaged checkpoint; returns the seconds used until then."""
         found = load_newest(self.folder.checkpoints)
-        check(found.facts, Saved, f"{self.folder.checkpoints}, step {found.step},")
+        check_type(found.facts, Saved, f"{self.folder.checkpoints}, step {found.step},")
         try:
             self.training_state.load(found.step, found.tensors, found.facts)
         except (KeyError, RuntimeError) as error:

@@ -11,8 +11,8 @@ from unrolled.fileio import read_json, without_checksum
 from unrolled.opening import CURE
 from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
 from unrolled.rundir.formats import FIRST_WITH_CHECKSUMS, FIRST_WITH_SETTINGS, FORMAT, upgraded_facts
-from unrolled.rundir.own_files import LISTED
-from unrolled.schema import Within, check
+from unrolled.rundir.own_files import LISTING_ADVICE
+from unrolled.schema import Within, check_type
 from unrolled.settings import MOST_MINUTES
 
 STATUSES = Literal["training", "stopped", "finished"]
@@ -140,13 +140,15 @@ def read_facts(path: Path, any_kind: bool) -> dict[str, Any]:
         facts = upgraded_facts(facts)
     if not any_kind and facts["kind"] not in TASK_SETTINGS:
         needed = " or ".join(f"'{kind}'" for kind in TASK_SETTINGS)
-        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {needed}. {LISTED}")
+        raise RunError(
+            f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {needed}. {LISTING_ADVICE}"
+        )
     return _checked(facts, source)
 
 
 def _checked(facts: Any, source: str) -> dict[str, Any]:
     """`facts`, checked against this version's schema. Raises RunError, naming `source`."""
-    check(facts, Facts, source)
+    check_type(facts, Facts, source)
     if not facts["sessions"]:
         raise RunError(f"{source} is damaged: 'sessions' is empty. {CURE}")
     options_of(facts, source)
@@ -164,7 +166,7 @@ def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
     """The resolved settings of the run's task. Raises RunError where one is invalid."""
     settings_class = TASK_SETTINGS.get(facts["kind"], TrainSettings)
     if facts["format"] >= FIRST_WITH_SETTINGS:
-        check(facts, Resolved, source)
+        check_type(facts, Resolved, source)
         settings = settings_class.from_json(facts["settings"], f"{source}, 'settings',")
         return _checked_settings(settings, "settings", source)
     known = options_of(facts, source).to_json()
@@ -179,6 +181,6 @@ def _checked_settings(settings: SettingsType, name: str, source: str) -> Setting
     return settings
 
 
-def metric_of(scores: Mapping[str, Any], figure: str, source: str) -> float:
+def recorded_metric(scores: Mapping[str, Any], figure: str, source: str) -> float:
     """A metric among scores. Raises RunError where it is missing or not a number."""
-    return float(check(scores.get(figure), float, f"{source}, the {figure} of its scores,"))
+    return float(check_type(scores.get(figure), float, f"{source}, the {figure} of its scores,"))

@@ -19,7 +19,7 @@ VOCABULARY, OLD_VOCABULARY = "vocabulary.json", "symbols.json"
 
 Value = TypeVar("Value")
 
-KINDS = {"language": "language-modeling", "answers": "prediction", "writings": "seq2seq"}
+TASK_KINDS = {"language": "language-modeling", "answers": "prediction", "writings": "seq2seq"}
 OUTPUT_KINDS = {
     "label": "classification", "labels": "multilabel", "tags": "tagging", "value": "regression", "text": "seq2seq",
 }  # fmt: skip
@@ -100,7 +100,7 @@ TENSORS = tuple(
 def upgraded_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The contents of run.json, `format` and checksums apart."""
     new = _renamed(facts, FACT_NAMES)
-    new["kind"] = KINDS.get(new["kind"], new["kind"])
+    new["kind"] = TASK_KINDS.get(new["kind"], new["kind"])
     columns = _media_columns(facts)
     for name in ("options", "settings"):
         if isinstance(new.get(name), dict):
@@ -195,7 +195,7 @@ def upgraded_vocabulary(value: Any, facts: Mapping[str, Any]) -> Any:
             names = _media_columns(facts)
             new["columns"]["inputs"] = [names.get(one, one) if isinstance(one, str) else one for one in inputs]
     if isinstance(kind := new.pop("began", None), str):  # of the run whose weights were taken over
-        new["init_task"] = KINDS.get(kind, kind)
+        new["init_task"] = TASK_KINDS.get(kind, kind)
     if isinstance(featurizer := new.get("featurizer"), dict):
         new["featurizer"] = _upgraded_kind(_renamed(featurizer, {"deviation": "std"}), INPUT_KINDS)
         if isinstance(featurizer.get("input"), dict):

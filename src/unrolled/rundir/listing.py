@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.errors import RunError
 from unrolled.given import as_path
-from unrolled.rundir.facts import metric_of
+from unrolled.rundir.facts import recorded_metric
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.locations import bytes_of, find_runs, last_written
 
@@ -43,7 +43,7 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
         first = next(iter(outputs.values()))
         figure = first["metric"]
         share = _share(scores.get("rows"), scores.get("rows_of_split"))
-        return {figure: metric_of(first, figure, source), "scored": share}
+        return {figure: recorded_metric(first, figure, source), "scored": share}
     scored = (scores.get("test") or {}).get("tokens")
     return {"nats": scores.get("nats"), "scored": _share(scored, scores.get("test_tokens"))}
 

@@ -15,7 +15,7 @@ FILES = (
     "ngram.safetensors", "linear.safetensors", "data.txt", "reach.json", "lock",
 )  # fmt: skip
 TRACES = ("plan.jsonl", VOCABULARY, OLD_VOCABULARY, "checkpoint", "model.safetensors")  # two of them mark a run
-LISTED = "`unroll runs` lists them."
+LISTING_ADVICE = "`unroll runs` lists them."
 FOLDS, COMPARISON = "folds.json", "compare.json"  # in folders of runs that were trained together
 
 
@@ -67,17 +67,17 @@ def check_is_run(path: Path) -> None:
             check_files(path)
         has_facts = is_folder and check_plain_file(path / "run.json")
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
+        raise RunError(f"{path} cannot be read: {error.strerror}. {LISTING_ADVICE}") from error
     if not is_folder:
         what = "is a file" if exists else "does not exist"
-        raise RunError(f"{path} {what}; a run is a folder made by `unroll train`. {LISTED}")
+        raise RunError(f"{path} {what}; a run is a folder made by `unroll train`. {LISTING_ADVICE}")
     if has_facts:
         return
     if is_run(path):
         raise RunError(f"{path} is a damaged run: its run.json is missing. {CURE}")
     if held := runs_held(path):
         raise RunError(f"{path} is not a run: name one in it. {held}")
-    raise RunError(f"{path} is not a run: it has no run.json. Name a folder made by `unroll train`. {LISTED}")
+    raise RunError(f"{path} is not a run: it has no run.json. Name a folder made by `unroll train`. {LISTING_ADVICE}")
 
 
 def check_files(path: Path) -> None:

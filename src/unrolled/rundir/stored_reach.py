@@ -11,7 +11,7 @@ from unrolled.fileio import read_json, with_checksum, without_checksum, write_js
 from unrolled.metrics.reach import Reach
 from unrolled.opening import check_plain_file
 from unrolled.rundir.formats import upgraded_reach
-from unrolled.schema import check
+from unrolled.schema import check_type
 
 NAME = "reach.json"
 
@@ -23,7 +23,7 @@ def read_reach(folder: Path, weights: str) -> Reach | None:
     """
     path = folder / NAME
     with contextlib.suppress(RunError):
-        known = check(read_json(path), dict[str, Any], str(path)) if check_plain_file(path) else {}
+        known = check_type(read_json(path), dict[str, Any], str(path)) if check_plain_file(path) else {}
         if without_checksum(known, str(path), must=True).get("weights") == weights:
             return Reach.from_json(upgraded_reach(known.get("reach")), str(path))
     return None

@@ -23,7 +23,7 @@ from unrolled.fileio import (
 from unrolled.opening import CURE, check_plain_file, read_plain
 from unrolled.rundir.facts import PlanFacts, ReportFacts
 from unrolled.rundir.formats import upgraded_plan, upgraded_report
-from unrolled.schema import check
+from unrolled.schema import check_type
 
 SAMPLE_HEADING = "--- step "  # at the line's start; the lines of a sample are indented
 SAMPLES_CURE = "It only holds samples: move it away, and resume."
@@ -52,7 +52,7 @@ class TrainingLog:
         for number, line in enumerate(read_json_lines(path), start=1):
             source = f"{path}, line {number},"
             plan = without_checksum(line, source, must=self.has_checksums)
-            plans.append(check(upgraded_plan(plan) if self.older else plan, PlanFacts, source))
+            plans.append(check_type(upgraded_plan(plan) if self.older else plan, PlanFacts, source))
         return plans
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class TrainingLog:
         for number, line in enumerate(lines, start=1):
             source = f"{path}, line {number},"
             report = without_checksum(line, source, must)
-            reports.append(check(upgraded_report(report) if self.older else report, ReportFacts, source))
+            reports.append(check_type(upgraded_report(report) if self.older else report, ReportFacts, source))
         return reports
 
     def seconds_used(self) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from unrolled import seeds
-from unrolled.data.dataset.dataset import LISTED, DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.dataset import MOST_LISTED, DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
@@ -20,7 +20,7 @@ from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
 from unrolled.data.tables.base import TableFile, TableOptions
-from unrolled.data.tables.columns import columns_from_json, to_json
+from unrolled.data.tables.columns import columns_from_json, columns_to_json
 from unrolled.data.vocabulary.base import Vocabulary
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError
@@ -45,7 +45,7 @@ def table_options(settings: TableSettings) -> TableOptions:
     return TableOptions(header=not settings.no_header, decimal=settings.decimal)
 
 
-def read_rows(
+def read_task_examples(
     path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None,
     table: Vocabulary | None = None,
     measured: bool = False, opened: TableFile | None = None, start: DatasetSchema | None = None,
@@ -96,7 +96,7 @@ def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
     return bool(set(marks) & set(examples.fingerprints.values()))
 
 
-def check_rows(examples: Examples, settings: TableSettings) -> None:
+def check_row_options(examples: Examples, settings: TableSettings) -> None:
     """Raise OptionError for options that do not apply to these rows."""
     if settings.folds is not None and settings.fold is None:
         raise OptionError(
@@ -139,13 +139,13 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
     """Facts about the rows, for JSON."""
     return {
         "format": examples.form,
-        "columns": to_json(examples.columns),
+        "columns": columns_to_json(examples.columns),
         "featurizer": examples.featurizer.kind,
         "targets": {name: target.facts() for name, target in examples.targets.items()},
         **{split: examples.count(split) for split in examples.splits},
         "skipped": examples.skipped,
         **(
-            {"unreadable": [one.splitlines()[0] for one in examples.unreadable[:LISTED]]}
+            {"unreadable": [one.splitlines()[0] for one in examples.unreadable[:MOST_LISTED]]}
             if examples.unreadable
             else {}
         ),
@@ -157,7 +157,11 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
 def tables_of_rows(examples: Examples) -> dict[str, Any]:
     """What predictions need beside weights: the contents of vocabulary.json."""
     outputs = {name: target.output.to_json() for name, target in examples.targets.items()}
-    return {"columns": to_json(examples.columns), "featurizer": examples.featurizer.to_json(), "outputs": outputs}
+    return {
+        "columns": columns_to_json(examples.columns),
+        "featurizer": examples.featurizer.to_json(),
+        "outputs": outputs,
+    }
 
 
 def shown_row(examples: Examples, row: int) -> str:

@@ -155,7 +155,7 @@ def is_empty(given: InferenceInput | str) -> bool:
     return any(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
 
 
-def name_of(given: InferenceInput | str) -> str:
+def input_name(given: InferenceInput | str) -> str:
     """The name of an input for people."""
     return given.name if isinstance(given, InferenceInput) else given
 

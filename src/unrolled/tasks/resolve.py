@@ -30,7 +30,7 @@ from unrolled.rundir.own_files import has_traces, runs_held
 from unrolled.rundir.sessions import recorded_plans
 from unrolled.settings import option_name
 from unrolled.tasks.base import Task
-from unrolled.tasks.dataset import known_from_json, read_rows, table_options
+from unrolled.tasks.dataset import known_from_json, read_task_examples, table_options
 from unrolled.tasks.inherited import options_of_source, takes_memory
 from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.model_names import check_parts
@@ -44,7 +44,7 @@ from unrolled.training.plan import Clock
 KEPT = "data.txt"  # copy of standard input in a run's folder
 
 
-class Source(NamedTuple):
+class DataSource(NamedTuple):
     """The contents of a path, as far as `inspect_path` decides."""
 
     text: bool  # a text for a language model; else rows with targets
@@ -80,7 +80,7 @@ def resolve(
         raise type(error)(str(error).replace(str(kept), "standard input")) from None
 
 
-def _check_text(path: str | Path, options: TrainOptions, found: Source) -> None:
+def _check_text(path: str | Path, options: TrainOptions, found: DataSource) -> None:
     """Raise OptionError for an option that does not apply to a text."""
     if options.task not in (None, LanguageModeling.kind):
         raise OptionError(
@@ -93,7 +93,9 @@ def _check_text(path: str | Path, options: TrainOptions, found: Source) -> None:
         raise OptionError(f"{path} is a text, and the linear model needs a table. Try --model lstm+ngram.")
 
 
-def _read_text(path: str | Path, wanted: TrainOptions, found: Source, source: RunFolder | None) -> LanguageModeling:
+def _read_text(
+    path: str | Path, wanted: TrainOptions, found: DataSource, source: RunFolder | None
+) -> LanguageModeling:
     _check_source(source, path, LanguageModeling)
     as_rows = {"task": LanguageModeling.kind, "documents": ROW, "input": found.column} if found.column else {}
     table = None if source is None else vocabulary_from_json(source.read_vocabulary())
@@ -111,7 +113,7 @@ def _read_rows(
     tables = None if source is None else source.read_vocabulary()
     theirs = vocabulary_from_json(tables) if tables is not None and from_text else None
     start = None if tables is None or from_text else known_from_json(tables)
-    examples = read_rows(path, wanted, None, theirs, opened=table, start=start)
+    examples = read_task_examples(path, wanted, None, theirs, opened=table, start=start)
     task_class = Prediction if examples.text_targets is None else Seq2Seq
     for name in options.refused_by(task_class.settings_class):
         raise OptionError(
@@ -151,7 +153,7 @@ def _check_source(source: RunFolder | None, path: str | Path, task_class: type[T
         )
 
 
-def inspect_path(path: str | Path, options: TrainOptions) -> Source:
+def inspect_path(path: str | Path, options: TrainOptions) -> DataSource:
     """Decide what a path holds: a text, a table with a column of documents (its only column, or by --task
     language-modeling), or rows. Raises DataError, OptionError."""
     if str(path) != "-":
@@ -175,30 +177,30 @@ def inspect_path(path: str | Path, options: TrainOptions) -> Source:
         if by_row:
             requested = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
             raise OptionError(f"{requested} applies to tables; by its name {path} is not one. Leave it out.")
-        return Source(text=True) if text or not folder else _look_at_rows(path, options)
+        return DataSource(text=True) if text or not folder else _look_at_rows(path, options)
     table = open_table(path, table_options(options))
     alone = text_column(table, names=text) if options.output is None else None
     column = options.input or alone
     if by_row and column is None:
         raise OptionError(f"{path} has several columns; name the one with the texts: --input COLUMN")
     if column is None or not (by_row or column == alone):
-        return Source(text=True) if text else Source(text=False, table=table)
+        return DataSource(text=True) if text else DataSource(text=False, table=table)
     if options.documents not in (ROW, "file"):
         raise OptionError(
             f"--documents {options.documents}: {path} is a table, where each row is a document. Leave it out."
         )
-    return Source(text=True, column=column)
+    return DataSource(text=True, column=column)
 
 
-def _look_at_rows(path: str | Path, options: TrainOptions) -> Source:
+def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
     """Decide what a folder holds, or a path for which a task on rows was requested."""
     if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
-        return Source(text=True)
+        return DataSource(text=True)
     folder = Path(path)
     labelled = options.task == "classification" or not folder.is_dir() or is_media_folder(path) or find_idx(folder)
     if not labelled and find_splits(folder) is None and not holds_labelled_texts(folder):
-        return Source(text=True)  # documents: the folders are neither splits nor labels
-    return Source(text=False, table=open_table(path, table_options(options)))
+        return DataSource(text=True)  # documents: the folders are neither splits nor labels
+    return DataSource(text=False, table=open_table(path, table_options(options)))
 
 
 def read_again(run: RunFolder) -> Task:

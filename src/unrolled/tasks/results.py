@@ -21,7 +21,7 @@ class Estimate(NamedTuple):
     high: float
 
 
-class Attention(NamedTuple):
+class AttentionWeights(NamedTuple):
     """The attention weights over the steps of an input, for each token of a generated text."""
 
     target_tokens: list[str]  # (T,) of the generated text; the last one is empty: the end
@@ -33,12 +33,12 @@ class Attention(NamedTuple):
         return self._asdict()
 
 
-class Text(NamedTuple):
+class GeneratedText(NamedTuple):
     """A text that was generated for a row."""
 
     text: str
     score: float  # sum of the log-probabilities of its tokens and of its end, in nats
-    attention: Attention | None = None  # the attention weights, if requested
+    attention: AttentionWeights | None = None  # the attention weights, if requested
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RowPrediction:
     tags: Mapping[str, list[Ranked]] = field(default_factory=dict)  # of each output with tags, step by step
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
-    texts: Mapping[str, Text] = field(default_factory=dict)  # of an output with a text
+    texts: Mapping[str, GeneratedText] = field(default_factory=dict)  # of an output with a text
     error: str = ""  # why there is no prediction: a sound or a picture that cannot be read
     empty: bool = False  # a cell or a line was empty, so every prediction is empty
 

@@ -15,8 +15,8 @@ from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import known_from_json, table_options, was_trained_on
 from unrolled.tasks.generation import GenerationConfig
-from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, name_of
-from unrolled.tasks.results import RowPrediction, Text
+from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
+from unrolled.tasks.results import GeneratedText, RowPrediction
 from unrolled.tasks.run import PredictOptions, ReadAgain, Run
 
 EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
@@ -24,7 +24,7 @@ EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "multilabel": ("sets", list),
     "tagging": ("tags", list),
     "regression": ("values", list),
-    "seq2seq": ("texts", lambda: Text("", 0.0)),
+    "seq2seq": ("texts", lambda: GeneratedText("", 0.0)),
 }
 """Kind of output -> its field in `RowPrediction`, and the value for an empty input."""
 InferenceItems: TypeAlias = Callable[[Sequence[tuple[str, Item]], int], Iterator[RowPrediction]]
@@ -70,12 +70,12 @@ class RowsRun(Run):
         groups = (group for waiting in batched(rows) for group in self.reader.take_in_turn(waiting))
         for waiting, taken in groups:
             pairs = zip(waiting, taken, strict=True)
-            some = [(name_of(given), item) for given, item in pairs if not isinstance(item, MissingItem)]
+            some = [(input_name(given), item) for given, item in pairs if not isinstance(item, MissingItem)]
             predictions = prediction(some, number) if some else iter(())
             number += len(some)
             for given, item in zip(waiting, taken, strict=True):
                 if isinstance(item, MissingItem):
-                    yield self._empty_prediction(name_of(given), item)
+                    yield self._empty_prediction(input_name(given), item)
                 else:
                     yield next(predictions)
 

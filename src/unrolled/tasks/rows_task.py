@@ -12,7 +12,7 @@ import numpy as np
 from unrolled.data.dataset.dataset import Examples
 from unrolled.options import TableSettings
 from unrolled.tasks.base import Task
-from unrolled.tasks.dataset import as_one_split, facts_of_rows, is_augmented, read_rows, tables_of_rows
+from unrolled.tasks.dataset import as_one_split, facts_of_rows, is_augmented, read_task_examples, tables_of_rows
 from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ class RowTask(Task):
 
     @classmethod
     def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        return cls.of_examples(read_rows(path, settings, tables), settings, tables)
+        return cls.of_examples(read_task_examples(path, settings, tables), settings, tables)
 
     @classmethod
     def read_for_evaluation(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        return cls.of_examples(read_rows(path, as_one_split(settings), tables, measured=True), settings, tables)
+        return cls.of_examples(
+            read_task_examples(path, as_one_split(settings), tables, measured=True), settings, tables
+        )
 
     @property
     def description(self) -> str:

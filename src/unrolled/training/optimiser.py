@@ -15,7 +15,7 @@ from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
-MEMORIES = ("memory.",)  # prefixes of the names of a memory's parameters, unless a model has `memories`
+MEMORY_PREFIXES = ("memory.",)  # prefixes of the names of a memory's parameters, unless a model has `memories`
 
 
 class Optimiser:
@@ -33,7 +33,7 @@ class Optimiser:
         self.averaged: Any = copy.deepcopy(model).requires_grad_(False).eval()
         self._model = model
         self._buffered = bool(kept_buffers(model))
-        memories = getattr(model, "memories", MEMORIES)
+        memories = getattr(model, "memories", MEMORY_PREFIXES)
         self._matrices = [
             n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() in (2, 4) and p.shape[0] > 1
         ]

@@ -11,7 +11,7 @@ from net_cases import FAMILIES, small
 from torch import nn
 
 from unrolled.errors import OptionError
-from unrolled.model.nets import NETS, Counts, Net, count, counts_of
+from unrolled.model.nets import NETS, Net, NetCounts, count, counts_of
 from unrolled.model.nets.counts import describe
 
 COUNTED = {
@@ -48,7 +48,7 @@ DEPTHS = {"lenet5": 5, "alexnet": 8, "alexnet-2012": 8, "vgg16": 16, "vgg19": 19
 
 
 @cache
-def counted(name: str) -> tuple[Net, Counts]:
+def counted(name: str) -> tuple[Net, NetCounts]:
     return counts_of(name)
 
 

@@ -137,7 +137,7 @@ def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
     stamps = () if IDS.fullmatch(name) else (_stamp,)
     numbers = NUMBERED if DATED.fullmatch(name) else ()
     days = DAYS_OF_NUMBERS if DAY_NAMED.fullmatch(name) else ()
-    return [*PLAIN, *stamps, *numbers, *days, *map(_by_format, FORMATS)]
+    return [*PLAIN_FORMS, *stamps, *numbers, *days, *map(_by_format, FORMATS)]
 
 
 def holds_years(cells: Sequence[Any], name: str) -> bool:
@@ -266,7 +266,7 @@ def _since_1970(cell: Any) -> float | None:
     return None
 
 
-PLAIN = (_moment, _iso, _quarter)
+PLAIN_FORMS = (_moment, _iso, _quarter)
 """Readers of unambiguous notations."""
 NUMBERED = (_compact, _since_1970)
 """More such readers, if the column's name says that its numbers are dates."""

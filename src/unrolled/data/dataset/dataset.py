@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
-from unrolled.data.dataset.outputs import KINDS, Output
+from unrolled.data.dataset.outputs import KIND_NAMES, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
 from unrolled.data.modalities.base import STEP, Featurizer, Ids, StepOptions, WholeImages
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
 from unrolled.data.vocabulary.base import Vocabulary
 
-LISTED = 100  # notes in run.json
+MOST_LISTED = 100  # notes in run.json
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Examples:
     @property
     def outputs_description(self) -> str:
         """The outputs with their kinds: 'verb' (labels) and 'price' (numbers)."""
-        return " and ".join(f"'{name}' ({KINDS[target.output.kind]})" for name, target in self.targets.items())
+        return " and ".join(f"'{name}' ({KIND_NAMES[target.output.kind]})" for name, target in self.targets.items())
 
     @property
     def description(self) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unrolled.data.cells.column_kinds import DATE, MOST_KINDS, TIME, Column, Tally
 from unrolled.data.cells.times import times_error
 from unrolled.data.cells.written_numbers import cure, is_missing, shortened
-from unrolled.data.dataset.outputs import KINDS, Output
+from unrolled.data.dataset.outputs import KIND_NAMES, Output
 from unrolled.data.dataset.parse_targets import CellColumn, label_of
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.tables.base import Row, TableFile
@@ -115,13 +115,13 @@ def _odd(cells: CellColumn, column: Column, odd: Tally, place: Place) -> DataErr
 
 def _check(table: TableFile, name: str, kind: str) -> None:
     """Raise DataError for a kind that cannot be learnt from a table, or not for each step."""
-    if kind not in KINDS:
+    if kind not in KIND_NAMES:
         raise DataError(
-            f"{table.path}: '{name}' was requested as {kind}; the outputs of a table can be {', '.join(KINDS)}."
+            f"{table.path}: '{name}' was requested as {kind}; the outputs of a table can be {', '.join(KIND_NAMES)}."
         )
     if kind != "tagging" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
-            f"{table.path}: '{name}' changes within a sequence and was taken as {KINDS[kind]}; only tags can be "
+            f"{table.path}: '{name}' changes within a sequence and was taken as {KIND_NAMES[kind]}; only tags can be "
             "predicted for each step.\nIf they are tags: --task tagging. For another column: --output COLUMN."
         )
 
@@ -129,7 +129,7 @@ def _check(table: TableFile, name: str, kind: str) -> None:
 def single_text_output(path: str | Path, kinds: Mapping[str, str]) -> str:
     """Return the text output's name. Raises DataError if it is not the only output."""
     if len(kinds) > 1:
-        listed = ", ".join(f"'{name}' ({KINDS[kind]})" for name, kind in kinds.items())
+        listed = ", ".join(f"'{name}' ({KIND_NAMES[kind]})" for name, kind in kinds.items())
         raise DataError(
             f"{path}: a text output is trained by itself, and {len(kinds)} outputs were requested: {listed}.\n"
             "Choose one with --output, and train the others separately; if there are few different texts: "

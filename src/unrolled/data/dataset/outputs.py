@@ -11,7 +11,7 @@ from unrolled.data.cells.written_numbers import write_number
 from unrolled.data.vocabulary.base import Vocabulary
 from unrolled.data.vocabulary.subwords import vocabulary_from_json
 from unrolled.errors import RunError
-from unrolled.schema import check
+from unrolled.schema import check_type
 
 LONGEST_TEXT = 1_000  # tokens of a target text, with its EOS token, in training and generation, at most
 
@@ -125,7 +125,7 @@ class TextOutput:
 
 Output: TypeAlias = LabelOutput | MultilabelOutput | ValueOutput | TextOutput
 
-KINDS = {  # with their names in messages
+KIND_NAMES = {  # with their names in messages
     "classification": "labels", "multilabel": "sets of labels", "tagging": "tags", "regression": "numbers",
     "seq2seq": "texts",
 }  # fmt: skip
@@ -137,7 +137,7 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
     try:
         kind = facts["kind"]
         if kind == "seq2seq":
-            longest = check(facts["longest"], int, "The run's vocabulary.json, 'longest',")
+            longest = check_type(facts["longest"], int, "The run's vocabulary.json, 'longest',")
             if not 1 <= longest <= LONGEST_TEXT:
                 raise ValueError
             return TextOutput(vocabulary_from_json(facts["vocabulary"]), longest)
@@ -153,10 +153,10 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
             return ValueOutput(mean, std)
         if not isinstance(facts["names"], list):
             raise TypeError
-        names = tuple(check(facts["names"], list[str], f"The run's vocabulary.json, the labels of '{name}',"))
+        names = tuple(check_type(facts["names"], list[str], f"The run's vocabulary.json, the labels of '{name}',"))
         if len(set(names)) < len(names):
             raise ValueError
-        if kind not in KINDS or len(names) < (1 if kind == "multilabel" else 2):
+        if kind not in KIND_NAMES or len(names) < (1 if kind == "multilabel" else 2):
             raise ValueError
         return MultilabelOutput(names) if kind == "multilabel" else LabelOutput(names, each=kind == "tagging")
     except (KeyError, TypeError, ValueError):

@@ -249,7 +249,7 @@ def read_values(cells: CellColumn, training: Ids, place: Place, known: Output | 
     return ValueTargets(ValueOutput(tuple(mean.tolist()), tuple(std.tolist())), numbers)
 
 
-def as_texts(cells: CellColumn) -> Texts:
+def cells_as_texts(cells: CellColumn) -> Texts:
     """Return a column as texts; a list's entries are joined with spaces."""
     written = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
     texts = Texts()

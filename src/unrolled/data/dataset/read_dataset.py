@@ -20,10 +20,10 @@ from unrolled.data.dataset.number_advice import advice_for_numbers
 from unrolled.data.dataset.open_tables import advice_for, open_other_tables, prepare_tables
 from unrolled.data.dataset.output_kinds import decide_kinds, drop_rows_without_target, single_text_output
 from unrolled.data.dataset.outputs import Output
-from unrolled.data.dataset.parse_targets import as_texts, read_targets
+from unrolled.data.dataset.parse_targets import cells_as_texts, read_targets
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.dataset.reuse import reuse_featurizer, reuse_output
-from unrolled.data.dataset.splits import split_fold, split_rows
+from unrolled.data.dataset.splits import split_fold, split_table
 from unrolled.data.dataset.targets import Targets
 from unrolled.data.modalities.base import Ids, Modality
 from unrolled.data.modalities.category import CategoryInput
@@ -95,7 +95,7 @@ def read_examples(
     targets: dict[str, Targets] = {}
     if "seq2seq" in kinds.values():
         name = single_text_output(path, kinds)
-        texts = as_texts(rows.cells(tables[0], name))
+        texts = cells_as_texts(rows.cells(tables[0], name))
         source_kind = CategoryInput() if detected and rows.few_inputs else modality
         learnt, targets[name] = learn_seq2seq(
             options, source_kind, training, texts, splits["training"], settled, before.get(name)
@@ -154,7 +154,7 @@ def _split(
     if options.fold is not None:
         return split_fold(path, options.fold, shares[0], source, groups, options.seed)
     direction = rows.date_orders[columns.time].direction if columns.time else 0
-    return split_rows(path, source, shares, groups, options.seed, direction)
+    return split_table(path, source, shares, groups, options.seed, direction)
 
 
 def _reader(

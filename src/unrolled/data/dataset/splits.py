@@ -17,7 +17,7 @@ from unrolled.seeds import numpy_generator
 FEWEST = 10  # least rows that can be split
 
 
-def split_rows(
+def split_table(
     path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int,
     direction: int = 0,
 ) -> dict[str, Ids]:  # fmt: skip

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-MOST_ROWS = 0.9  # share of rows with as many cells as the first line, from which a delimiter is accepted
+MOST_LINES = 0.9  # share of rows with as many cells as the first line, from which a delimiter is accepted
 FEWEST_ROWS = 8  # rows below the first line, from which a text may look like a table
 FASTTEXT = re.compile(r"__label__\S+\s+\S")
 TAGGED = re.compile(r"\S+( \S+){0,4} (O|[BIESLU]-\S+)")  # a word, other columns, and its tag
@@ -33,7 +33,7 @@ def describe_labelled(head: Sequence[str]) -> str:
     lines = [line.strip() for line in head if line.strip()]
     if len(lines) <= FEWEST_ROWS:
         return ""
-    if sum(FASTTEXT.match(line) is not None for line in lines) >= MOST_ROWS * len(lines):
+    if sum(FASTTEXT.match(line) is not None for line in lines) >= MOST_LINES * len(lines):
         return "lines with labels, as in fastText (to train on them, write a csv with the columns text and label)"
     words = [line for line in lines if not line.startswith("-DOCSTART-")]
     tagged = sum(TAGGED.fullmatch(line) is not None for line in words)
@@ -49,4 +49,4 @@ def _cells(head: Sequence[str], delimiter: str) -> int:
         first, *rows = (len(cells) for cells in csv.reader(head, delimiter=delimiter) if "".join(cells).strip())
     except (csv.Error, ValueError):
         return 0
-    return first if rows and Counter(rows)[first] >= MOST_ROWS * len(rows) else 0
+    return first if rows and Counter(rows)[first] >= MOST_LINES * len(rows) else 0

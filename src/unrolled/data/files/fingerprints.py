@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unrolled.data.files.look import (
-    CHUNK,
+    BYTES_AT_ONCE,
     TextFile,
     detect_encoding,
     file_status,
@@ -97,6 +97,6 @@ def _own(path: str, flags: int) -> int:
 
 def _read(source: BinaryIO) -> bytes:
     try:
-        return source.read(CHUNK)
+        return source.read(BYTES_AT_ONCE)
     except OSError as error:
         raise DataError(f"Standard input cannot be read: {error.strerror}. Send some text, or name a file.") from None

@@ -22,9 +22,9 @@ from unrolled.data.files.unsupported import conversion_of, count_endings, most_c
 from unrolled.errors import DataError, nearest
 
 MOST_LOST = 3  # most links named in a message
-CHUNK = 1 << 22  # bytes read at once
+BYTES_AT_ONCE = 1 << 22  # bytes read at once
 HEAD_BYTES = 1 << 16  # bytes at a file's beginning that decide whether it is text
-PLAIN = ("", ".txt", ".text")  # endings of plain text files
+TEXT_ENDINGS = ("", ".txt", ".text")  # endings of plain text files
 
 SYSTEM_FILES = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """Lower-case names of files and folders, not hidden, that operating systems create in the user's folders."""
@@ -220,7 +220,7 @@ def broken_links_note(folder: Path) -> str:
 
 
 def read_text(file: TextFile, any_bytes: bool, digests: dict[Path, str] | None = None) -> Iterator[str]:
-    """The text of a file, about CHUNK bytes at a time, with "\\n" at line ends."""
+    """The text of a file, about BYTES_AT_ONCE bytes at a time, with "\\n" at line ends."""
     digest = hashlib.sha256()
     errors = "surrogateescape" if any_bytes and file.encoding.startswith("utf-8") else "strict"
     decoder = codecs.getincrementaldecoder(file.encoding)(errors)
@@ -242,7 +242,7 @@ def read_bytes(file: TextFile) -> Iterator[bytes]:
     left = file.size
     try:
         with file.path.open("rb", buffering=0) as raw:
-            while block := raw.read(min(CHUNK, left)):
+            while block := raw.read(min(BYTES_AT_ONCE, left)):
                 left -= len(block)
                 yield block
     except OSError as error:

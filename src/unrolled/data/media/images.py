@@ -116,7 +116,7 @@ def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
     return depth, WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
 
 
-def rows_of(picture: Picture) -> NDArray[np.float32]:
+def image_rows(picture: Picture) -> NDArray[np.float32]:
     """An image (H, W, C) or (H, W) as one step per row, from the top: (H, W * C), between 0 and 1."""
     return np.asarray(picture.reshape(len(picture), -1) / 255, np.float32)
 

@@ -16,11 +16,11 @@ from unrolled.data.media.images import (
     DEEPEST,
     IMAGE_ENDINGS,
     WHITE,
+    image_rows,
     inspect_image,
     measure_images,
     patches_of,
     read_image,
-    rows_of,
     shift_image,
 )
 from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, WholeImages, check_whole_rows
@@ -54,7 +54,7 @@ class PixelRowFeaturizer(NumericFeaturizer):
         return True
 
     def unscaled(self, item: Any) -> Floats:
-        return rows_of(item)
+        return image_rows(item)
 
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode(shift_image(item, generator))

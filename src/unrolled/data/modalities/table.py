@@ -14,7 +14,7 @@ from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.text import TextInput
 from unrolled.data.modalities.vectors import VectorInput
 from unrolled.errors import RunError
-from unrolled.schema import check
+from unrolled.schema import check_type
 
 MODALITIES: dict[str, type[Modality]] = {
     one.name: one for one in (VectorInput, AudioInput, ImageInput, CategoryInput, TextInput)
@@ -33,7 +33,7 @@ def modality_of(cells: Sequence[Cell], as_text: bool = False) -> str:
 def modality_from_json(value: Any) -> Modality:
     """The modality that `to_json` wrote. Raises RunError, KeyError or TypeError if it is damaged."""
     facts, kind = {name: one for name, one in value.items() if name != "kind"}, MODALITIES[value["kind"]]
-    return kind(**check(facts, kind, "The run's vocabulary.json, 'input',"))
+    return kind(**check_type(facts, kind, "The run's vocabulary.json, 'input',"))
 
 
 def featurizer_from_json(value: Mapping[str, Any]) -> Featurizer:

@@ -18,7 +18,7 @@ LARGE = 1 << 30  # unpacked bytes from which a packed file must keep to MOST_PAC
 MOST_PACKED = 100  # largest ratio of unpacked to packed size: photographs and recordings have 2, masks 50
 
 
-def check_rows(path: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_row_size(path: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise DataError for an array with a row too large to be held."""
     size = prod(shape[1:]) * dtype.itemsize
     if size > MOST_ROW:

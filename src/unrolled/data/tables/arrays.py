@@ -37,7 +37,9 @@ def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[A
         raise DataError(f"{path}: '{name}' is {what}; an array with a row for each example was expected.")
 
 
-def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], columns: Sequence[str]) -> Iterator[Row]:
+def read_array_rows(
+    table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], columns: Sequence[str]
+) -> Iterator[Row]:
     """Yield these columns of each row, numbered from 1: a plain value if the array has one per row, else an array.
 
     blocks: some rows of each array at a time.

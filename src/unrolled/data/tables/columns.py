@@ -13,7 +13,7 @@ from unrolled.data.cells.written_numbers import holds_numbers, shortened
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.first_cells import first_cells, holds_dates, is_id
 from unrolled.errors import DataError, OptionError, nearest, shell_quote
-from unrolled.schema import check
+from unrolled.schema import check_type
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
           "tokens", "form", "sound", "audio", "picture", "image", "photo", "file", "path", "filename", "input",
@@ -279,7 +279,7 @@ def fill_down(name: str) -> str:
     return f"If only the first row of each group has it, fill it down in pandas: {column} = {column}.ffill()"
 
 
-def to_json(columns: Columns) -> dict[str, Any]:
+def columns_to_json(columns: Columns) -> dict[str, Any]:
     """The columns as a run saves them."""
     return {
         "inputs": list(columns.inputs), "outputs": list(columns.outputs), "group": columns.group,
@@ -298,6 +298,6 @@ class SavedColumns(TypedDict):
 
 
 def columns_from_json(value: Any) -> Columns:
-    """Load the columns that `to_json` wrote. Raises RunError or KeyError if they are damaged."""
-    check(value, SavedColumns, "The run's vocabulary.json, 'columns',")
+    """Load the columns that `columns_to_json` wrote. Raises RunError or KeyError if they are damaged."""
+    check_type(value, SavedColumns, "The run's vocabulary.json, 'columns',")
     return Columns(tuple(value["inputs"]), tuple(value["outputs"]), value["group"], value["sequence"], value["time"])

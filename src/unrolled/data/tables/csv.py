@@ -26,7 +26,7 @@ from unrolled.data.tables.base import (
     read_lines,
     select_places,
 )
-from unrolled.data.tables.csv_dialect import Head, find_dialect, first_records, read_head
+from unrolled.data.tables.csv_dialect import FirstLines, find_dialect, first_records, read_head
 from unrolled.data.tables.csv_records import Dialect, is_blank, is_empty_line, read_records, without_trailing
 from unrolled.data.tables.decimal_marks import DecimalMarks
 from unrolled.data.tables.headers import (
@@ -205,7 +205,7 @@ def numbered(count: int) -> list[str]:
 
 
 def _check_delimiter(
-    path: Path, head: Head, dialect: Dialect, first: list[str], look: list[list[str]], options: TableOptions
+    path: Path, head: FirstLines, dialect: Dialect, first: list[str], look: list[list[str]], options: TableOptions
 ) -> None:
     """Raise DataError if the cells of a file's first row, or of the others, have another delimiter. head: its first
     lines; first, look: cells of its first row, and of its first rows."""

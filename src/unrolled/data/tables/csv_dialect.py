@@ -21,18 +21,18 @@ LOOKED_LINES, LOOKED_CHARACTERS = 20 * SAMPLE_ROWS, 1 << 20  # at the beginning 
 QUOTED = re.compile(r'"[^"]*"')
 
 
-class Head(NamedTuple):
+class FirstLines(NamedTuple):
     """The first lines of a file."""
 
     lines: list[str]
     whole: bool  # the file has no more lines
 
-    def without(self, skipped: int) -> Head:
+    def without(self, skipped: int) -> FirstLines:
         """The same without its first lines."""
         return self._replace(lines=self.lines[skipped:])
 
 
-def read_head(path: Path, encoding: str) -> Head:
+def read_head(path: Path, encoding: str) -> FirstLines:
     """Read the first lines of a file."""
     head, characters = list[str](), 0
     lines = read_lines(path, encoding, newline="")
@@ -40,11 +40,11 @@ def read_head(path: Path, encoding: str) -> Head:
         head.append(line)
         characters += len(line)
         if len(head) == LOOKED_LINES or characters > LOOKED_CHARACTERS:
-            return Head(head, next(lines, None) is None)
-    return Head(head, whole=True)
+            return FirstLines(head, next(lines, None) is None)
+    return FirstLines(head, whole=True)
 
 
-def first_records(head: Head, delimiter: str, quoting: int) -> list[list[str]]:
+def first_records(head: FirstLines, delimiter: str, quoting: int) -> list[list[str]]:
     """Parse the first records of these lines that are not blank. Errors in quotes are not raised here, and the last
     record counts only if it is complete."""
     csv.field_size_limit(sys.maxsize)
@@ -53,7 +53,7 @@ def first_records(head: Head, delimiter: str, quoting: int) -> list[list[str]]:
     return records if head.whole or len(records) > SAMPLE_ROWS or len(records) < 2 else records[:-1]
 
 
-def find_dialect(path: Path, encoding: str, head: Head) -> tuple[Dialect, str]:
+def find_dialect(path: Path, encoding: str, head: FirstLines) -> tuple[Dialect, str]:
     """Find how a file's cells are separated. Also return a note if that is not as its name says. head: its first
     lines. Raises DataError if its first line names another delimiter than the rows have."""
     named = NAMED_DELIMITER.fullmatch(head.lines[0]) if head.lines else None
@@ -77,7 +77,7 @@ def find_dialect(path: Path, encoding: str, head: Head) -> tuple[Dialect, str]:
     return dialect, note
 
 
-def sniff_delimiter(head: Head) -> str:
+def sniff_delimiter(head: FirstLines) -> str:
     """Find a file's delimiter by its first lines: the one that splits most rows into as many cells as the header,
     then the one with more cells. One that only the rows have is taken if most have it, so that the file is
     refused."""

@@ -18,7 +18,7 @@ from unrolled.errors import DataError, shell_quote
 
 READ = {one.noun: one.endings for one in FILE_MODALITIES.values()}
 TEXTS = {"texts": (".txt", ".md", ".html", ".htm", ".xml", ".json", ".csv", ".tsv", ".jsonl", ".parquet", ".conllu")}
-KINDS = {
+FILE_KINDS = {
     ending: kind for kinds in (READ, UNSUPPORTED, TEXTS) for kind, endings in kinds.items() for ending in endings
 }
 MOST = 0.5  # share of cells that are names of files, from which a column is one of files
@@ -56,7 +56,7 @@ def ending_of(cell: Cell) -> str | None:
     if not isinstance(cell, str) or len(cell) > 1000 or "\n" in cell:
         return None
     endings = [ending.lower() for ending in Path(cell.strip()).suffixes[-2:]]
-    return next((ending for ending in ("".join(endings), *endings[-1:]) if ending in KINDS), None)
+    return next((ending for ending in ("".join(endings), *endings[-1:]) if ending in FILE_KINDS), None)
 
 
 def names_in(cell: Cell) -> list[str]:
@@ -75,7 +75,7 @@ def check_no_lists(table: TableFile, column: str, cells: Sequence[Cell]) -> None
     listed = [names for cell in cells if (names := names_in(cell))]
     if not listed or len(listed) < MOST * len(cells):
         return
-    example, kind = ", ".join(listed[0][:2]), KINDS[ending_of(listed[0][0]) or ""]
+    example, kind = ", ".join(listed[0][:2]), FILE_KINDS[ending_of(listed[0][0]) or ""]
     raise DataError(
         f"{table.path}: '{column}' holds lists of names of files ({kind}), such as {example}, …\n"
         "Several files per row, such as the frames of a video, are not supported. Give each file a row with its "
@@ -171,7 +171,7 @@ def _named(endings: Counter[str], example: str) -> str:
     """Describe a column whose cells have these endings, with advice."""
     kinds: Counter[str] = Counter()
     for ending, count in endings.items():
-        kinds[KINDS[ending]] += count
+        kinds[FILE_KINDS[ending]] += count
     kind = kinds.most_common(1)[0][0]
     listed = ", ".join(dict.fromkeys(endings))
     start = f"holds names of files ({listed}), such as {example}"
@@ -212,7 +212,7 @@ def _with_ending(folder: Path, words: Sequence[str], least: float) -> tuple[str,
             looked += 1
             if looked > MOST_FILES:
                 break
-            if path.stem in wanted and KINDS.get(path.suffix.lower(), "texts") != "texts":
+            if path.stem in wanted and FILE_KINDS.get(path.suffix.lower(), "texts") != "texts":
                 found.setdefault(wanted[path.stem], path.relative_to(folder).as_posix())
     first = next((word for word in words if word in found), None)
     return (first, found[first]) if first is not None and len(found) >= least else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.cells.written_numbers import is_number, shortened
-from unrolled.data.files.delimiters import DELIMITERS, MOST_ROWS
+from unrolled.data.files.delimiters import DELIMITERS, MOST_LINES
 from unrolled.errors import DataError, new_name, shell_quote
 
 SEPARATORS = ("::", "^", "~", "§", "¦", "¬", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f")
@@ -101,7 +101,7 @@ def _split(line: str, mark: str) -> list[str]:
 def _are_alike(counts: Sequence[int]) -> bool:
     """Whether a first line has several cells, and nearly all others have equally many."""
     first, *rows = counts
-    return first > 1 and len(rows) >= FEWEST and rows.count(first) >= MOST_ROWS * len(rows)
+    return first > 1 and len(rows) >= FEWEST and rows.count(first) >= MOST_LINES * len(rows)
 
 
 def check_first(path: Path, first: str, delimiter: str, usual: int) -> None:

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 
 from unrolled.data.files.fingerprints import digest_of, join_digests
-from unrolled.data.tables.array_blocks import check_packed, check_rows, join_blocks, rows_at_once, stream_blocks
-from unrolled.data.tables.arrays import MOST_BYTES, AnyArray, read_rows
+from unrolled.data.tables.array_blocks import check_packed, check_row_size, join_blocks, rows_at_once, stream_blocks
+from unrolled.data.tables.arrays import MOST_BYTES, AnyArray, read_array_rows
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.split_names import SPLIT_WORDS
 from unrolled.errors import DataError
@@ -78,7 +78,7 @@ class IdxTable(TableFile):
         return cls(path, labels, len(header.shape))
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        yield from read_rows(self, self._blocks(columns), columns)
+        yield from read_array_rows(self, self._blocks(columns), columns)
 
     def _blocks(self, columns: Sequence[str]) -> Iterator[Mapping[str, AnyArray]]:
         paths = dict(zip(self.columns, (self.path, self.labels), strict=True))
@@ -197,7 +197,7 @@ def _header(path: Path, file: BinaryIO) -> IdxHeader:
         )
     if not header.bytes:
         raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Add some rows.")
-    check_rows(path, path.name, header.shape, header.dtype)
+    check_row_size(path, path.name, header.shape, header.dtype)
     if path.suffix.lower() == ".gz":
         check_packed(path, path.stat().st_size, header.bytes)
     return header

@@ -52,7 +52,7 @@ class JsonlTable(TableFile):
         beginning = next(read_blocks(path, encoding), "")
         array = re.match(r"\s*\[\s*(\{|\]|$)", beginning) is not None
         if not array and path.suffix.lower() == ".json":
-            check_rows(path, encoding, beginning)
+            check_one_object_per_row(path, encoding, beginning)
         return cls(path, encoding, array)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
@@ -70,7 +70,7 @@ class JsonlTable(TableFile):
             yield Row(number, tuple(cells))
 
 
-def check_rows(path: Path, encoding: str, beginning: str) -> None:
+def check_one_object_per_row(path: Path, encoding: str, beginning: str) -> None:
     """Raises DataError if a file is one object that holds a table in a form other than one row after another."""
     if not re.match(r"\s*\{", beginning) or path.stat().st_size > LONGEST_LINE:
         return

@@ -10,7 +10,7 @@ from typing import IO, Self
 
 from unrolled.data.files.fingerprints import digest_of, join_digests
 from unrolled.data.tables.array_blocks import column_blocks, join_blocks, rows_at_once, stream_blocks
-from unrolled.data.tables.arrays import AnyArray, read_rows
+from unrolled.data.tables.arrays import AnyArray, read_array_rows
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.npy_header import ArrayHeader, read_header
 from unrolled.errors import DataError
@@ -63,7 +63,7 @@ class NpyTable(TableFile):
         return cls(path, header, labels)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        yield from read_rows(self, self._blocks(columns), columns)
+        yield from read_array_rows(self, self._blocks(columns), columns)
 
     def _blocks(self, columns: Sequence[str]) -> Iterator[Mapping[str, AnyArray]]:
         paths = {"input": self.path} if self.labels is None else {"input": self.path, "label": self.labels}

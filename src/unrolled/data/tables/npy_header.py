@@ -9,7 +9,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from unrolled.data.tables.array_blocks import check_rows
+from unrolled.data.tables.array_blocks import check_row_size
 from unrolled.data.tables.arrays import check_array
 from unrolled.errors import DataError
 
@@ -51,5 +51,5 @@ def read_header(file: IO[bytes], path: object, name: str, size: int) -> ArrayHea
             f"{path} is truncated or damaged: '{name}' should hold {header.bytes:,} bytes by its header; it holds "
             f"{there:,}.\nCopy it again."
         )
-    check_rows(path, name, header.shape, header.dtype)
+    check_row_size(path, name, header.shape, header.dtype)
     return header

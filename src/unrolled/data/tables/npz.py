@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from unrolled.data.cells.written_numbers import shortened
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.array_blocks import check_packed, join_blocks, rows_at_once, stream_blocks
-from unrolled.data.tables.arrays import MOST_BYTES, AnyArray, flat, read_rows
+from unrolled.data.tables.arrays import MOST_BYTES, AnyArray, flat, read_array_rows
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.data.tables.columns import INPUTS
 from unrolled.data.tables.npy_header import ArrayHeader, read_header
@@ -100,7 +100,7 @@ class NpzTable(TableFile):
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        yield from read_rows(self, self._blocks(dict.fromkeys(columns)), columns)
+        yield from read_array_rows(self, self._blocks(dict.fromkeys(columns)), columns)
 
     def _blocks(self, columns: Mapping[str, None]) -> Iterator[Mapping[str, AnyArray]]:
         """These columns in blocks of rows."""

@@ -14,7 +14,7 @@ from typing import Any
 from unrolled.data.cells.cell import Cell
 from unrolled.data.cells.dates import (
     NUMBERED,
-    PLAIN,
+    PLAIN_FORMS,
     allowed_errors,
     date_readers,
     holds_years,
@@ -71,7 +71,7 @@ class DateOrder:
         self._seen += 1
         read = [way for way in self._ways if way.see(cell)]
         if read and not self._dated:  # after the first date: a single format, or all that read it
-            self._ways = read[:1] if read[0].reader in (*PLAIN, *NUMBERED) else read
+            self._ways = read[:1] if read[0].reader in (*PLAIN_FORMS, *NUMBERED) else read
         self._dated += bool(read)
         if self._dated and len(self._ways) > 1:
             self._ways = [way for way in self._ways if way.unread <= HOPELESS + self._seen // 10] or self._ways[:1]

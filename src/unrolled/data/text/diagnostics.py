@@ -46,7 +46,7 @@ class Diagnostic:
     seed: int
 
     def __post_init__(self) -> None:
-        choose("task", TASKS, self.task)
+        choose("task", DIAGNOSTICS, self.task)
         check_seed(self.seed)
         if self.lag < 1:
             raise OptionError(f"--lag is in steps, whole numbers of at least 1; got {self.lag}.")
@@ -63,7 +63,7 @@ class Diagnostic:
 
     def batch(self, k: int) -> TextBatch:
         """Batch k: rows that start from the initial state; targets are NO_TARGET where there is none."""
-        draw, _ = TASKS[self.task]
+        draw, _ = DIAGNOSTICS[self.task]
         generator = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
         inputs, targets = (torch.from_numpy(ids) for ids in draw(generator, self.rows, self.lag))
         full = torch.full((self.rows,), inputs.shape[1])
@@ -130,7 +130,7 @@ def associative(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     return inputs, targets
 
 
-TASKS: dict[str, tuple[Draw, float]] = {
+DIAGNOSTICS: dict[str, tuple[Draw, float]] = {
     "copy": (copy, 1 / KEPT_TOKENS),
     "recall": (recall, 1 / KEPT_TOKENS),
     "adding": (adding, 1 / DIGITS),

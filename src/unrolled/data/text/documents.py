@@ -21,7 +21,7 @@ from unrolled.data.files.delimiters import describe_labelled, describe_table
 from unrolled.data.files.kinds import kind_of_file
 from unrolled.data.files.look import (
     HEAD_BYTES,
-    PLAIN,
+    TEXT_ENDINGS,
     TextFile,
     broken_links_note,
     file_status,
@@ -38,7 +38,7 @@ DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank li
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
-class Chunk(NamedTuple):
+class TextChunk(NamedTuple):
     """A chunk of a text, and where documents begin in it. The separators between documents are left out."""
 
     text: str
@@ -56,7 +56,7 @@ class Documents:
     any_bytes: bool = False
     note: str = ""  # a remark for the user about how they were found
 
-    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
+    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[TextChunk]:
         """The text, chunk by chunk. `digests`, if given, receives each file's sha256."""
         for file in self.files:
             texts = read_text(file, self.any_bytes, digests)
@@ -82,7 +82,7 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
         note = broken_links_note(path)
     elif stat.S_ISREG(mode):
         files, skipped = [open_text_file(path, path.name, any_bytes)], []
-        if path.suffix.lower() in PLAIN + AMBIGUOUS and (looks := _looks_like(files[0])):
+        if path.suffix.lower() in TEXT_ENDINGS + AMBIGUOUS and (looks := _looks_like(files[0])):
             note = f"it looks like {looks} but is read as text"
     else:
         raise not_a_file(path, mode)
@@ -102,7 +102,7 @@ def _looks_like(file: TextFile) -> str:
     return f"{table} (to train on it as a table, rename it to .csv)" if table else ""
 
 
-def cut_documents(texts: Iterator[str], documents: str) -> Iterator[Chunk]:
+def cut_documents(texts: Iterator[str], documents: str) -> Iterator[TextChunk]:
     """Cut one file's text into documents; each file begins one."""
     if documents == "blank":
         texts = hold_back_blanks(texts)
@@ -116,7 +116,7 @@ def cut_documents(texts: Iterator[str], documents: str) -> Iterator[Chunk]:
         begins = lengths > 0
         begins[0] &= fresh
         fresh = not parts[-1] and (fresh or len(parts) > 1)
-        yield Chunk("".join(parts), (np.cumsum(lengths) - lengths)[begins])
+        yield TextChunk("".join(parts), (np.cumsum(lengths) - lengths)[begins])
 
 
 def hold_back_blanks(texts: Iterator[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unrolled.data.cells.column_kinds import as_text
-from unrolled.data.files.look import CHUNK, TextFile
+from unrolled.data.files.look import BYTES_AT_ONCE, TextFile
 from unrolled.data.modalities.table import modality_of
 from unrolled.data.tables.base import (
     DEFAULT_OPTIONS,
@@ -24,7 +24,7 @@ from unrolled.data.tables.base import (
 )
 from unrolled.data.tables.file_names import check_no_files
 from unrolled.data.tables.open import is_table, open_table
-from unrolled.data.text.documents import Chunk, Documents, read_documents
+from unrolled.data.text.documents import Documents, TextChunk, read_documents
 from unrolled.errors import DataError, OptionError, nearest
 
 ROW = "row"  # the value of --documents for tables
@@ -38,7 +38,7 @@ class CellDocuments(Documents):
     column: str = ""
     options: TableOptions = DEFAULT_OPTIONS
 
-    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
+    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[TextChunk]:
         table = open_table(self.path, self.options)
         if digests is not None:
             digests[self.path] = table.fingerprint()
@@ -55,15 +55,15 @@ class CellDocuments(Documents):
             if cell:
                 held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
                 characters += len(cell)
-            if characters >= CHUNK:
+            if characters >= BYTES_AT_ONCE:
                 yield _chunk(held)
                 held, characters = [], 0
         yield _chunk(held)
 
 
-def _chunk(cells: list[str]) -> Chunk:
+def _chunk(cells: list[str]) -> TextChunk:
     lengths = np.fromiter(map(len, cells), np.int64, len(cells))
-    return Chunk("".join(cells), np.cumsum(lengths) - lengths)
+    return TextChunk("".join(cells), np.cumsum(lengths) - lengths)
 
 
 class TextColumn(NamedTuple):

@@ -23,7 +23,7 @@ HELD_MANY = 1 << 20  # likewise, with many labels: a gradient needs several numb
 
 
 @dataclass(frozen=True)
-class Examples:
+class FeatureExamples:
     """The features of rows, and their targets."""
 
     features: FeatureRows
@@ -35,7 +35,7 @@ class _TooLate(Exception):
 
 
 @dataclass(frozen=True)
-class Chunk:
+class FeatureChunk:
     """The features of a chunk of rows, for the descent, and their targets."""
 
     features: FeatureRows
@@ -43,7 +43,7 @@ class Chunk:
     share: float  # of all known targets
 
 
-def split_into_chunks(examples: Examples, name: str, size: int, width: int) -> list[Chunk]:
+def split_into_chunks(examples: FeatureExamples, name: str, size: int, width: int) -> list[FeatureChunk]:
     """Cut rows into chunks of about as many numbers as may be in memory at once."""
     targets, features = examples.targets[name], examples.features
     rows, known = len(targets), max(1, int(is_known(targets).sum()))
@@ -56,7 +56,7 @@ def split_into_chunks(examples: Examples, name: str, size: int, width: int) -> l
         share = int(is_known(some).sum()) / known
         if share or step >= rows:
             indexed = IndexedBagRows.of(chunk, size) if isinstance(chunk, BagRows) else chunk
-            chunks.append(Chunk(indexed, some, share))
+            chunks.append(FeatureChunk(indexed, some, share))
     return chunks
 
 
@@ -72,7 +72,7 @@ def mean_loss(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def minimise(
-    chunks: Sequence[Chunk], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
+    chunks: Sequence[FeatureChunk], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
     iterations: int, deadline: Deadline,
 ) -> bool:  # fmt: skip
     """Minimise the mean loss and the penalty over weights and bias, in place, by L-BFGS; True at its end.

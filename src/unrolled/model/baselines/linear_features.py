@@ -17,7 +17,7 @@ from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.model.baselines.ngram_features import BAGS, Bags
 
-CHUNK = 10_000  # rows whose features are computed together
+ROWS_AT_ONCE = 10_000  # rows whose features are computed together
 MOST_FLAT = 4096  # numbers per row that are features of their own
 LONGEST = 1_000  # steps of a row that are used
 AROUND = 2  # steps on either side of a predicted step
@@ -175,7 +175,7 @@ class NumberFeatures:
     def fit(cls, each: bool, items: Sequence[Any], featurizer: NumericFeaturizer) -> tuple[NumberFeatures, DenseRows]:
         """Choose features for these items: their numbers if all have equally many and not too many, else statistics;
         a window around each step if each step has a target."""
-        lengths = {len(featurizer.steps(item)) for item in items[:CHUNK]}
+        lengths = {len(featurizer.steps(item)) for item in items[:ROWS_AT_ONCE]}
         steps = max(lengths, default=1)
         flat = len(lengths) == 1 and steps * featurizer.step_width <= MOST_FLAT
         units = "numbers" if flat else "summary"
@@ -245,7 +245,7 @@ def features_from_tensors(
 
 def bag_all(units: str, texts: Sequence[Any]) -> Bags:
     """Compute the n-grams of all texts, some thousands of texts at a time."""
-    chunks = [BAGS[units](texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
+    chunks = [BAGS[units](texts[start : start + ROWS_AT_ONCE]) for start in range(0, len(texts), ROWS_AT_ONCE)]
     before = np.cumsum([0, *(len(chunk.hashes) for chunk in chunks)])
     starts = [chunk.starts[:-1] + first for chunk, first in zip(chunks, before, strict=False)]
     hashes = np.concatenate([np.zeros(0, np.uint64), *(chunk.hashes for chunk in chunks)])

@@ -23,7 +23,13 @@ from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines.linear import LinearModel, LinearWeights
-from unrolled.model.baselines.linear_descent import MANY_LABELS, Examples, mean_loss, minimise, split_into_chunks
+from unrolled.model.baselines.linear_descent import (
+    MANY_LABELS,
+    FeatureExamples,
+    mean_loss,
+    minimise,
+    split_into_chunks,
+)
 from unrolled.model.baselines.linear_features import (
     BagRows,
     FeatureExtractor,
@@ -81,11 +87,11 @@ def fit_linear(
         most = min(MOST_WEIGHTS, max(FEW_WEIGHTS, 2 * grams))
         extractor, features = NGramFeatures.fit(units, some, most // widest)
     deadline.check()
-    train_rows = Examples(
+    train_rows = FeatureExamples(
         features, {name: torch.from_numpy(one) for name, one in _chosen(targets, items, chosen, each).items()}
     )
     held_out_items, held_out_targets = _validation_rows(validation, len(chosen), each, deadline)
-    held_out = Examples(
+    held_out = FeatureExamples(
         extractor(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_targets.items()}
     )
     fitted, cut = {}, False
@@ -161,7 +167,7 @@ def _sample(
 
 
 def _fit_output(
-    train_rows: Examples, held_out: Examples, name: str, size: int, output: Output, deadline: Deadline
+    train_rows: FeatureExamples, held_out: FeatureExamples, name: str, size: int, output: Output, deadline: Deadline
 ) -> tuple[LinearWeights, bool]:
     """Fit one output with several scalings and penalties; keep the weights with the least loss on `held_out`.
 
@@ -213,7 +219,7 @@ def most_work(width: int) -> int:
 
 
 def _with_spread(
-    best: LinearWeights, train_rows: Examples, held_out: Examples, name: str, output: Output
+    best: LinearWeights, train_rows: FeatureExamples, held_out: FeatureExamples, name: str, output: Output
 ) -> LinearWeights:
     """Add the standard deviation of the errors if the output is a value."""
     if output.kind != "regression":

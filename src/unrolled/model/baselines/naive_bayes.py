@@ -72,7 +72,7 @@ class UnitSequence(NamedTuple):
         return found
 
 
-class Level(NamedTuple):
+class LabelLevel(NamedTuple):
     """The F n-grams of one length, with an entry for each label in whose texts they occur: E in all."""
 
     keys: Hashes  # (F,) sorted
@@ -102,10 +102,10 @@ Nodes = list[tuple[Ids, Ids]]  # for n = 1, 2, …: indices (T,) of each unit's 
 
 
 @dataclass(frozen=True)
-class Counts:
+class LabelCounts:
     """The n-grams of K labels' texts, counted separately for each label."""
 
-    levels: tuple[Level, ...]  # of 0 units, then of 1 to n
+    levels: tuple[LabelLevel, ...]  # of 0 units, then of 1 to n
 
     @property
     def label_count(self) -> int:
@@ -113,7 +113,7 @@ class Counts:
         return len(self.levels[0].labels)
 
     @classmethod
-    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, label_count: int) -> Counts:
+    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, label_count: int) -> LabelCounts:
         """windows: of 0 to n units. labels (N,): the label of each unit's text, below 0 for none."""
         keys, starts, of_entry = windows[0][:1], np.array([0, label_count]), np.arange(label_count)
         own = np.zeros(label_count, np.float32)
@@ -133,10 +133,10 @@ class Counts:
             different = STRENGTH * np.bincount(history[times > 0], minlength=len(own))
             whole = np.maximum(after + different, 1.0)
             back = np.where(after > 0, different / whole, 1.0).astype(np.float32)
-            levels.append(Level(keys, starts, of_entry, own, back))
+            levels.append(LabelLevel(keys, starts, of_entry, own, back))
             keys, starts = numbers[at[is_key]], np.append(np.flatnonzero(is_key[is_entry]), len(times))
             own, of_entry, entry = (times / whole[history]).astype(np.float32), labels[at[is_entry]], longer
-        levels.append(Level(keys, starts, of_entry, own, np.ones(len(own), np.float32)))
+        levels.append(LabelLevel(keys, starts, of_entry, own, np.ones(len(own), np.float32)))
         return cls(tuple(levels))
 
     def nodes(self, windows: Sequence[Hashes], follows: NDArray[np.bool_]) -> Nodes:
@@ -164,11 +164,11 @@ class Counts:
         }
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, label_count: int, order: int) -> Counts:
+    def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, label_count: int, order: int) -> LabelCounts:
         """Load the counts that `tensors` returned. Raises KeyError or ValueError if they do not fit."""
         levels = []
         for n in range(order + 1):
-            level = Level(*(tensors[f"{name}.{n}.{field}"].numpy() for field in Level._fields))
+            level = LabelLevel(*(tensors[f"{name}.{n}.{field}"].numpy() for field in LabelLevel._fields))
             level = level._replace(keys=level.keys.view(np.uint64))
             size, entries = len(level.keys), len(level.labels)
             fits = bool((level.keys[1:] > level.keys[:-1]).all()) and level.starts.shape == (size + 1,)
@@ -188,8 +188,8 @@ class Counts:
 class OutputCounts:
     """The counts of one output of K labels."""
 
-    of_all: Counts
-    of_each: Counts
+    of_all: LabelCounts
+    of_each: LabelCounts
     prior: Tensor  # (K,) float64, log-probabilities
 
     @property
@@ -207,8 +207,8 @@ class OutputCounts:
         """targets: the label of each text; if below 0, not known, the text counts in `of_all` only. order: n."""
         windows, follows, labels = sequence.windows(order), sequence.follows(), targets[sequence.texts]
         return cls(
-            Counts.of(windows, follows, np.zeros_like(labels), 1),
-            Counts.of(windows, follows, labels, label_count),
+            LabelCounts.of(windows, follows, np.zeros_like(labels), 1),
+            LabelCounts.of(windows, follows, labels, label_count),
             torch.from_numpy(np.bincount(targets[targets >= 0], minlength=label_count) + 0.5).log().log_softmax(0),
         )
 
@@ -273,8 +273,8 @@ class NGramBayes:
                 prior = tensors[f"{number}.prior"]
                 if prior.dim() != 1 or not bool(prior.isfinite().all()):
                     raise ValueError("the prior does not fit")
-                of_all = Counts.from_tensors(tensors, f"{number}.all", 1, order)
-                of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), order)
+                of_all = LabelCounts.from_tensors(tensors, f"{number}.all", 1, order)
+                of_each = LabelCounts.from_tensors(tensors, f"{number}.each", len(prior), order)
                 outputs[str(name)] = OutputCounts(of_all, of_each, prior)
             return cls(facts["units"], outputs, str(facts["about"]))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):

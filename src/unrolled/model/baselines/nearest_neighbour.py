@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unrolled.data.modalities.base import Featurizer, Ids, Item
 from unrolled.data.modalities.category import CategoryFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
-from unrolled.model.baselines.linear_features import CHUNK, NumberFeatures, bag_all
+from unrolled.model.baselines.linear_features import ROWS_AT_ONCE, NumberFeatures, bag_all
 from unrolled.model.baselines.ngram_features import text_units
 
 MOST_ROWS = 100_000  # of the training split, evenly spaced
@@ -52,8 +52,8 @@ class NearestText(Nearest):
 
     def find(self, items: Sequence[Any]) -> list[int]:
         found = []
-        for start in range(0, len(items), CHUNK):
-            bags = bag_all(self.units, items[start : start + CHUNK])
+        for start in range(0, len(items), ROWS_AT_ONCE):
+            bags = bag_all(self.units, items[start : start + ROWS_AT_ONCE])
             for first, after in zip(bags.starts[:-1].tolist(), bags.starts[1:].tolist(), strict=True):
                 found.append(self._most_similar(bags.hashes[first:after]))
         return found

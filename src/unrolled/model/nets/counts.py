@@ -27,7 +27,7 @@ class Call(NamedTuple):
     multiply_adds: int
 
 
-class Counts(NamedTuple):
+class NetCounts(NamedTuple):
     """The totals for one image, and the calls in their order."""
 
     layers: int  # convolutions and linear layers, those in shortcuts too
@@ -38,7 +38,7 @@ class Counts(NamedTuple):
     stages: dict[str, tuple[int, ...]]  # the output shapes of the net's `stages`, without the row
 
 
-def count(net: Net) -> Counts:
+def count(net: Net) -> NetCounts:
     """Counts for one image of the net's `image_size`, in evaluation; a net on the meta device takes no memory.
 
     Multiply-adds are those of convolutions and matrix products. The additions of biases, norms, activations and
@@ -77,7 +77,7 @@ def count(net: Net) -> Counts:
             net.train(training)
             for hook in hooks:
                 hook.remove()
-    return Counts(
+    return NetCounts(
         layers=sum(call.parameters > 0 and call.multiply_adds > 0 for call in calls),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         multiply_adds=counter.get_total_flops() // 2,

@@ -30,7 +30,7 @@ STAGES = (
 """The paper's table 1."""
 
 
-class Block(nn.Module):
+class InvertedBottleneck(nn.Module):
     """Expands with 1 × 1, convolves each map by itself, projects with 1 × 1 (Sandler et al. 2018, arXiv 1801.04381).
     x (B, before, H, W) -> (B, units, H / stride, W / stride), plus x where the shape stays."""
 
@@ -73,7 +73,7 @@ class EfficientNetLite0(Net):
         for form in STAGES:
             for number in range(form.blocks):
                 before, units = units, scaled(form.units, width, multiple=8)
-                blocks.append(Block(before, units, form, form.stride if number == 0 else 1))
+                blocks.append(InvertedBottleneck(before, units, form, form.stride if number == 0 else 1))
         self._blocks = nn.Sequential(*blocks)
         self.channels, self.size = channels, scaled(1280, width, multiple=8)
         self.vector_size = self.size

@@ -12,7 +12,7 @@ from unrolled.model.nets import cifar_resnet, resnet, vgg
 from unrolled.model.nets.alexnet import AlexNet, AlexNetOf2012
 from unrolled.model.nets.base import Net
 from unrolled.model.nets.cifar10 import Cifar10Full, Cifar10Quick
-from unrolled.model.nets.counts import Counts, count
+from unrolled.model.nets.counts import NetCounts, count
 from unrolled.model.nets.efficientnet_lite import EfficientNetLite0
 from unrolled.model.nets.lenet import LeNet5, LeNet5Of1998
 from unrolled.model.nets.vit import vit_tiny
@@ -97,7 +97,7 @@ def make_net(text: str) -> Net:
     return build("net", {name: record.make for name, record in NETS.items()}, text)
 
 
-def counts_of(text: str) -> tuple[Net, Counts]:
+def counts_of(text: str) -> tuple[Net, NetCounts]:
     """The net of this name and options on the meta device, where it has shapes and no weights, and its counts. Raises
     OptionError as `make_net`, and where the net would be too large for any machine."""
     try:

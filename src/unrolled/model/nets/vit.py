@@ -12,7 +12,7 @@ from unrolled.errors import OptionError
 from unrolled.model.nets.base import Net, Width, scaled
 
 
-class Attention(nn.Module):
+class ImageAttention(nn.Module):
     """Every place attends to every place, with several heads."""
 
     def __init__(self, size: int, heads: int) -> None:
@@ -51,12 +51,12 @@ class FeedForward(nn.Module):
         return out
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention, then the feed-forward layers, each after a norm and beside a shortcut."""
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.attn = nn.LayerNorm(size, eps=1e-6), Attention(size, heads)
+        self.norm1, self.attn = nn.LayerNorm(size, eps=1e-6), ImageAttention(size, heads)
         self.norm2, self.mlp = nn.LayerNorm(size, eps=1e-6), FeedForward(size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class ViT(Net):
         self.patch_embed = PatchEmbedding(channels, size, patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, size))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.side**2, size))
-        self.blocks = nn.Sequential(*(Block(size, heads) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(TransformerBlock(size, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(size, eps=1e-6)
         self.head = nn.Linear(size, classes)
         self.stages = ("patch_embed", "blocks.0", f"blocks.{depth - 1}", "norm")

@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError
-from unrolled.model.ngram.text import CHUNK, LARGEST, Array, Chunk, Text, make_blocks
+from unrolled.model.ngram.text import CHUNK, LARGEST_CODE, Array, CodeChunk, CodedText, make_blocks
 
 KEEP = 12_000_000  # distinct n-grams of the highest order, at most
 ROOT = 1  # the one context of level 1, which is empty
@@ -86,7 +86,7 @@ def count_ngrams(
     a text without tokens, OptionError for an invalid order or size.
     """
     _check(tokens, size, order, eos)
-    text = Text(tokens, make_blocks(tokens, segments, eos), eos, size, order)
+    text = CodedText(tokens, make_blocks(tokens, segments, eos), eos, size, order)
     if not text.length:
         raise DataError("The text, or every segment of it, is empty: there are no n-grams to count.")
     if limits.most is not None and limits.most >= text.length:
@@ -138,14 +138,14 @@ def walk(
         yield contexts, nodes, after
 
 
-def _count_pass(text: Text, counts: Counts, order: int, limits: CountLimits) -> Counts:
+def _count_pass(text: CodedText, counts: Counts, order: int, limits: CountLimits) -> Counts:
     """One pass over the text, which adds as many levels as fit into a key."""
     depth = len(counts.levels)
     if depth and counts.counted < counts.total:
         return replace(counts, why_lower="only part of the text was counted")
     contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that may begin a key
     width = order - depth
-    while width > 1 and (contexts + 1) * text.base**width > LARGEST:
+    while width > 1 and (contexts + 1) * text.base**width > LARGEST_CODE:
         width -= 1
     wanted, counted, openings = width, 0, 0
     keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) sorted windows, and their counts
@@ -174,7 +174,7 @@ def _count_pass(text: Text, counts: Counts, order: int, limits: CountLimits) -> 
     return replace(counts, levels=tuple(levels), counted=counted, why_lower=why_lower)
 
 
-def _sorted_windows(text: Text, counts: Counts, chunk: Chunk, width: int) -> tuple[Array, Array]:
+def _sorted_windows(text: CodedText, counts: Counts, chunk: CodeChunk, width: int) -> tuple[Array, Array]:
     """The distinct windows (U,) of a chunk as sorted keys, and their counts."""
     depth, (codes, starts, _) = len(counts.levels), chunk
     begin = codes[:starts] > 0  # (M,)
@@ -224,7 +224,7 @@ def _shorten(keys: Array, times: Array, base: int) -> tuple[Array, Array]:
     return keys[first], np.add.reduceat(times, first) if len(first) else times
 
 
-def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size: int) -> list[Level]:
+def _levels(text: CodedText, keys: Array, times: Array, depth: int, width: int, size: int) -> list[Level]:
     """Make the levels depth + 1 … depth + width from windows; extensions are zero."""
     grams: list[Array] = []  # of width, width - 1, … 1 tokens
     how_often: list[Array] = []
@@ -251,7 +251,7 @@ def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size:
     return levels
 
 
-def _with_extensions(text: Text, levels: list[Level], size: int) -> list[Level]:
+def _with_extensions(text: CodedText, levels: list[Level], size: int) -> list[Level]:
     """The same levels with the extensions of all but the last.
 
     Every k-gram is one extension of its suffix of k - 1 tokens. At the beginning of a text or document no token

@@ -12,7 +12,7 @@ from unrolled.errors import DataError
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK = 4_000_000  # tokens that are packed and sorted at a time
-LARGEST = 2**63 - 1  # the largest key
+LARGEST_CODE = 2**63 - 1  # the largest key
 RANKED = 50_000_000  # largest text, in tokens, that is searched for the tokens that occur
 
 
@@ -33,7 +33,7 @@ class Block(NamedTuple):
         return self.stop - self.start + self.opens + self.closes
 
 
-class Chunk(NamedTuple):
+class CodeChunk(NamedTuple):
     """A chunk of codes: a window begins at each of the first `starts` codes that is not 0."""
 
     codes: Array  # uint8 or int32; zeros after each block
@@ -76,7 +76,7 @@ def read_block(tokens: Array, block: Block, eos: int | None, first: int = 0, las
     return np.concatenate([*before, text, *after])
 
 
-class Text:
+class CodedText:
     """Blocks as codes: 0 for none, else 1 + the token (or 1 + its rank among the tokens that occur).
 
     Ranks are used if `order` tokens would not fit into a key, because with fewer different tokens more of them fit.
@@ -87,7 +87,7 @@ class Text:
         self.tokens, self.blocks, self.eos = tokens, blocks, eos
         self.length = sum(block.length for block in blocks)
         alphabet = np.arange(size, dtype=np.int64)  # (A,)
-        if (size + 1) ** order > LARGEST and self.length <= RANKED:
+        if (size + 1) ** order > LARGEST_CODE and self.length <= RANKED:
             seen = np.zeros(size, dtype=bool)
             for block in blocks:
                 for at in range(0, block.length, CHUNK):
@@ -109,7 +109,7 @@ class Text:
             )
         return self._codes[tokens]
 
-    def chunks(self, width: int, chunk: int = CHUNK) -> Iterator[Chunk]:
+    def chunks(self, width: int, chunk: int = CHUNK) -> Iterator[CodeChunk]:
         """Yield the text in chunks, a part of one block or many small blocks each, for windows of `width`.
 
         The order is scattered, so that the first chunks are a sample of the whole text.
@@ -132,4 +132,4 @@ class Text:
             texts = [read_block(self.tokens, block, self.eos, at, at + chunk + width) for block in blocks]
             codes = np.concatenate([codes for text in texts for codes in (self._encode(text), nothing)])
             starts = min(chunk, blocks[0].length - at) if len(blocks) == 1 else len(codes) - width
-            yield Chunk(codes, starts, len(blocks) if at == 0 else 0)
+            yield CodeChunk(codes, starts, len(blocks) if at == 0 else 0)

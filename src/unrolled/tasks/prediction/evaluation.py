@@ -17,7 +17,7 @@ from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore, ValueScore
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.prediction.metrics import Score, metric_of
+from unrolled.tasks.prediction.metrics import OutputScore, metric_of
 
 MOST_SHOWN = 20  # most labels of a confusion matrix, to fit a terminal
 LINE, SHORTEST_HEAD = 100, 8  # characters of its lines; fewest of a label's name in its head
@@ -71,7 +71,7 @@ class PredictionEvaluation(Evaluation):
     )
     order: ClassVar[str] = "the most confident"
 
-    scores: Mapping[str, Score]
+    scores: Mapping[str, OutputScore]
     baselines: Mapping[str, tuple[str, float]] | None  # baselines of the summary, for the run's own test split
     unknown: Mapping[str, UnknownLabels]  # of outputs with labels that the run does not know
 

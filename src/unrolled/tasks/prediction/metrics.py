@@ -32,7 +32,7 @@ from unrolled.metrics.regression import (
 from unrolled.model.ensemble import combine, fit_weights, row_slices
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
-Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
+OutputScore: TypeAlias = LabelScore | LabelSetScore | ValueScore
 HalfWidths: TypeAlias = Sequence[float]  # for K numbers: half-widths of intervals in standard deviations; else empty
 
 SHOWN_TAGS = 12  # of a row, in samples during training
@@ -56,7 +56,7 @@ class Metric(ABC):
     @abstractmethod
     def score(
         self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
-    ) -> Score:
+    ) -> OutputScore:
         """Score the predictions for these rows against the targets."""
 
     @abstractmethod

@@ -26,7 +26,7 @@ from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
 from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
 from unrolled.tasks.prediction.task import Prediction
-from unrolled.tasks.requests import LARGEST_BATCH, InferenceInput, MissingItem, name_of
+from unrolled.tasks.requests import LARGEST_BATCH, InferenceInput, MissingItem, input_name
 from unrolled.tasks.results import THRESHOLD, Estimate, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
@@ -145,7 +145,7 @@ class PredictionRun(RowsRun):
         """The net's prediction after each step of a row, in constant memory."""
         (item,) = self.reader.take_all([given])
         if isinstance(item, MissingItem):
-            yield self._empty_prediction(name_of(given), item)
+            yield self._empty_prediction(input_name(given), item)
             return
         inputs, lengths = pad_items(self.known.featurizer, [item])
         state = net.start(1)
@@ -158,7 +158,7 @@ class PredictionRun(RowsRun):
                 )
                 for name, found in net.to_predictions(outputs).items()
             }
-            yield self._row_prediction(name_of(given), predictions, top)
+            yield self._row_prediction(input_name(given), predictions, top)
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> PredictionEvaluation:
         examples = self._read(Prediction, data, options.skip_empty).examples

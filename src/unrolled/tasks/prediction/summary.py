@@ -19,7 +19,7 @@ from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
 from unrolled.model.predictor import Member
 from unrolled.options import TrainSettings
 from unrolled.registry import UNTRAINED
-from unrolled.tasks.prediction.metrics import HalfWidths, Score, facts_of, metric_of, nats_of
+from unrolled.tasks.prediction.metrics import HalfWidths, OutputScore, facts_of, metric_of, nats_of
 from unrolled.tasks.prediction.rows import predict_rows
 from unrolled.tasks.selection import compare_with_baseline, select, selected_line, unfinished_line
 from unrolled.tasks.trend import trend_line
@@ -31,7 +31,7 @@ class PredictionSummary:
 
     model: str  # the selected model: lstm, linear, ngram or an ensemble such as lstm+linear+ngram
     split: str  # the scored split: test, or validation without a test split
-    scores: Mapping[str, Mapping[str, Score]]  # output -> model -> score; includes the selected model
+    scores: Mapping[str, Mapping[str, OutputScore]]  # output -> model -> score; includes the selected model
     constants: Mapping[str, tuple[str, float]]  # output -> constant baseline, and its figure
     figures: Mapping[str, str]  # output -> the figure by which models are compared
     validation: Mapping[str, float]  # nats per prediction of each model, each half with weights of the other
@@ -83,7 +83,7 @@ class PredictionSummary:
     def _is_other(self, name: str) -> bool:
         return name != self.model and name not in UNTRAINED
 
-    def _baseline_scores(self, output: str) -> dict[str, Score]:
+    def _baseline_scores(self, output: str) -> dict[str, OutputScore]:
         """The scores of the untrained models that were not selected."""
         scores = self.scores[output]
         return {name: score for name, score in scores.items() if name in UNTRAINED and name != self.model}
@@ -134,7 +134,7 @@ class Candidates:
     half_widths: dict[str, dict[str, HalfWidths]]  # candidate -> output -> half-widths
     split: str  # the scored split: test, or else validation, each half with weights fitted on the other
     rows: Ids  # the scored rows of that split
-    scores: dict[str, dict[str, Score]]  # output -> candidate
+    scores: dict[str, dict[str, OutputScore]]  # output -> candidate
     unfitted: list[str]  # candidates with equal weights, as none could be fitted
     unfinished: list[str]  # ensembles whose fit the deadline cut short
 
@@ -180,7 +180,7 @@ def fit_and_score(
     if examples.count("test"):
         split, predictions, unseen = "test", {}, {}  # frees the validation predictions first
         predictions, rows = predict_rows(examples, members, "test", deadline.share(TEST_SHARE))
-    scores: dict[str, dict[str, Score]] = {out: {} for out in targets}
+    scores: dict[str, dict[str, OutputScore]] = {out: {} for out in targets}
     left = len(candidates) * len(targets)
     for label, some in candidates.items():
         target = scored.pop(label, None) or ensemble_predictions(

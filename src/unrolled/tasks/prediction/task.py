@@ -31,7 +31,7 @@ from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
-    check_rows,
+    check_row_options,
     drop_mismatched,
     shown_row,
 )
@@ -91,7 +91,7 @@ class Prediction(RowTask):
         read_text: reads the text of the language model, if its word vectors (not its memory) are the start."""
         self.examples, self.settings, self.init_task, self.embed = examples, settings, init_task, embed
         self._read_text = read_text
-        check_rows(examples, settings)
+        check_row_options(examples, settings)
         check_encoder(settings, examples.featurizer)
         check_baselines(examples, settings.model)
         if settings.class_weights and not all(isinstance(one, LabelTargets) for one in examples.targets.values()):

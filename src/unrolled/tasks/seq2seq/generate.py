@@ -20,7 +20,7 @@ from unrolled.decoding.sampling import sample_from
 from unrolled.model.encoder_decoder import EncoderDecoder, Source
 from unrolled.tasks.dataset import chunks_in_time
 from unrolled.tasks.generation import GenerationConfig
-from unrolled.tasks.results import Attention
+from unrolled.tasks.results import AttentionWeights
 
 ROWS = 128  # largest batch
 AT_FIRST, LATE = 32, 4  # size of the first batch with a deadline, and after it has passed
@@ -106,14 +106,14 @@ class Generator:
         return self.output.vocabulary.decode(text.tokens)
 
     @torch.no_grad()
-    def attention(self, item: Item, text: Hypothesis) -> Attention:
+    def attention(self, item: Item, text: Hypothesis) -> AttentionWeights:
         """The attention weights of a text that was generated for an item."""
         state = self.encoder_decoder.start(Source(*pad_items(self.featurizer, [item])))
         inputs = [EOS, *text.tokens] if text.ended else [EOS, *text.tokens][:-1]
         of_layers = self.encoder_decoder.weights(torch.tensor([inputs]), state)  # each (1, T, S)
         weights = torch.stack(of_layers).mean(0)[0].tolist()
         tokens = [self.output.vocabulary.decode([token]) for token in text.tokens] + [""] * text.ended
-        return Attention(tokens, self.featurizer.step_names(item)[:LONGEST], weights)
+        return AttentionWeights(tokens, self.featurizer.step_names(item)[:LONGEST], weights)
 
     @torch.no_grad()
     def reference_nats(self, examples: Examples, rows: Ids, deadline: Deadline = UNLIMITED) -> tuple[float, int, int]:

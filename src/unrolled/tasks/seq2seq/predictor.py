@@ -21,7 +21,7 @@ from unrolled.tasks.build import build_teacher_forced
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
-from unrolled.tasks.results import RowPrediction, Text
+from unrolled.tasks.results import GeneratedText, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.tasks.seq2seq.generate import Generator
@@ -32,7 +32,7 @@ from unrolled.tasks.seq2seq.summary import (
     figure_of,
     nearest_texts,
     score_rows,
-    shown,
+    shown_score,
 )
 from unrolled.tasks.seq2seq.task import Seq2Seq, in_line
 from unrolled.threads import single_thread, torch_threads
@@ -65,7 +65,7 @@ class Seq2SeqEvaluation(Evaluation):
             to = f"{one.shortest} to {one.longest}" if one.longest is not None else f"{one.shortest} and more"
             lines.append(f"  inputs of {to} words: BLEU {one.bleu:.1f} ({one.rows:,} rows)")
         lines += [self.sameness] if self.sameness else []
-        lines += [f"Baseline: {name} {shown(score, self.figure)}" for name, score in self.baselines.items()]
+        lines += [f"Baseline: {name} {shown_score(score, self.figure)}" for name, score in self.baselines.items()]
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +113,9 @@ class Seq2SeqRun(RowsRun):
         for (name, item), text in zip(some, texts, strict=True):
             with single_thread():  # a single row
                 attention = self.generator.attention(item, text) if options.show_attention else None
-            yield RowPrediction(name, texts={self.name: Text(self.generator.decode(text), text.score, attention)})
+            yield RowPrediction(
+                name, texts={self.name: GeneratedText(self.generator.decode(text), text.score, attention)}
+            )
 
     def _generate(self, items: Sequence[Item], config: GenerationConfig, first: int = 0) -> list[Hypothesis]:
         """Texts for items, on the faster number of threads."""

@@ -83,7 +83,7 @@ class Seq2SeqSummary:
         lines = [
             f"{self.name}, {self.split}, by {self.model}, {way}: {scores}; {self.cost.line}.",
             *([self.sameness] if self.sameness else []),
-            f"Baseline: {self.baseline} {shown(baseline, self.figure)}. {better}",
+            f"Baseline: {self.baseline} {shown_score(baseline, self.figure)}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
             f"Selected: {way}, by chrF on validation ({ways}).",
         ]
@@ -106,7 +106,7 @@ class Seq2SeqSummary:
         }
 
 
-def shown(score: TextScore, figure: str) -> str:
+def shown_score(score: TextScore, figure: str) -> str:
     """The figure by which models are compared, and chrF."""
     figures = score.as_dict()
     return ", ".join(FORMATS[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))

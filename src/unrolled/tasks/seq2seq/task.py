@@ -20,7 +20,7 @@ from unrolled.registry import UNTRAINED, build
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import attention_of, build_teacher_forced
 from unrolled.tasks.dataset import (
-    check_rows,
+    check_row_options,
     drop_mismatched,
     evenly_spaced,
     shown_row,
@@ -34,7 +34,7 @@ from unrolled.tasks.seq2seq.summary import (
     figure_of,
     nearest_texts,
     score_rows,
-    shown,
+    shown_score,
     summarise_seq2seq,
 )
 from unrolled.tasks.trend import trend_of
@@ -61,7 +61,7 @@ class Seq2Seq(RowTask):
 
     def __init__(self, examples: Examples, settings: Seq2SeqSettings) -> None:
         self.examples, self.settings = examples, settings
-        check_rows(examples, settings)
+        check_row_options(examples, settings)
         check_seq2seq(settings)
         self.written = target_texts_of(examples)
         self.name = next(iter(examples.targets))
@@ -144,7 +144,7 @@ class Seq2Seq(RowTask):
         rows = evenly_spaced(self.examples.splits["validation"], MOST_SCORED)
         name, texts = nearest_texts(self.examples, rows, deadline=deadline.share(0.8))
         score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
-        return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
+        return Baseline(f"{name}, {shown_score(score, figure_of(self.examples))}", None, None)
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
         return []
