@@ -21,7 +21,9 @@ from unrolled.data import (
     WordVocabulary,
     vocabulary_from_json,
 )
+from unrolled.data.vocabulary.table import TOKENIZERS, VOCABULARIES, make_vocabulary
 from unrolled.errors import RunError
+from unrolled.options import CHOICES
 
 LETTERS = "abcde ,.-\n'\"0123éß漢😀\x00"
 SAMPLE = "abba cede, abba.\nabba 0123 - 'éß' 漢😀\x00 \"\n" * 20
@@ -38,7 +40,7 @@ def tables() -> dict[str, Vocabulary]:
         "word": WordVocabulary.learn(counts, [SAMPLE]),
     }
     pytest.importorskip("tokenizers")
-    return made | {"bpe": SubwordVocabulary.learn([SAMPLE], 200_000)}
+    return made | {"bpe": SubwordVocabulary.of_texts([SAMPLE], 200_000)}
 
 
 KINDS = ("char", "many", "byte", "word", "bpe")
@@ -102,6 +104,18 @@ def test_any_text_gets_tokens(kind: str, text: str) -> None:
         assert len(table.encode(text)) == len(text)
 
 
+def test_the_tables_agree() -> None:
+    assert CHOICES["tokenizer"] == TOKENIZERS
+    assert {table.kind for table in tables().values()} == set(VOCABULARIES)
+
+
+@pytest.mark.parametrize("kind", VOCABULARIES)
+def test_a_vocabulary_is_learnt_by_its_name(kind: str) -> None:
+    table = make_vocabulary(kind, Counter(SAMPLE), [SAMPLE])
+    assert table.kind == kind and table.decode(table.encode(SAMPLE)) == SAMPLE
+    assert make_vocabulary(kind, Counter(), [""]).kind == "byte", "without a character there is nothing to learn from"
+
+
 def test_any_bytes_are_decoded_to_themselves() -> None:
     every = bytes(range(256)) * 2
     tokens = ByteVocabulary().encode(every.decode("utf-8", "surrogateescape"))
@@ -159,7 +173,8 @@ def test_frequent_words_are_tokens_and_others_are_spelled() -> None:
 def test_subwords_of_the_same_text_are_the_same() -> None:
     pytest.importorskip("tokenizers")
     assert (
-        SubwordVocabulary.learn([SAMPLE], 200_000).to_json() == SubwordVocabulary.learn([SAMPLE], 200_000).to_json()
+        SubwordVocabulary.of_texts([SAMPLE], 200_000).to_json()
+        == SubwordVocabulary.of_texts([SAMPLE], 200_000).to_json()
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from unrolled.data.cells.written_numbers import write_number
 from unrolled.data.vocabulary.base import Vocabulary
-from unrolled.data.vocabulary.subwords import vocabulary_from_json
+from unrolled.data.vocabulary.table import vocabulary_from_json
 from unrolled.errors import RunError
 from unrolled.schema import check_type
 

@@ -10,15 +10,14 @@ from typing import NamedTuple
 
 from unrolled.data.modalities.text import (
     LEAST_WORDS,
-    MOST_CHARACTERS,
-    TOKENIZERS,
     TextFeaturizer,
     TokenFeaturizer,
     learn_text_featurizer,
 )
-from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary, Vocabulary
-from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary
-from unrolled.errors import OptionError, install_extra, nearest
+from unrolled.data.vocabulary.base import Vocabulary
+from unrolled.data.vocabulary.subwords import SubwordVocabulary
+from unrolled.data.vocabulary.table import characters_or_bytes, check_tokenizer, make_vocabulary
+from unrolled.errors import install_extra
 
 WITHOUT_SUBWORDS = f"characters, because subwords need the extra bpe: {install_extra('bpe')}"
 
@@ -38,21 +37,18 @@ def choose_vocabulary(kind: str, read: Sequence[str] | None, written: Sequence[s
     more than 512 different characters. Where source and target both use subwords, they share one vocabulary. Raises
     OptionError for an unknown kind.
     """
-    if kind not in TOKENIZERS:
-        raise OptionError(
-            f"--tokenizer takes {', '.join(TOKENIZERS)}; '{kind}' was given.{nearest(kind, TOKENIZERS)}"
-        )
+    check_tokenizer(kind)
     counts: Counter[str] = Counter()
     for text in written:
         counts.update(text)
     note, chosen = "", kind
     if kind == "auto":
-        chosen = "bpe" if has_words(written) else "char" if len(counts) <= MOST_CHARACTERS else "byte"
+        chosen = "bpe" if has_words(written) else characters_or_bytes(counts)
         if chosen == "bpe" and find_spec("tokenizers") is None:
-            note, chosen = WITHOUT_SUBWORDS, "char" if len(counts) <= MOST_CHARACTERS else "byte"
+            note, chosen = WITHOUT_SUBWORDS, characters_or_bytes(counts)
     if chosen == "bpe":
         shared = read is not None and (kind == "bpe" or has_words(read))
-        vocabulary = SubwordVocabulary.learn(*_texts_to_learn(read if shared else None, written, counts.total()))
+        vocabulary = SubwordVocabulary.of_texts(*_texts_to_learn(read if shared else None, written, counts.total()))
         tokens = (
             TokenFeaturizer(vocabulary) if shared else None if read is None else learn_text_featurizer("auto", read)
         )
@@ -64,13 +60,6 @@ def choose_vocabulary(kind: str, read: Sequence[str] | None, written: Sequence[s
 def has_words(texts: Sequence[str]) -> bool:
     """Whether texts have three words or more on average."""
     return sum(len(text.split()) for text in texts) >= LEAST_WORDS * len(texts)
-
-
-def make_vocabulary(kind: str, counts: Counter[str], texts: Sequence[str]) -> Vocabulary:
-    """A vocabulary of characters, bytes or words."""
-    if kind == "byte" or not counts:
-        return ByteVocabulary()
-    return WordVocabulary.learn(counts, iter(texts)) if kind == "word" else CharacterVocabulary.from_counts(counts)
 
 
 def _texts_to_learn(

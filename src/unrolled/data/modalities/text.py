@@ -18,13 +18,17 @@ from unrolled.data.cells.cell import Cell, InvalidCell
 from unrolled.data.cells.column_kinds import list_as_text
 from unrolled.data.cells.words import given_words
 from unrolled.data.modalities.base import STEP, Featurizer, Ids, InputSample, Modality, Recipe, StepOptions
-from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, Vocabulary
-from unrolled.data.vocabulary.subwords import SubwordVocabulary, vocabulary_from_json
-from unrolled.errors import OptionError, RunError, nearest
+from unrolled.data.vocabulary.base import EOS, Vocabulary
+from unrolled.data.vocabulary.table import (
+    characters_or_bytes,
+    check_tokenizer,
+    make_vocabulary,
+    vocabulary_from_json,
+)
+from unrolled.errors import OptionError, RunError
 
-TOKENIZERS = ("auto", "char", "byte", "word", "bpe")
+WORDS_AS_STEPS = "word"  # the tokenizer with which a step is a word with its character n-grams
 LEAST_WORDS = 3.0  # average words per text from which on the steps are words
-MOST_CHARACTERS = 512  # different characters up to which texts of few words are read as characters
 MOST_WORDS = 50_000  # most words with their own embedding
 LEAST_SEEN = 2  # occurrences in the training split from which on a word has its own embedding
 BUCKETS = 1 << 14  # embeddings shared by all character n-grams
@@ -193,24 +197,17 @@ def learn_text_featurizer(kind: str, texts: Iterable[str]) -> TextFeaturizer:
     """Learn the tokens of a training split. "auto": words where texts have three or more on average, else characters,
     or bytes where there are more than 512 different characters. Iterates over `texts` several times. Raises
     OptionError for an unknown kind."""
-    if kind not in TOKENIZERS:
-        raise OptionError(
-            f"--tokenizer takes {', '.join(TOKENIZERS)}; '{kind}' was given.{nearest(kind, TOKENIZERS)}"
-        )
+    check_tokenizer(kind)
     counts: Counter[str] = Counter()
     words = rows = 0
     for text in texts:
         counts.update(text)
         words, rows = words + len(text.split()), rows + 1
     if kind == "auto":
-        kind = "word" if words >= LEAST_WORDS * rows else "char" if len(counts) <= MOST_CHARACTERS else "byte"
-    if kind == "word":
+        kind = WORDS_AS_STEPS if words >= LEAST_WORDS * rows else characters_or_bytes(counts)
+    if kind == WORDS_AS_STEPS:
         return WordFeaturizer.learn(texts)
-    if kind == "bpe":
-        return TokenFeaturizer(SubwordVocabulary.learn(iter(texts), counts.total()))
-    return TokenFeaturizer(
-        ByteVocabulary() if kind == "byte" or not counts else CharacterVocabulary.from_counts(counts)
-    )
+    return TokenFeaturizer(make_vocabulary(kind, counts, texts))
 
 
 def _text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:

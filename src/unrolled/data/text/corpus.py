@@ -29,14 +29,12 @@ from unrolled.data.text.splits import (
 )
 from unrolled.data.text.table_column import ROW, TextColumn, read_texts
 from unrolled.data.text.targets import SplitSegments
-from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary, code_points
+from unrolled.data.vocabulary.base import EOS, TokenIds, Vocabulary, code_points
 from unrolled.data.vocabulary.store import TokenStore, release_pages
-from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary
-from unrolled.errors import DataError, OptionError, nearest
+from unrolled.data.vocabulary.table import characters_or_bytes, check_tokenizer, make_vocabulary
+from unrolled.errors import DataError, OptionError
 
 UNITS = DOCUMENTS | {ROW: "rows"}
-KINDS = ("auto", "char", "byte", "word", "bpe")
-MOST_CHARACTERS = 512  # different characters, up to which they are the tokens
 CHUNK = 1 << 20  # tokens processed at once
 
 
@@ -182,7 +180,7 @@ def read_corpus(
         )
     layouts.insert(0, plan_splits(found.starts, total, shares[0], shares[1], seed, found.files))
     if vocabulary is None:
-        vocabulary = make_vocabulary(tokenizer, sources[0], layouts[0])
+        vocabulary = learn_vocabulary(tokenizer, sources[0], layouts[0])
     whole, edges, unseen = encode_all(sources, layouts, vocabulary)
     corpus = _assemble(sources, layouts, vocabulary, whole, edges, unseen, fingerprints)
     return replace(corpus, notes=tuple(filter(None, (sources[0].note, found.mixed))))
@@ -190,10 +188,7 @@ def read_corpus(
 
 def check_kind(tokenizer: str, vocabulary: Vocabulary | None) -> None:
     """Raise OptionError for an unknown kind of vocabulary, or another than the given one's."""
-    if tokenizer not in KINDS:
-        raise OptionError(
-            f"--tokenizer takes {', '.join(KINDS)}; '{tokenizer}' was given.{nearest(tokenizer, KINDS)}"
-        )
+    check_tokenizer(tokenizer)
     if vocabulary and tokenizer not in ("auto", vocabulary.kind):
         raise OptionError(
             f"--tokenizer {tokenizer} was given, but the run's vocabulary is of kind {vocabulary.kind}. "
@@ -233,8 +228,8 @@ def survey(documents: Documents) -> Survey:
     return Survey(np.concatenate(starts), np.array(files), total, mark, forms.note)
 
 
-def make_vocabulary(kind: str, documents: Documents, layout: Layout) -> Vocabulary:
-    """Make the vocabulary from the training split."""
+def learn_vocabulary(tokenizer: str, documents: Documents, layout: Layout) -> Vocabulary:
+    """The vocabulary of the training split."""
     counts: Counter[str] = Counter()
     for section in sections(documents, layout):
         if section.split == TRAINING:
@@ -243,14 +238,8 @@ def make_vocabulary(kind: str, documents: Documents, layout: Layout) -> Vocabula
     if len(counts) < 2:
         one = repr(next(iter(counts), ""))
         raise DataError(f"{documents.path} holds only one character, {one}: there is nothing to predict.")
-    if kind == "auto":
-        kind = "char" if len(counts) <= MOST_CHARACTERS else "byte"
-    if kind == "char":
-        return CharacterVocabulary.from_counts(counts)
-    if kind == "byte":
-        return ByteVocabulary()
-    texts = training_texts(documents, layout)
-    return WordVocabulary.learn(counts, texts) if kind == "word" else SubwordVocabulary.learn(texts, counts.total())
+    tokenizer = characters_or_bytes(counts) if tokenizer == "auto" else tokenizer
+    return make_vocabulary(tokenizer, counts, training_texts(documents, layout))
 
 
 def training_texts(documents: Documents, layout: Layout) -> Iterator[str]:

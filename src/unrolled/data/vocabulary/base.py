@@ -35,6 +35,16 @@ class Vocabulary(ABC):
     size: int
     characters: NDArray[np.float64]  # (V,)
 
+    @classmethod
+    @abstractmethod
+    def learn(cls, counts: Counter[str], texts: Iterable[str]) -> Vocabulary:
+        """The vocabulary of a training split: the counts of its characters, one at least, and its texts."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Vocabulary:
+        """The vocabulary that `to_json` described. Raises RunError if it is damaged."""
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest numpy type that holds every token id."""
@@ -74,7 +84,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """The values from which `vocabulary_from_json` makes the same vocabulary."""
+        """The values from which `from_json` makes the same vocabulary, and its kind."""
 
 
 class CharacterVocabulary(Vocabulary):
@@ -101,6 +111,14 @@ class CharacterVocabulary(Vocabulary):
     def from_counts(cls, counts: Mapping[str, int]) -> CharacterVocabulary:
         """The vocabulary of the counted characters; the rarest is the first among the least frequent."""
         return cls(counts, min(sorted(counts), key=counts.__getitem__))
+
+    @classmethod
+    def learn(cls, counts: Counter[str], texts: Iterable[str]) -> CharacterVocabulary:
+        return cls.from_counts(counts)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CharacterVocabulary:
+        return cls(*check_letters(value))
 
     def replacement(self, character: str) -> int:
         """The token of a character, or of the most similar one in the vocabulary."""
@@ -148,6 +166,14 @@ class ByteVocabulary(Vocabulary):
     def __init__(self) -> None:
         self.size = 257
         self.characters = characters_of_bytes([b"\n", *(bytes([byte]) for byte in range(256))])
+
+    @classmethod
+    def learn(cls, counts: Counter[str], texts: Iterable[str]) -> ByteVocabulary:
+        return cls()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ByteVocabulary:
+        return cls()
 
     def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         whole = np.frombuffer(to_bytes(text), np.uint8).astype(np.uint16) + np.uint16(1)

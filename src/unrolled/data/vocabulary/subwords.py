@@ -48,8 +48,8 @@ class WordVocabulary(Vocabulary):
         self.characters = np.array([1, *map(len, self._texts[1:])], np.float64)
 
     @classmethod
-    def learn(cls, counts: Mapping[str, int], texts: Iterable[str]) -> WordVocabulary:
-        """Build from the counted characters and the frequent words at the beginning of `texts`."""
+    def learn(cls, counts: Counter[str], texts: Iterable[str]) -> WordVocabulary:
+        """All characters, and the frequent words at the beginning of `texts`."""
         words: Counter[str] = Counter()
         for text in beginning(texts, LEARN):
             words.update(WORD.findall(text))
@@ -57,6 +57,16 @@ class WordVocabulary(Vocabulary):
         frequent.sort(key=lambda word: (-words[word], word))
         single = CharacterVocabulary.from_counts(counts)
         return cls(single.letters, single.rarest, frequent[:WORDS])
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> WordVocabulary:
+        letters, rarest = check_letters(value)
+        words = value.get("words")
+        if not isinstance(words, list) or not all(isinstance(word, str) and len(word) > 1 for word in words):
+            raise RunError("The vocabulary is damaged: its list of words is invalid.")
+        if len(set(words)) < len(words) or not set("".join(words)) <= set(letters):
+            raise RunError("The vocabulary is damaged: a word is in it twice, or has other characters than its own.")
+        return cls(letters, rarest, words)
 
     def replacement(self, character: str) -> int:
         """The token of a character, or of the most similar character in the vocabulary."""
@@ -111,8 +121,20 @@ class SubwordVocabulary(Vocabulary):
         self.characters = characters_of_bytes([b"\n", *self._bytes[1:]])
 
     @classmethod
-    def learn(cls, texts: Iterable[str], characters: int) -> SubwordVocabulary:
-        """Learn from the beginning of `texts`: one subword per 250 characters, 512 to 8,192 in all."""
+    def learn(cls, counts: Counter[str], texts: Iterable[str]) -> SubwordVocabulary:
+        return cls.of_texts(texts, counts.total())
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SubwordVocabulary:
+        tokenizers = _tokenizers()
+        try:
+            return cls(tokenizers.Tokenizer.from_str(value["tokenizer"]))
+        except Exception:  # the package raises no narrower one
+            raise RunError("The vocabulary is damaged: its subwords cannot be read.") from None
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str], characters: int) -> SubwordVocabulary:
+        """Learn from the beginning of `texts`: one subword per 250 of their characters, 512 to 8,192 in all."""
         tokenizers = _tokenizers()
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
         cut = tokenizers.pre_tokenizers
@@ -192,27 +214,3 @@ def _tokenizers() -> Any:
             "--tokenizer char, byte and word work without it."
         ) from None
     return tokenizers
-
-
-def vocabulary_from_json(value: Any) -> Vocabulary:
-    """The vocabulary that `to_json` described. Raises RunError if it is damaged."""
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if kind == CharacterVocabulary.kind:
-        return CharacterVocabulary(*check_letters(value))
-    if kind == ByteVocabulary.kind:
-        return ByteVocabulary()
-    if kind == WordVocabulary.kind:
-        letters, rarest = check_letters(value)
-        words = value.get("words")
-        if not isinstance(words, list) or not all(isinstance(word, str) and len(word) > 1 for word in words):
-            raise RunError("The vocabulary is damaged: its list of words is invalid.")
-        if len(set(words)) < len(words) or not set("".join(words)) <= set(letters):
-            raise RunError("The vocabulary is damaged: a word is in it twice, or has other characters than its own.")
-        return WordVocabulary(letters, rarest, words)
-    if kind == SubwordVocabulary.kind:
-        tokenizers = _tokenizers()
-        try:
-            return SubwordVocabulary(tokenizers.Tokenizer.from_str(value["tokenizer"]))
-        except Exception:  # the package raises no narrower one
-            raise RunError("The vocabulary is damaged: its subwords cannot be read.") from None
-    raise RunError(f"The vocabulary is of kind {kind!r}; this version reads char, byte, word and bpe.")

@@ -19,7 +19,7 @@ from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.text import TOKENS
 from unrolled.data.vocabulary.base import tokens_before
-from unrolled.data.vocabulary.subwords import vocabulary_from_json
+from unrolled.data.vocabulary.table import vocabulary_from_json
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.model.heads import balanced_weights
