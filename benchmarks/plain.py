@@ -1,4 +1,4 @@
-"""Accuracy of standard recipes on the same rows as `benchmarks/answers.py`. Needs scikit-learn.
+"""Accuracy of standard recipes on the same rows as `benchmarks/tables.py`. Needs scikit-learn.
 
 python benchmarks/plain.py reviews/train.csv
 python benchmarks/plain.py names/train.csv

@@ -4,7 +4,7 @@ python docs/make_figures.py
 
 docs/bytes.svg: bytes of a backward pass by its length (benchmarks/gradients.jsonl).
 docs/recall.svg: accuracy by the distance of the marked token (benchmarks/recall.json, a comparison's table.json).
-docs/learning.svg: validation loss during training on rows (benchmarks/answers.jsonl and translating.jsonl).
+docs/learning.svg: validation loss during training on rows (benchmarks/tables.jsonl and translating.jsonl).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def draw_bytes(lines: list[Line]) -> str:
     return figure(plot)
 
 
-def draw_learning(answers: list[Line], translations: list[Line]) -> str:
+def draw_learning(predictions: list[Line], translations: list[Line]) -> str:
     """Nats on validation by minutes: a panel per data set, a line per seed or recipe. Dashed is the linear
     model, dotted the n-gram of labels, and a dot the selected model."""
     panels: dict[str, list[tuple[str, Line]]] = {}
-    for line in answers:
+    for line in predictions:
         panels.setdefault(line["data"], []).append((f"seed {line['seed']}", line))
     for line in translations:
         panels.setdefault(line["data"], []).append((line["way"], line))
@@ -83,8 +83,8 @@ def main(folder: Path = REPOSITORY / "docs") -> None:
     rows = json.loads((REPOSITORY / "benchmarks" / "recall.json").read_text())["rows"]
     ((_, svg),) = draw(rows)
     (folder / "recall.svg").write_text(svg)
-    answers = [line for line in read_lines("answers.jsonl") if "curve" in line and line["seed"] < SEEDS]
-    (folder / "learning.svg").write_text(draw_learning(answers, read_lines("translating.jsonl")))
+    predictions = [line for line in read_lines("tables.jsonl") if "curve" in line and line["seed"] < SEEDS]
+    (folder / "learning.svg").write_text(draw_learning(predictions, read_lines("translating.jsonl")))
 
 
 if __name__ == "__main__":

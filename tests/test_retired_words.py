@@ -47,6 +47,7 @@ PHRASES = (
     r"share right", r"stands? beside", r"is to be beaten", r"made true", r"true chances", r"carried back",
     r"table of symbols", r"(training|validation|test) part\b", r"not to be had", r"what is told", r"is told of",
     r"symbols\.json", r"drawn by chance", r"reads? both ways", r"is left, and", r"log-chances",
+    r"a sound or a picture", r"sounds (or|and) pictures", r"answers\.(md|py|jsonl)", r"adding-a-part",
 )  # fmt: skip
 
 

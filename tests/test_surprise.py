@@ -54,7 +54,7 @@ def segment(length: int, name: str, size: int = V) -> tuple[Ids, Ids]:
 
 
 def segments(*lengths: int) -> list[tuple[Ids, Ids]]:
-    return [segment(length, f"stretch{number}") for number, length in enumerate(lengths)]
+    return [segment(length, f"segment{number}") for number, length in enumerate(lengths)]
 
 
 def by_steps(model: Any, rows: Sequence[tuple[Ids, Ids]]) -> tuple[list[float], list[bool]]:

@@ -246,7 +246,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "other kind": (set_fact("kind", "caption"), ("caption", "language")),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), ("model.safetensors",)),
     "torn weights": (lambda run: os.truncate(run / "model.safetensors", 200), ("model.safetensors", "damaged")),
-    "no symbols": (lambda run: (run / "vocabulary.json").unlink(), ("vocabulary.json",)),
+    "no vocabulary": (lambda run: (run / "vocabulary.json").unlink(), ("vocabulary.json",)),
     "no plan": (lambda run: (run / "plan.jsonl").write_text(""), ("plan.jsonl",)),
     "unknown setting": (lambda run: change_facts(run, lambda facts: facts["options"].update(sise=3)), ("sise",)),
     "no checksum": (

@@ -94,7 +94,7 @@ def test_a_folder_of_few_files_is_not_split_by_name_order(tmp_path: Path, docume
     for split in SPLITS:
         texts = [corpus.vocabulary.decode(corpus.tokens[start:stop]) for start, stop in corpus.splits[split].tolist()]
         assert set("adg") <= set("".join(texts)), split
-        assert all(len(set(text) & set("adg")) <= 1 for text in texts), "a stretch reaches over a file's border"
+        assert all(len(set(text) & set("adg")) <= 1 for text in texts), "a block crosses the end of a file"
     assert (covered(corpus) == 1).all()
     assert read_corpus(tmp_path, documents).splits["test"].tolist() == corpus.splits["test"].tolist()
 

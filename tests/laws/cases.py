@@ -140,7 +140,7 @@ MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture | OneOutput]] = {
     "language model, transformer": lambda: LanguageModel(65, 6, build_stack("transformer:span=5", 6, 8, depth=2)),
     "language model, no memory": lambda: LanguageModel(65, 6, build_stack("none", 6, 8, dropout=0.2)),
     "mixture of a language model and counts": lambda: Mixture([LanguageModel(65, 6, LSTM(6, 8)), counted()]),
-    "language model of two symbols": lambda: LanguageModel(2, 3, LSTM(3, 5)),
+    "language model of two tokens": lambda: LanguageModel(2, 3, LSTM(3, 5)),
 }
 
 GRADIENT_CASES: dict[str, BPTTStrategy] = {

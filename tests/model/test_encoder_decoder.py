@@ -72,7 +72,7 @@ def test_the_loss_of_a_text_is_the_sum_over_its_tokens(model: str, smoothing: fl
         loss, after = encoder_decoder.loss(batch, initial_state := encoder_decoder.initial_state(3))
         torch.testing.assert_close(encoder_decoder.nats(batch), torch.tensor(own, dtype=torch.float64))
     assert float(loss) == pytest.approx(float((1 - smoothing) * sum(own) + smoothing * even))
-    assert after is initial_state, "nothing of a text is carried into the next lesson"
+    assert after is initial_state, "nothing of a text is carried into the next batch"
 
 
 def test_smoothing_is_torchs_own() -> None:

@@ -87,7 +87,7 @@ def test_a_window_of_whole_rows_is_one_call_of_the_kernel(
     model.unroll(read, model.start(2), None if lengths is None else torch.tensor(lengths))
     assert len(calls) == 1
     model.unroll(read, model.start(2), torch.tensor([16, 9]))
-    assert len(calls) == 3, "two stretches: both rows, then one"
+    assert len(calls) == 3, "two chunks: both rows, then one"
 
 
 def test_weights_are_named_by_their_component() -> None:

@@ -398,7 +398,7 @@ def test_intervals_exist_without_a_validation_split(featurizer: NumericFeaturize
     exact = {"value": np.concatenate(items) @ MAP}
     model = fit_linear("numbers", (items, exact), (items, exact), value, featurizer, seed=0)
     assert bool(model.predict(items)["value"].isfinite().all()), (
-        "a value that is wholly foreseen is no endless surety"
+        "a value that is predicted exactly does not make the certainty infinite"
     )
 
 

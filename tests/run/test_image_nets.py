@@ -122,5 +122,5 @@ def test_what_does_not_go_with_a_net_is_refused(
 def test_only_images_have_a_net(tmp_path: Path) -> None:
     table = tmp_path / "films.csv"
     table.write_text("text,label\n" + "a good film,yes\na dull film,no\n" * 30)
-    with pytest.raises(OptionError, match=r"--encoder lenet5 looks at images, and the input here is"):
+    with pytest.raises(OptionError, match=r"--encoder lenet5 reads images, and the input here is"):
         Training(table, out=str(tmp_path / "run"), steps=2, encoder="lenet5")

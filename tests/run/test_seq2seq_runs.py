@@ -376,7 +376,7 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         r"vocabulary\.json is damaged: its description of 'output'",
     ),
     "labels": (lambda output: output.update(kind="classification", names=["a", "b"]), r"its output is not a text"),
-    "fewer symbols": (lambda output: output["vocabulary"]["letters"].pop(0), r"model\.safetensors"),
+    "fewer letters": (lambda output: output["vocabulary"]["letters"].pop(0), r"model\.safetensors"),
 }
 
 

@@ -85,7 +85,7 @@ def test_the_net_of_an_ensemble_adapts_as_if_alone() -> None:
         _, of_alone = alone.unroll(piece[None], of_alone)
     same = zip(whole.model.trained.parameters(), alone.model.parameters(), strict=True)
     assert all(torch.equal(mine, other) for mine, other in same)
-    assert torch.equal(whole.model.gate, mixture.gate), "how they are weighed stays as it was"
+    assert torch.equal(whole.model.gate, mixture.gate), "the ensemble's weights stay"
     plain, _ = mixture.unroll(tokens[None], mixture.start(1))
     assert not torch.allclose(answered, plain[:, -8:])
 

@@ -12,7 +12,7 @@ from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.registry import build, parse_list
-from unrolled.tasks.model_names import check_parts
+from unrolled.tasks.model_names import check_model_names
 
 NO_BPTT = "counted"  # in the place of the BPTT strategy, which the n-gram does not have
 
@@ -48,7 +48,7 @@ def cells_of(settings: CompareSettings, task: bool) -> list[ComparisonCell]:
     strategies = parse_list("--bptt", settings.bptt)
     for model in models:
         register_named(model)
-        check_parts(TrainOptions(model=model))
+        check_model_names(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("An n-gram cannot be fitted on a diagnostic task. Leave ngram out of --models.")
     for strategy in strategies:

@@ -76,8 +76,8 @@ def draw(rows: Sequence[ComparisonRow]) -> list[tuple[str, str]]:
 def figure(plot: Callable[[Axes], None]) -> str:
     """The drawing of `plot` with its legend, as SVG for a page."""
 
-    def plot_with_legend(picture: Figure) -> None:
-        axes = picture.subplots()
+    def plot_with_legend(figure: Figure) -> None:
+        axes = figure.subplots()
         plot(axes)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
@@ -93,10 +93,10 @@ def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a matplotlibrc in the working folder was read when it was imported
         matplotlib.rcParams.update(STYLE_OF_PLOTS)
-        picture = Figure(figsize=inches, layout="constrained")
-        plot(picture)
+        figure = Figure(figsize=inches, layout="constrained")
+        plot(figure)
         text = StringIO()
-        picture.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 

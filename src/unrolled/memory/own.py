@@ -51,7 +51,9 @@ def import_user_class(name: str) -> type[Memory]:
     found: type[Memory] = vars(module)[class_name]
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(found.__abstractmethods__))
-        raise OptionError(f"{name} lacks {lacking}; a memory has start, step and unroll (docs/adding-a-part.md).")
+        raise OptionError(
+            f"{name} lacks {lacking}; a memory has start, step and unroll (docs/adding-a-component.md)."
+        )
     return found
 
 

@@ -28,7 +28,7 @@ from unrolled.rundir.report import Report
 from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
 from unrolled.tasks.inherited import options_of_plan
-from unrolled.tasks.model_names import check_parts, counted
+from unrolled.tasks.model_names import check_model_names, counted
 from unrolled.tasks.pretrained import is_pretrained, load_pretrained, net_of, read_pretrained
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
 from unrolled.threads import iterate_with_threads, threads_for, torch_threads
@@ -67,7 +67,7 @@ class Training:
         register_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
         effective = self.options if recorded is None else options_of_plan(recorded, self.options)
-        check_parts(effective)
+        check_model_names(effective)
         source, pretrained = None, None
         if is_pretrained(effective.init_from):
             name = effective.init_from or ""

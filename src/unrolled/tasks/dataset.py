@@ -36,7 +36,7 @@ from unrolled.tasks.pretrained import scaling_of
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
-FEW = 20_000  # up to this number of training sounds or pictures, each is augmented differently in every epoch
+FEW = 20_000  # up to this number of training audio files or images, each is augmented differently in every epoch
 SHOWN_CHARACTERS = 60  # of a row in a sample
 
 
@@ -174,7 +174,7 @@ def shown_row(examples: Examples, row: int) -> str:
 def build_stem(featurizer: Featurizer, embed: int, requested: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
     """The embedding and the stem in front of a memory with `embed` inputs.
 
-    For ids: an embedding with RMSNorm, or without it (`as_is`). For sounds and pictures: two convolutions, unless
+    For ids: an embedding with RMSNorm, or without it (`as_is`). For audio and images: two convolutions, unless
     `requested` is "plain". For other numbers: a linear layer.
     """
     if isinstance(featurizer, TextFeaturizer):

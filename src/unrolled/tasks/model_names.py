@@ -24,12 +24,12 @@ NEURAL_ONLY = (
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
 
-def check_parts(settings: TrainOptions) -> None:
+def check_model_names(settings: TrainOptions) -> None:
     """Raise OptionError for an unknown model or BPTT strategy, or an option that does not apply to the model."""
     model = settings.model or DEFAULT_MODEL
     if settings.is_ensemble:
-        parts = model.split("+")
-        if sum(part not in UNTRAINED for part in parts) != 1 or len(set(parts)) < len(parts):
+        members = model.split("+")
+        if sum(member not in UNTRAINED for member in members) != 1 or len(set(members)) < len(members):
             raise OptionError(
                 f"An ensemble has one trained model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
                 f"for a table also the linear model: lstm+linear or lstm+linear+ngram. Got '{model}'."

@@ -45,7 +45,7 @@ class InferenceInput(NamedTuple):
 class MissingItem(NamedTuple):
     """Takes the place of a missing item."""
 
-    error: str = ""  # why a sound or a picture cannot be read; "" for an empty cell or line
+    error: str = ""  # why an audio file or an image cannot be read; "" for an empty cell or line
 
 
 class InputReader:
@@ -55,7 +55,7 @@ class InputReader:
         self.known, self.options = known, options
 
     def read_input(self, source: str) -> Iterator[InferenceInput] | None:
-        """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
+        """The inputs in a path: rows of a table's input columns, the audio files or images of a folder, or one file.
 
         None for a file of lines. Raises DataError for a missing column.
         """
@@ -112,8 +112,8 @@ class InputReader:
             raise fault.for_run from None
 
     def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:
-        """The item of each input, in order; `MissingItem` for an empty input, or a sound or picture that cannot be
-        read. Raises DataError."""
+        """The item of each input, in order; `MissingItem` for an empty input, or a file that cannot be read. Raises
+        DataError."""
         taken: list[Item | MissingItem] = []
         for given in requested:
             if is_empty(given):

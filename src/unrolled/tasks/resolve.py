@@ -33,7 +33,7 @@ from unrolled.tasks.base import Task
 from unrolled.tasks.dataset import known_from_json, read_task_examples, table_options
 from unrolled.tasks.inherited import options_of_source, takes_memory
 from unrolled.tasks.language_modeling.task import LanguageModeling
-from unrolled.tasks.model_names import check_parts
+from unrolled.tasks.model_names import check_model_names
 from unrolled.tasks.prediction.baselines import available_members
 from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.reading_time import check_reading
@@ -61,7 +61,7 @@ def resolve(
     source: the run to start from. clock: of a budget, which is refused if reading would take over half of it. kept:
     the file to which standard input ("-") is copied. Raises DataError, OptionError, RunError.
     """
-    check_parts(options)
+    check_model_names(options)
     found = inspect_path(path, options)
     if found.text:
         _check_text(path, options, found)

@@ -51,7 +51,7 @@ class RowPrediction:
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
     texts: Mapping[str, GeneratedText] = field(default_factory=dict)  # of an output with a text
-    error: str = ""  # why there is no prediction: a sound or a picture that cannot be read
+    error: str = ""  # why there is no prediction: an audio file or an image that cannot be read
     empty: bool = False  # a cell or a line was empty, so every prediction is empty
 
     def best(self, output: str) -> str:

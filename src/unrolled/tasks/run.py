@@ -185,21 +185,21 @@ class Run(ABC):
     ) -> Iterator[RowPrediction]:
         """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
 
-        A single string is one text. An empty input gives an empty prediction in its place; a sound or a picture that
-        cannot be read gives one with `error`.
+        A single string is one text. An empty input gives an empty prediction in its place; an audio file or an
+        image that cannot be read gives one with `error`.
 
         top: number of labels per output, the most probable first; None: all. every: a prediction after each step of a
         row, in constant memory. generation: how texts are generated (greedy, beam search or sampling); None: as
         selected on validation. show_attention: with the attention weights. Raises OptionError for an option that the
         run's task does not take.
 
-        >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
-        >>> [answer.texts["en"].text for answer in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
+        >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
+        >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
         """
         raise self._lacks("predict")
 
     def read_input(self, source: str) -> Iterator[InferenceInput] | None:
-        """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
+        """The inputs in a path: rows of a table's input columns, the audio files or images of a folder, or one file.
 
         None for a file of lines. Raises DataError for a missing column.
         """

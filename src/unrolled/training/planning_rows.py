@@ -2,7 +2,7 @@
 
 A model soon overfits few rows, so a training has a fixed number of epochs, or fewer where the budget is shorter;
 spare time is left unused. Sizes and epochs are from docs/results/tables.md, except for seq2seq, where they are the
-field's usual ones for as many rows (docs/answers.md).
+field's usual ones for as many rows (docs/tables.md).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TAGGING = Recipe(256, 1, 128, 32, 3e-3, 0.4, 20)
 
 SEQ2SEQ_RECIPES = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
-    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_learning_rate=7.0, blocks_rate=4 / 3),
+    "subwords": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_learning_rate=7.0, blocks_rate=4 / 3),
     "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_learning_rate=5.0),
 }
 """For seq2seq: for few rows, else by the kind of target tokens."""
@@ -64,7 +64,7 @@ class TableSize:
 
 def seq2seq_recipe(rows: int, in_words: bool) -> Recipe:
     """The recipe of an encoder-decoder for so many rows. in_words: target tokens are words or subwords."""
-    return SEQ2SEQ_RECIPES["few" if rows < FEW_ROWS else "pieces" if in_words else "letters"]
+    return SEQ2SEQ_RECIPES["few" if rows < FEW_ROWS else "subwords" if in_words else "letters"]
 
 
 def plan_row_steps(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:

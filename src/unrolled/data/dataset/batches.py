@@ -42,18 +42,18 @@ class RowBatch(NamedTuple):
     @property
     def target_count(self) -> int:
         """Number of targets of an output, by which the loss is divided."""
-        return max(int(has_target(answer).sum()) for answer in self.targets.values())
+        return max(int(has_target(target).sum()) for target in self.targets.values())
 
     def to(self, device: torch.device) -> RowBatch:
         """Move inputs and targets to a device; lengths stay where they are."""
-        targets = {name: answer.to(device) for name, answer in self.targets.items()}
+        targets = {name: target.to(device) for name, target in self.targets.items()}
         return self._replace(inputs=self.inputs.to(device), targets=targets)
 
     def doubled(self) -> RowBatch:
         """Repeat all rows below themselves."""
         import torch
 
-        targets = {name: torch.cat([answer, answer]) for name, answer in self.targets.items()}
+        targets = {name: torch.cat([target, target]) for name, target in self.targets.items()}
         inputs, lengths, fresh = (torch.cat([one, one]) for one in (self.inputs, self.lengths, self.fresh))
         return RowBatch(inputs, lengths, fresh, targets, self.each, self.axes, twice=True)
 

@@ -30,7 +30,7 @@ COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrun
 WHITE, DEEPEST = 0xFF, 0xFFFF  # largest values of 8 and 16 bits
 LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ from the background
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
 def inspect_image(path: str | Path) -> tuple[int, int, bool]:
@@ -51,7 +51,7 @@ def inspect_image(path: str | Path) -> tuple[int, int, bool]:
 
 def read_image(
     path: str | Path, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
-) -> Picture:
+) -> ImageArray:
     """An image file as (height, width, C) bytes, C = 1 if `grey`, else 3 (red, green, blue).
 
     It is turned upright by its EXIF and resized without keeping its aspect ratio (Pillow's bilinear, which averages
@@ -68,7 +68,7 @@ def read_image(
         return _decode(path, height, width, grey, depth, ground)
 
 
-def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int) -> Picture:
+def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int) -> ImageArray:
     from PIL import Image, ImageOps
 
     with _open(path) as image:
@@ -116,33 +116,33 @@ def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
     return depth, WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
 
 
-def image_rows(picture: Picture) -> NDArray[np.float32]:
+def image_rows(image: ImageArray) -> NDArray[np.float32]:
     """An image (H, W, C) or (H, W) as one step per row, from the top: (H, W * C), between 0 and 1."""
-    return np.asarray(picture.reshape(len(picture), -1) / 255, np.float32)
+    return np.asarray(image.reshape(len(image), -1) / 255, np.float32)
 
 
-def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
+def patches_of(image: ImageArray, side: int) -> NDArray[np.float32]:
     """An image (H, W, C) or (H, W) as patches, left to right, then down: (patches, side * side * C), between 0 and 1.
 
     There are ⌈H / side⌉ * ⌈W / side⌉ patches; the lower and right edges are padded with zeros where needed.
     """
-    height, width = picture.shape[:2]
-    whole = picture.reshape(height, width, -1)
+    height, width = image.shape[:2]
+    whole = image.reshape(height, width, -1)
     whole = np.pad(whole, ((0, -height % side), (0, -width % side), (0, 0)))
     down, across, channels = whole.shape[0] // side, whole.shape[1] // side, whole.shape[2]
     patches = whole.reshape(down, side, across, side, channels).swapaxes(1, 2)
     return np.asarray(patches.reshape(down * across, side * side * channels) / 255, np.float32)
 
 
-def shift_image(picture: Picture, generator: np.random.Generator, share: float = 0.07) -> Picture:
+def shift_image(image: ImageArray, generator: np.random.Generator, share: float = 0.07) -> ImageArray:
     """An image (H, W, C) or (H, W), shifted at random by up to `share` of each side, in whole pixels; the edge pixels
     fill the gap. Augmentation for training."""
     for axis in (0, 1):
-        most = round(share * picture.shape[axis])
+        most = round(share * image.shape[axis])
         shift = int(generator.integers(-most, most + 1))
-        places = np.clip(np.arange(picture.shape[axis]) - shift, 0, picture.shape[axis] - 1)
-        picture = picture.take(places, axis)
-    return picture
+        places = np.clip(np.arange(image.shape[axis]) - shift, 0, image.shape[axis] - 1)
+        image = image.take(places, axis)
+    return image
 
 
 def _open(path: Path) -> Image:

@@ -90,7 +90,7 @@ class PatchFeaturizer(NumericFeaturizer):
 
 
 class PixelFeaturizer(NumericFeaturizer):
-    """A whole image, for a net that looks at all of it. Augmented by shifts; images in colour also by mirroring.
+    """A whole image, for a net that reads all of it. Augmented by shifts; images in colour also by mirroring.
 
     Each channel has a mean and a standard deviation.
     """
@@ -195,13 +195,13 @@ class ImageInput(Modality):
         if not isinstance(cell, np.ndarray):
             depth = (self.low, self.high)
             return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
-        picture = as_image(cell, place)
-        if picture.shape[2] == 1 and not self.grey:
-            picture = picture.repeat(3, 2)
+        image = as_image(cell, place)
+        if image.shape[2] == 1 and not self.grey:
+            image = image.repeat(3, 2)
         expected = (self.height, self.width, 1 if self.grey else 3)
-        if picture.shape != expected:
-            raise DataError(f"{place}: an image of shape {picture.shape}; {expected} was expected, as in other rows.")
-        return picture.astype(np.uint8)
+        if image.shape != expected:
+            raise DataError(f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.")
+        return image.astype(np.uint8)
 
 
 def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool]:
@@ -211,9 +211,9 @@ def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -
     sizes, grey = [], whole is None or whole.scaling is None
     for cell in cells:
         if isinstance(cell, np.ndarray):
-            picture = as_image(cell, path)
-            sizes.append(picture.shape[:2])
-            grey &= picture.shape[2] == 1
+            image = as_image(cell, path)
+            sizes.append(image.shape[:2])
+            grey &= image.shape[2] == 1
             continue
         with suppress(MediaError):
             width, height, without_colour = inspect_image(path_of(cell, path))
@@ -243,8 +243,8 @@ def spread_evenly(paths: Iterable[Path]) -> list[Path]:
     return kept
 
 
-def _colour(picture: NDArray[np.float64]) -> str:
-    low, high = picture.min(), picture.max()
+def _colour(image: NDArray[np.float64]) -> str:
+    low, high = image.min(), image.max()
     if high - low > TOLERANCE:
         return "of several colours"
     return (

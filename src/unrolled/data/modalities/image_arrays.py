@@ -29,14 +29,14 @@ def are_images(arrays: Sequence[NDArray[Any]]) -> bool:
 
 def as_image(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
     """An array as an image (height, width, channels) of bytes. Raises DataError."""
-    picture = cell[..., None] if cell.ndim == 2 else cell
-    if has_channels_first(picture.shape):
-        picture = np.moveaxis(picture, 0, 2)
-    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
+    image = cell[..., None] if cell.ndim == 2 else cell
+    if has_channels_first(image.shape):
+        image = np.moveaxis(image, 0, 2)
+    if image.ndim != 3 or image.shape[2] not in (1, 3):
         raise DataError(f"{place}: an array of shape {cell.shape}; an image has height, width and 1 or 3 channels.")
-    if picture.dtype != np.uint8 and not np.array_equal(picture, np.clip(np.rint(picture), 0, 255)):
+    if image.dtype != np.uint8 and not np.array_equal(image, np.clip(np.rint(image), 0, 255)):
         raise DataError(
             f"{place}: numbers that are not bytes; an image has whole numbers from 0 to 255.\n"
             "Save them as (255 * x).astype(numpy.uint8)"
         )
-    return picture.astype(np.uint8)
+    return image.astype(np.uint8)

@@ -129,15 +129,15 @@ def _choose_output(
     cells = first_cells(table, left)
     others = named or [name for name in left if name not in places and not is_id(name, cells[name])]
     others = [name for name in others if name not in known] or [name for name in others if name not in inputs]
-    answer = (others or places)[-1]
-    read = inputs or [name for name in places if name != answer]
+    target = (others or places)[-1]
+    read = inputs or [name for name in places if name != target]
     if known:
         options = f"To predict the place: {typed_columns(known, (x, y))}"
     else:
         options = f"To predict one of them: {typed_columns((x,), (y,))}"
     raise DataError(
         f"{table.path} has the columns {table.listed}; {x} and {y} may be coordinates, and the output is not "
-        f"clear.\nTo predict another column: {typed_columns(read, (answer,))}\n{options}"
+        f"clear.\nTo predict another column: {typed_columns(read, (target,))}\n{options}"
     )
 
 
@@ -210,16 +210,16 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     advised = ""
     if table.names_without_header:
         bare = dict(zip(table.columns, table.names_without_header, strict=True))
-        read, answer = _advise(table, table.columns)
-        options = typed_columns([bare[name] for name in read], [bare[answer]])
+        read, target = _advise(table, table.columns)
+        options = typed_columns([bare[name] for name in read], [bare[target]])
         advised = f"\nIf the first row is data, for example: --no-header {options}"
     elif left and not named and all(name.isdecimal() for name in table.columns):  # as --no-header calls them
-        read, answer = _advise(table, left)
-        advised = f"\nFor example: {typed_columns(read, [answer])}"
+        read, target = _advise(table, left)
+        advised = f"\nFor example: {typed_columns(read, [target])}"
     elif not table.unnamed and not any("," in name for name in numbers):
-        answer = named or (left[-1] if left else "")
-        numbers = [name for name in numbers if name != answer]
-        options = typed_columns(numbers, [answer]) if answer else f"--input {shell_quote(','.join(numbers))}"
+        target = named or (left[-1] if left else "")
+        numbers = [name for name in numbers if name != target]
+        options = typed_columns(numbers, [target]) if target else f"--input {shell_quote(','.join(numbers))}"
         advised = f"\nTo use the numbers together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
     option = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
     note = f" ({table.note})" if table.names_without_header else ""
@@ -237,10 +237,10 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     words = {name: sum(len(as_text(cell).split()) for cell in found) for name, found in cells.items()}
     read = max(reversed(words), key=lambda name: words[name])
     ends = [name for name in (list(cells)[-1], next(iter(cells))) if not holds_numbers(cells[name])]
-    answer = ends[0] if ends else list(cells)[-1]
-    numbers = [name for name, found in cells.items() if name != answer and found and holds_numbers(found)]
+    target = ends[0] if ends else list(cells)[-1]
+    numbers = [name for name, found in cells.items() if name != target and found and holds_numbers(found)]
     if words[read] < FEWEST_WORDS * len(cells[read]) and 1 < len(numbers) <= MOST_TOGETHER:
-        return numbers, answer
+        return numbers, target
     others = [name for name, found in cells.items() if name != read and found] or [read]
     return [read], min(others, key=lambda name: len(set(map(as_text, cells[name]))))
 

@@ -57,16 +57,16 @@ class CsvTable(TableFile):
     takes_decimal = True
 
     def __init__(
-        self, path: Path, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
+        self, path: Path, encoding: str, dialect: Dialect, first: list[str], beginning: list[list[str]],
         options: TableOptions, spaced: bool = False,
     ) -> None:  # fmt: skip
-        """first: cells of the header, or of the first row. look: cells of the first rows. spaced: each line has two
-        line ends."""
+        """first: cells of the header, or of the first row. beginning: cells of the first rows. spaced: each line has
+        two line ends."""
         self.format, self.encoding, self.dialect = path.suffix.lower()[1:], encoding, dialect
         self.header, self.decimal = options.header, options.decimal
         self.first, self.width = first, len(first)
-        self.bare_numbers = self.header and are_numbers(first, look)
-        self.names = [bare(name) for name in first] if self.header else numbered(usual_width(look))
+        self.bare_numbers = self.header and are_numbers(first, beginning)
+        self.names = [bare(name) for name in first] if self.header else numbered(usual_width(beginning))
         if not self.header:
             self.width = len(self.names)
         self.keeps_blank = self.width == 1 and not spaced
@@ -74,9 +74,9 @@ class CsvTable(TableFile):
         if self.header and (not named or named.total() > len(named)):
             raise _no_names(path, next((name for name, count in named.items() if count > 1), ""))
         super().__init__(path, tuple(named))
-        index = _is_index(look) and not self.names[0]
+        index = _is_index(beginning) and not self.names[0]
         self.unnamed = sum(not name for name in self.names) - index
-        if self.header and _looks_like_data(first, look):
+        if self.header and _looks_like_data(first, beginning):
             self.note = f"the first row is taken as names ({', '.join(first)[:60]}); --no-header if it is data"
             bare_names = zip(numbered(len(self.names)), self.names, strict=True)
             self.names_without_header = tuple(number for number, name in bare_names if name)
@@ -87,16 +87,16 @@ class CsvTable(TableFile):
         head = read_head(path, encoding)
         dialect, note = find_dialect(path, encoding, head)
         head = head.without(dialect.skipped)
-        look = first_records(head, dialect.delimiter, dialect.quoting)
-        if not look:
+        beginning = first_records(head, dialect.delimiter, dialect.quoting)
+        if not beginning:
             _check_not_empty(path, encoding, dialect)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
-        _check_delimiter(path, head, dialect, first, look, options)
+        _check_delimiter(path, head, dialect, first, beginning, options)
         if options.header:
-            check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), look)
-            check_shorter(path, first, look[1:], dialect.delimiter)
+            check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), beginning)
+            check_shorter(path, first, beginning[1:], dialect.delimiter)
         spaced = len(head.lines) > 1 and head.lines[0][-1:] == "\r" and head.lines[1] == "\r\n"
-        table = cls(path, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
+        table = cls(path, encoding, dialect, first, beginning[1:] if options.header else beginning, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))
         return table
 
@@ -205,28 +205,33 @@ def numbered(count: int) -> list[str]:
 
 
 def _check_delimiter(
-    path: Path, head: FirstLines, dialect: Dialect, first: list[str], look: list[list[str]], options: TableOptions
+    path: Path,
+    head: FirstLines,
+    dialect: Dialect,
+    first: list[str],
+    beginning: list[list[str]],
+    options: TableOptions,
 ) -> None:
     """Raise DataError if the cells of a file's first row, or of the others, have another delimiter. head: its first
-    lines; first, look: cells of its first row, and of its first rows."""
+    lines; first, beginning: cells of its first row, and of its first rows."""
     lines = [line for line in head.lines if line.strip()][:SAMPLE_ROWS] or first
     if len(first) == 1:
         check_separators(path, lines)
-        check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
+        check_first(path, first[0], dialect.delimiter, usual_width(beginning[1:]))
     elif options.header and dialect.delimiter in DELIMITERS:
         check_other_rows(path, lines, dialect.delimiter)
         check_quotes(path, lines, dialect.delimiter)
 
 
-def _is_index(look: Sequence[Sequence[str]]) -> bool:
+def _is_index(beginning: Sequence[Sequence[str]]) -> bool:
     """Whether the first column holds row numbers, which pandas writes without a name."""
-    return all(row[0].isdecimal() for row in look)
+    return all(row[0].isdecimal() for row in beginning)
 
 
-def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> bool:
+def _looks_like_data(first: Sequence[str], beginning: Sequence[Sequence[str]]) -> bool:
     """Whether a first row looks like those below: a number above numbers, or a cell that is repeated below."""
     for place, name in enumerate(first[:COMPARED]):
-        below = [row[place] for row in look if len(row) == len(first) and row[place]]
+        below = [row[place] for row in beginning if len(row) == len(first) and row[place]]
         if name and below and (name in below or (is_number(name) and all(map(is_number, below)))):
             return True
     return False

@@ -140,20 +140,20 @@ def _other_header(path: Path, first: str, others: str) -> DataError:
     )
 
 
-def check_shorter(path: Path, first: Sequence[str], look: Sequence[Sequence[str]], delimiter: str) -> None:
+def check_shorter(path: Path, first: Sequence[str], beginning: Sequence[Sequence[str]], delimiter: str) -> None:
     """Raise DataError if all rows have one cell more than the header: an empty last one, or the row's name in front,
     for which R writes no column name."""
     count = len(first) + 1
-    if len(first) < 2 or len(look) < FEWEST or any(len(cells) != count for cells in look):
+    if len(first) < 2 or len(beginning) < FEWEST or any(len(cells) != count for cells in beginning):
         return
     delimited = DELIMITERS.get(delimiter, f"'{delimiter}'")
-    if not any(cells[-1] for cells in look):
+    if not any(cells[-1] for cells in beginning):
         raise DataError(
             f"{path}: every row ends with {delimited}, but the header does not, so that each row has {count} cells, "
             f"the last one\nempty, where the header names {len(first)} columns. Remove it from the rows: "
             f"sed '2,$s/{escaped(delimiter)}\\r*$//' {shell_quote(path)} > {new_name(path)}"
         )
-    kept = [cells[0] for cells in look]
+    kept = [cells[0] for cells in beginning]
     if len(set(kept)) == len(kept):
         raise DataError(
             f"{path}: every row has {count} cells, and the header names {len(first)} columns; the first cells "
@@ -170,9 +170,11 @@ def wrong_sep_error(path: Path, named: str, other: str) -> DataError:
     )
 
 
-def are_numbers(first: Sequence[str], look: Sequence[Sequence[str]]) -> bool:
+def are_numbers(first: Sequence[str], beginning: Sequence[Sequence[str]]) -> bool:
     """Whether the first row has a number above numbers, which no column's name is."""
-    for name, cells in zip(first, zip(*(row for row in look if len(row) == len(first)), strict=True), strict=False):
+    for name, cells in zip(
+        first, zip(*(row for row in beginning if len(row) == len(first)), strict=True), strict=False
+    ):
         if is_number(name) and all(is_number(cell) for cell in cells if cell):
             return True
     return False
@@ -183,6 +185,6 @@ def escaped(delimiter: str) -> str:
     return delimiter if delimiter.isprintable() else f"\\x{ord(delimiter):02x}"
 
 
-def usual_width(look: Sequence[Sequence[str]]) -> int:
+def usual_width(beginning: Sequence[Sequence[str]]) -> int:
     """Return the number of cells that most of these rows have; 0 if there are no rows."""
-    return Counter(map(len, look)).most_common(1)[0][0] if look else 0
+    return Counter(map(len, beginning)).most_common(1)[0][0] if beginning else 0

@@ -12,9 +12,11 @@ TITLES = 12  # rows at a file's beginning that are searched for a header
 FEWEST = 2  # fewest cells of a header
 
 
-def check_titles(path: Path, records: Sequence[tuple[int, Sequence[str]]], look: Sequence[Sequence[str]]) -> None:
+def check_titles(
+    path: Path, records: Sequence[tuple[int, Sequence[str]]], beginning: Sequence[Sequence[str]]
+) -> None:
     """Raise DataError where the first records have at most one cell that is not empty, and a later one looks like a
-    header: all its cells are filled with different words. look: the first records that are not blank."""
+    header: all its cells are filled with different words. beginning: the first records that are not blank."""
     filled = [(number, [cell.strip() for cell in cells if cell.strip()], len(cells)) for number, cells in records]
     titles = 0
     while titles < len(filled) and len(filled[titles][1]) < FEWEST:
@@ -23,7 +25,7 @@ def check_titles(path: Path, records: Sequence[tuple[int, Sequence[str]]], look:
         return
     number, words, width = filled[titles]
     full = len(words) == width and len(set(words)) == width and not any(map(is_number, words))
-    below = [cells for cells in look[1:] if len(cells) == width and [cell.strip() for cell in cells] != words]
+    below = [cells for cells in beginning[1:] if len(cells) == width and [cell.strip() for cell in cells] != words]
     below = [cells for cells in below if sum(map(bool, cells)) > 1]
     again = any(cells[place] == word for cells in below for place, word in enumerate(words))
     if not full or again or len(below) < FEWEST or (titles == 1 and not _is_above_numbers(below)):

@@ -219,9 +219,9 @@ def to_bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def characters_of_bytes(spellings: Iterable[bytes]) -> NDArray[np.float64]:
-    """How many characters begin in each of these pieces of UTF-8."""
-    return np.array([sum(byte & 0xC0 != 0x80 for byte in piece) for piece in spellings], np.float64)
+def characters_of_bytes(strings: Iterable[bytes]) -> NDArray[np.float64]:
+    """How many characters begin in each of these strings of UTF-8."""
+    return np.array([sum(byte & 0xC0 != 0x80 for byte in string) for string in strings], np.float64)
 
 
 def similar_character(character: str, letters: Collection[str], rarest: str) -> str:

@@ -135,8 +135,8 @@ class LanguageModelingRun(Run):
             generator=make_generator(settings.seed, "sample", number), temperature=settings.temperature,
             top_k=settings.top_k, top_p=settings.top_p, length=settings.length,
         )  # fmt: skip
-        pieces = decode_stream(self.table, tokens)
-        return iterate_with_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
+        texts = decode_stream(self.table, tokens)
+        return iterate_with_threads(stop_at(texts, settings.stop) if settings.stop else texts, self._threads_alone)
 
     def _threads_alone(self) -> int:
         """The number of threads for a single row; for batches it can differ."""
@@ -166,7 +166,7 @@ class LanguageModelingRun(Run):
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> LanguageModelingEvaluation:
         with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
-            corpus, split, called = self._open_part(data)
+            corpus, split, called = self._open_split(data)
             score = evaluate(self.model, split_rows(corpus, split), self.table.characters)
             members = (
                 score_members(self.model, self.selected, corpus, split) if isinstance(self.model, Mixture) else None
@@ -201,7 +201,7 @@ class LanguageModelingRun(Run):
         """Read the run's own text again. Raises DataError if it is missing or has changed."""
         return self._read(LanguageModeling, None).corpus
 
-    def _open_part(self, data: str | None) -> tuple[Corpus, str, str]:
+    def _open_split(self, data: str | None) -> tuple[Corpus, str, str]:
         """The text to evaluate, its split, and the printed name."""
         if data is None:
             corpus = self.read_corpus()

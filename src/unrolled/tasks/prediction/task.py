@@ -305,13 +305,13 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
         return
     if not isinstance(featurizer, PixelFeaturizer):
         raise OptionError(
-            f"--encoder {settings.encoder} looks at images, and the input here is {featurizer.step_description}. "
+            f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
             "Leave it out."
         )
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for name in OF_STEPS:
         if getattr(settings, name) != defaults[name]:
             raise OptionError(
-                f"--encoder {settings.encoder} looks at whole images; {option_name(name)} is for models that read "
+                f"--encoder {settings.encoder} reads whole images; {option_name(name)} is for models that read "
                 "steps.\nLeave one of them out."
             )

@@ -1,12 +1,12 @@
 """Quality of predictions for a table's rows: the model that `train` selects, the net alone, the linear model alone.
 
-python benchmarks/answers.py reviews.csv --seeds 0,1,2 --minutes 5
-python benchmarks/answers.py train.conllu --valid dev.conllu --minutes 15
-python benchmarks/answers.py train-images-idx3-ubyte.gz --stem plain --minutes 10
+python benchmarks/tables.py reviews.csv --seeds 0,1,2 --minutes 5
+python benchmarks/tables.py train.conllu --valid dev.conllu --minutes 15
+python benchmarks/tables.py train-images-idx3-ubyte.gz --stem plain --minutes 10
 
 All rows but the validation split are used for training. The metrics are on the validation split, by which the best
 weights and the ensemble's weights are chosen too (each half is combined with weights fitted on the other). One JSON
-line per training is appended to benchmarks/answers.jsonl; results that are there are not run again.
+line per training is appended to benchmarks/tables.jsonl; results that are there are not run again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--valid", help="a table, or a share")
     parser.add_argument("--stem", default="auto", help="stem for audio and images: auto, or plain")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/answers.jsonl"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/tables.jsonl"))
     options = parser.parse_args()
     lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [json.loads(line) for line in lines]
