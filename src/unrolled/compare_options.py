@@ -9,7 +9,9 @@ from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
 from unrolled.registry import parse_list
-from unrolled.settings import Settings, check_choice, check_seed
+from unrolled.settings import Settings, check_choice, check_count, check_seed
+
+MOST_SEEDS, MOST_PARAMETERS, MOST_LAG = 1000, 10**12, 10**6
 
 
 @checked
@@ -45,12 +47,11 @@ class CompareSettings(Settings):
         parse_list("--bptt", self.bptt)
         if self.lag is not None:
             self.lags()
-        if self.parameters is not None and self.parameters < 1:
-            raise OptionError(f"--parameters is a whole number of at least 1; got {self.parameters}.")
+        if self.parameters is not None:
+            check_count("--parameters", self.parameters, MOST_PARAMETERS)
         if self.parameters is not None and self.hidden_size is not None:
             raise OptionError("--parameters determines the size, and --hidden-size sets it. Leave one of them out.")
-        if self.seeds < 1:
-            raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
+        check_count("--seeds", self.seeds, MOST_SEEDS)
         check_seed(self.seed)
         if self.task is not None:
             check_choice("--task", self.task, ("language-modeling",))
@@ -64,7 +65,9 @@ class CompareSettings(Settings):
         """The lags of --lag; by default [10, 50, 200]. Raises OptionError."""
         lags = []
         for text in parse_list("--lag", "10,50,200" if self.lag is None else self.lag):
-            if not text.isdecimal() or int(text) < 1:
+            if not text.isdecimal() or not text.strip("0"):
                 raise OptionError(f"--lag is in steps, whole numbers of at least 1 with commas; got '{text}'.")
+            if len(text) >= len(str(MOST_LAG)):
+                raise OptionError(f"--lag is in steps, below {MOST_LAG:,}; got '{text:.80}'.")
             lags.append(int(text))
         return lags

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -62,6 +63,25 @@ class MissingExtra(InputError):
 
 class TrainingError(UnrolledError):
     """Training or saving failed; the last checkpoint is whole."""
+
+
+SHORTAGE = re.compile("can't allocate memory|out of memory|not enough memory|[Uu]nable to allocate")
+
+
+@contextmanager
+def explained_shortage() -> Iterator[None]:
+    """Raises TrainingError for a lack of memory, which Python, numpy and torch report in their own ways."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        words = str(error).strip().partition("\n")[0]
+        if not isinstance(error, MemoryError) and not SHORTAGE.search(words):
+            raise
+        raise TrainingError(
+            f"There is not enough memory: {words[:160] or 'none could be allocated'}\n"
+            "Choose a smaller model, batch or window (--hidden-size, --layers, --batch-size, --window, or with "
+            "--encoder its width), or less data."
+        ) from error
 
 
 def install_extra(extra: str) -> str:

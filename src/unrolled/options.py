@@ -14,13 +14,18 @@ from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.given import check_path
 from unrolled.registry import UNTRAINED, trained_member
-from unrolled.settings import Settings, check_choice, check_minutes, check_seed, option_name
+from unrolled.schema import LARGEST_NUMBER
+from unrolled.settings import Settings, check_choice, check_count, check_minutes, check_seed, option_name
 
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 PATHS = ("out", "init_from", "plan", "valid", "test")  # settings that name, or may name, a file or folder
-COUNTS = ("steps", "hidden_size", "layers", "batch_size", "window", "threads", "rows")
+COUNTS = {
+    "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7, "threads": LARGEST_NUMBER,
+    "rows": LARGEST_NUMBER,
+}  # fmt: skip
+"""Settings that are counts, from 1, with the largest: a typing error must not make a machine compute for hours."""
 CHOICES = {
     "documents": DOCUMENT_KINDS,
     "tokenizer": ("auto", "char", "byte", "word", "bpe"),
@@ -124,8 +129,8 @@ class TrainSettings(Settings):
             value = getattr(self, name)
             if name in PATHS:
                 check_path(value, option_name(name))
-            elif name in COUNTS and value is not None and value < 1:
-                raise OptionError(f"{option_name(name)} is a whole number of at least 1; got {value}.")
+            elif name in COUNTS and value is not None:
+                check_count(option_name(name), value, COUNTS[name])
             elif name in CHOICES and value is not None:
                 check_choice(option_name(name), value, CHOICES[name])
         if self.learning_rate is not None and not 0 < self.learning_rate <= 1:

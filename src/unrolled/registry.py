@@ -33,6 +33,8 @@ def parse_component(text: str) -> tuple[str, dict[str, str]]:
             raise OptionError(
                 f"Options of a component are written name:key=value,key=value; got '{item}' in '{text}'."
             )
+        if key.strip() in options:
+            raise OptionError(f"'{text}' has the option '{key.strip()}' twice. Write it once.")
         options[key.strip()] = value.strip()
     return name.strip(), options
 

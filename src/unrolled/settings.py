@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError, nearest
-from unrolled.schema import check_type, find_fault
+from unrolled.schema import LARGEST_NUMBER, check_type, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
 
@@ -151,9 +151,20 @@ def option_name(field: str) -> str:
 
 
 def check_seed(seed: int) -> None:
-    """Raises OptionError for a seed below 0: most libraries refuse one, so such a run could not be repeated there."""
+    """Raises OptionError for a seed below 0, which most libraries refuse, or beyond the whole numbers of a run's
+    JSON: such a run could not be repeated."""
     if seed < 0:
         raise OptionError(f"--seed is a whole number of at least 0; got {seed}.")
+    if seed > LARGEST_NUMBER:
+        raise OptionError(f"--seed is a whole number of at most {LARGEST_NUMBER}; got {seed}.")
+
+
+def check_count(option: str, value: int, most: int) -> None:
+    """Raises OptionError unless `value` is a whole number from 1 to `most`."""
+    if value < 1:
+        raise OptionError(f"{option} is a whole number of at least 1; got {value}.")
+    if value > most:
+        raise OptionError(f"{option} is a whole number of at most {most:,}; got {value:,}.")
 
 
 def check_minutes(minutes: float | None) -> None:

@@ -50,6 +50,14 @@ def test_an_empty_folder_becomes_a_run(tmp_path: Path) -> None:
     assert RunFolder.open(RunFolder.create(tmp_path / "a", FACTS).path).facts["kind"] == "language-modeling"
 
 
+def test_a_folder_is_made_below_a_missing_one_that_dots_leave_again(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "absent" / ".." / "a", FACTS)
+    run.write_facts(score=1.0)
+    run.release()
+    assert names(tmp_path) == ["a"]
+    assert RunFolder.open(tmp_path / "a").facts["score"] == 1.0
+
+
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "mine").write_text("dear")

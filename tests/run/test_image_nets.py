@@ -124,3 +124,10 @@ def test_only_images_have_a_net(tmp_path: Path) -> None:
     table.write_text("text,label\n" + "a good film,yes\na dull film,no\n" * 30)
     with pytest.raises(OptionError, match=r"--encoder lenet5 reads images, and the input here is"):
         Training(table, out=str(tmp_path / "run"), steps=2, encoder="lenet5")
+
+
+@pytest.mark.parametrize("option", ["classes=7", "channels=1"])
+def test_options_of_a_net_that_the_data_decide_are_refused(option: str, images: Path, tmp_path: Path) -> None:
+    name = option.partition("=")[0]
+    with pytest.raises(OptionError, match=rf"--encoder lenet5:{option}: the data decide the {name} of the net"):
+        Training(images, out=str(tmp_path / "run"), steps=1, encoder=f"lenet5:{option}")

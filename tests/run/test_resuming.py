@@ -185,6 +185,27 @@ def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Pa
     check_same_bytes(first.folder, again.folder)
 
 
+def test_the_plan_of_another_kind_of_run_is_refused(text: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("text,label\n" + "".join(f"a text {n},{n % 2}\n" for n in range(40)))
+    classified = finish(Training(table, out=str(tmp_path / "table"), steps=2, hidden_size=8, threads=1)).folder
+    for data, plan, words in (
+        (text, classified, r"kind 'prediction' .*\n.* is read as language-modeling\."),
+        (table, uninterrupted, r"kind 'language-modeling' .*\n.* is a table, which has no use for --window\."),
+    ):
+        with pytest.raises(RunError, match=rf"--plan {plan} repeats a run of {words}$"):
+            Training(data, out=str(tmp_path / "other"), plan=str(plan))
+        assert not (tmp_path / "other").exists()
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_reported(text: Path, tmp_path: Path) -> None:
+    training = Training(text, out=str(tmp_path / "run"), **SMALL | {"window": 10**7, "batch_size": 10**6})
+    with pytest.raises(
+        TrainingError, match=r"There is not enough memory: .*\nChoose a smaller model, batch or window"
+    ):
+        finish(training)
+
+
 def test_no_more_lines_are_reserved_for_than_there_are(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

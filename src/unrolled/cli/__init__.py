@@ -20,7 +20,17 @@ from unrolled.cli import compare, demo, evaluate, info, nets, predict, sample, s
 from unrolled.cli.options import Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
-from unrolled.errors import DONE, FAILED, WRONG_INPUT, InputError, OptionError, TrainingError, command, nearest
+from unrolled.errors import (
+    DONE,
+    FAILED,
+    WRONG_INPUT,
+    InputError,
+    OptionError,
+    TrainingError,
+    command,
+    explained_shortage,
+    nearest,
+)
 from unrolled.interrupts import MESSAGE, exit_code, interruptible
 from unrolled.version import __version__
 
@@ -113,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = DONE
     try:
         try:
-            with interruptible():
+            with interruptible(), explained_shortage():
                 _run(arguments)
         except typer.Exit as leaving:  # also how --help ends
             code = leaving.exit_code

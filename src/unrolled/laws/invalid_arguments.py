@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import Parameter, signature
@@ -56,6 +57,8 @@ def wrong_inputs(inputs: Tensor) -> Iterator[Wrong]:
     yield "an input of integers", inputs.long()
     yield "an input on another device", inputs.to("meta")
     yield "a sparse input", inputs.to_sparse()
+    with warnings.catch_warnings(action="ignore"):  # torch announces that nested tensors may change
+        yield "a nested input", torch.nested.nested_tensor(list(inputs))
     yield "an input that is a list", inputs.tolist()
 
 

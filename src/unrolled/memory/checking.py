@@ -120,7 +120,7 @@ def _checked_step(method: Method) -> Method:
     def step(self: Checked, x: Tensor, state: State) -> tuple[Tensor, State]:
         try:
             given = _signature_of(x, state)
-        except (AttributeError, TypeError):  # no tensor, or no state
+        except (AttributeError, TypeError, RuntimeError):  # no tensor, a nested one, or no state
             given = None
         if given is None or given != self._known:
             check(self, "step", x, state)
@@ -240,13 +240,13 @@ def check(component: Checked, method: str, xs: Any, state: Any, lengths: Any = N
 def check_input(component: Checked, method: str, xs: Any, axes: tuple[str | int, ...]) -> None:
     """Raise TensorError unless xs is a tensor of these axes, the last a number, of the weights' type and device."""
     name, form = f"{type(component).__name__}.{method}", _form_of(component)
-    if not isinstance(xs, Tensor) or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
-        raise TensorError(f"{name} takes a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
+    if not isinstance(xs, Tensor) or xs.is_nested or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
+        raise TensorError(f"{name} takes a tensor ({', '.join(map(str, axes))}); got {describe(xs)}.")
     if xs.layout is not torch.strided:
         raise TensorError(f"{name} takes a dense tensor; got layout {xs.layout}. Convert it with .to_dense().")
     if form.device is not None and xs.device != form.device:
         raise TensorError(f"{name}: the weights are on {form.device}, the input is on {xs.device}. Move one of them.")
-    if not (xs.is_floating_point() if form.dtype is None else _is_of(xs, form.dtype)):
+    if not (xs.is_floating_point() if form.dtype is None else is_of(xs, form.dtype)):
         wanted = form.dtype or torch.float32
         raise TensorError(
             f"{name} takes {wanted}, the type of its weights; got {xs.dtype}. Convert it with .to({wanted})."
@@ -255,13 +255,13 @@ def check_input(component: Checked, method: str, xs: Any, axes: tuple[str | int,
 
 def check_lengths(component: Checked, method: str, lengths: Any, rows: int, steps: int) -> None:
     """Raise TensorError unless lengths (B,) are whole numbers from 0 to `steps`. On a GPU this synchronises."""
-    dense = isinstance(lengths, Tensor) and lengths.layout is torch.strided
+    dense = isinstance(lengths, Tensor) and not lengths.is_nested and lengths.layout is torch.strided
     if dense and lengths.dtype in WHOLE and lengths.shape == (rows,):
         if lengths.device.type == "meta" or all(0 <= length <= steps for length in lengths.tolist()):
             return
         given = f"{min(lengths.tolist())} to {max(lengths.tolist())}"
     else:
-        given = _describe(lengths)
+        given = describe(lengths)
     raise TensorError(
         f"{type(component).__name__}.{method}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 "
         f"to {steps}, the number of steps; got {given}."
@@ -282,17 +282,18 @@ def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
         wanted = (rows, *form.shape)
         if (
             isinstance(state, Tensor)
+            and not state.is_nested
             and state.dim() == len(wanted)
             and all(n in (size, None) for size, n in zip(state.shape, wanted, strict=True))
-            and _is_of(state, form.dtype)
+            and is_of(state, form.dtype)
             and state.device == form.device
             and state.layout is torch.strided
         ):
             return None
         shape = ", ".join("any number" if n is None else str(n) for n in wanted)
-        return f"{path or 'it'} must be {form.dtype} ({shape}) on {form.device} but is {_describe(state)}"
+        return f"{path or 'it'} must be {form.dtype} ({shape}) on {form.device} but is {describe(state)}"
     if type(state) is not type(form) or len(state) != len(form):
-        return f"{path or 'it'} must be a {type(form).__name__} of {len(form)} but is {_describe(state)}"
+        return f"{path or 'it'} must be a {type(form).__name__} of {len(form)} but is {describe(state)}"
     names = getattr(form, "_fields", None) or [f"layer{i}" for i in range(len(form))]
     for name, branch, wanted in zip(names, state, form, strict=True):
         if wrong := _difference(branch, wanted, rows, f"{path}.{name}" if path else name):
@@ -322,14 +323,17 @@ def _leaves_of(state: State, may_grow: bool = True) -> Any:
     return type(state)(*branches) if hasattr(state, "_fields") else tuple(branches)
 
 
-def _is_of(tensor: Tensor, dtype: torch.dtype) -> bool:
+def is_of(tensor: Tensor, dtype: torch.dtype) -> bool:
     """Whether a tensor has this type, or the type is float32 and autocast made it narrower."""
     return tensor.dtype is dtype or (
         dtype is torch.float32 and tensor.dtype in NARROWER and torch.is_autocast_enabled(tensor.device.type)
     )
 
 
-def _describe(given: Any) -> str:
+def describe(given: Any) -> str:
+    """A description of what was given in place of a tensor."""
+    if isinstance(given, Tensor) and given.is_nested:
+        return f"a nested tensor of {given.dtype}"
     if isinstance(given, Tensor):
         layout = "" if given.layout is torch.strided else f"{given.layout}, "
         return f"{layout}{given.dtype} {tuple(given.shape)} on {given.device}"

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
-from unrolled.errors import RunError, command
+from unrolled.errors import OptionError, RunError, command, explained_shortage
 from unrolled.given import as_path
 from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.keywords import TrainingKeywords
@@ -38,6 +38,14 @@ from unrolled.training.plan import Clock, Plan, plan_at
 
 LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net, and
 SETTING_UP = 1.0  # times the seconds that starting took: net, baselines and end take about as long
+
+
+def _other_data(recorded: RunFolder, path: str, why: str) -> RunError:
+    """The error where the options of a recorded plan do not apply to the data."""
+    return RunError(
+        f"--plan {recorded.path} repeats a run of kind '{recorded.facts['kind']}' with its options, and {path} is "
+        f"not data for it:\n{why}"
+    )
 
 
 class Training:
@@ -78,11 +86,18 @@ class Training:
         self.clock = Clock(effective.seconds, started)
         self.device = find_device(effective.device)
         threads = threads_for(effective.threads)
-        with torch_threads(threads), ExitStack() as stack:
+        with explained_shortage(), torch_threads(threads), ExitStack() as stack:
             kept: RunFolder | None = None
             if str(path) == "-":  # it can be read only once, so the run folder stores a copy
                 kept = stack.enter_context(RunFolder.prepare(self._place(path)))
-            self.task = resolve(path, effective, source, self.clock, None if kept is None else kept.path / KEPT)
+            try:
+                self.task = resolve(path, effective, source, self.clock, None if kept is None else kept.path / KEPT)
+            except OptionError as error:
+                if recorded is None:
+                    raise
+                raise _other_data(recorded, path, str(error).removesuffix(" Leave it out.")) from error
+            if recorded is not None and self.task.kind != recorded.facts["kind"]:
+                raise _other_data(recorded, path, f"{path} is read as {self.task.kind}.")
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
@@ -119,7 +134,7 @@ class Training:
         folder.lock()
         try:
             self = cls.__new__(cls)
-            with torch_threads():
+            with explained_shortage(), torch_threads():
                 self._resume(folder, minutes, steps, started)
         except BaseException:
             folder.release()
@@ -279,7 +294,8 @@ class Training:
     def __iter__(self) -> Iterator[Report]:
         try:
             reports = self._fit() if self.monitor is None else self._train(self.monitor)
-            yield from iterate_with_threads(reports, self._threads)
+            with explained_shortage():
+                yield from iterate_with_threads(reports, self._threads)
         except Stopped:
             self._mark_stopped()
         finally:

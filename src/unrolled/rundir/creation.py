@@ -15,6 +15,12 @@ from unrolled.rundir.lock import Lock, holder_name
 from unrolled.rundir.own_files import FILES
 
 
+def check_has_name(path: Path) -> None:
+    """Raises RunError for the root of the file system, which has no name and is no run's folder."""
+    if not path.resolve().name:
+        raise RunError(f"{path} is the root of the file system. Name a folder below it: --out {path / 'run'}")
+
+
 def check_free(path: Path) -> None:
     """Raises RunError unless `path` is a free name or an empty folder that is not a link."""
     check_parents(path)

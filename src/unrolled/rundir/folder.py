@@ -36,7 +36,7 @@ from unrolled.fileio import (
 )
 from unrolled.opening import CURE, check_plain_file, read_plain
 from unrolled.registry import UNTRAINED
-from unrolled.rundir.creation import check_free, remove_unfinished, rename
+from unrolled.rundir.creation import check_free, check_has_name, remove_unfinished, rename
 from unrolled.rundir.facts import options_of, read_facts, settings_of
 from unrolled.rundir.formats import (
     FIRST_WITH_VOCABULARY,
@@ -93,6 +93,7 @@ class RunFolder:
         """
         path = Path(path)
         target = path.resolve()
+        check_has_name(path)
         partial = partial_path(target)
         run = cls(partial, {})
         try:
@@ -106,7 +107,7 @@ class RunFolder:
         try:
             run.lock()
             run.checkpoints.mkdir()
-            run._place = path
+            path = run._place = path if path.parent.exists() else target  # missing/../run: only run was made
             yield run
         except OSError as error:
             if run.path == path:

@@ -61,6 +61,12 @@ def check_model_names(settings: TrainOptions) -> None:
             with torch.device("meta"):  # checks the options without computing anything
                 build("memory", MEMORIES, name, WIDE, settings.hidden_size or WIDE)
     build("bptt", BPTT_STRATEGIES, settings.bptt)
+    if settings.encoder is not None:
+        for option in ("classes", "channels"):
+            if option in parse_component(settings.encoder)[1]:
+                raise OptionError(
+                    f"--encoder {settings.encoder}: the data decide the {option} of the net. Leave {option}=… out."
+                )
 
 
 @cache

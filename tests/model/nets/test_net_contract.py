@@ -11,7 +11,7 @@ from net_cases import FAMILIES, pictures, small, without_dropout
 from torch import nn
 from torch.nn import functional as F
 
-from unrolled.errors import OptionError, TensorError
+from unrolled.errors import OptionError, TensorError, TrainingError
 from unrolled.model.nets import NETS, counts_of, make_net
 
 LENET = r"conv[12]|fc[123]"
@@ -113,7 +113,36 @@ def test_images_of_another_kind_are_refused() -> None:
         net.vector(torch.zeros(3, 32, 32))
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested")
+def test_images_of_another_type_or_layout_are_refused() -> None:
+    net = small("lenet5")
+    images = torch.zeros(2, net.channels, 32, 32)
+    nested = torch.nested.nested_tensor([images[0], images[1]])
+    for wrong, words in (
+        (images.half(), r"weights in torch\.float32 on cpu; got images in torch\.float16 on cpu"),
+        (images.double(), r"got images in torch\.float64"),
+        (images.to("meta"), r"got images in torch\.float32 on meta"),
+        (images.to_sparse(), r"got torch\.sparse_coo"),
+        (nested, r"got a nested tensor"),
+        (images.tolist(), r"got a list"),
+    ):
+        for method in (net, net.grid, net.vector):
+            with pytest.raises(TensorError, match=words):
+                method(wrong)  # type: ignore[arg-type]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net(images.bfloat16()).shape == (2, 10)
+
+
+def test_a_net_without_memory_for_its_weights_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"There is not enough memory: .*\nChoose a smaller model"):
+        make_net("vit-tiny:image_size=9999999")
+
+
 def test_wrong_options_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"A net is named by a text, such as 'resnet50'; got None"):
+        make_net(None)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"'lenet5:width=1,width=2' has the option 'width' twice"):
+        make_net("lenet5:width=1,width=2")
     with pytest.raises(OptionError, match=r"Unknown net 'resnet51'\. Did you mean 'resnet50'\?"):
         make_net("resnet51")
     with pytest.raises(OptionError, match=r"has no option 'widht'\. Did you mean 'width'\?"):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from unrolled.arguments import checked_init
 from unrolled.errors import TensorError
+from unrolled.memory.checking import describe, is_of
 from unrolled.schema import Within
 
 Width: TypeAlias = Annotated[float, Within(0.01, 100.0)]
@@ -80,10 +82,18 @@ def initialize(net: Net) -> None:
 def _checks_images(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
     @wraps(method)
     def check(self: Net, images: Tensor) -> Tensor:
-        if images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
+        dense = isinstance(images, Tensor) and not images.is_nested and images.layout is torch.strided
+        if not dense or images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
+            shape = f"{tuple(images.shape)} in {images.dtype}".replace("torch.", "") if dense else describe(images)
             raise TensorError(
                 f"{type(self).__name__} reads images of shape (rows, {self.channels}, height, width) in floating "
-                f"point; got {tuple(images.shape)} in {str(images.dtype).removeprefix('torch.')}."
+                f"point; got {shape}."
+            )
+        weight = next(self.parameters())
+        if images.device != weight.device or not is_of(images, weight.dtype):
+            raise TensorError(
+                f"{type(self).__name__} has weights in {weight.dtype} on {weight.device}; got images in "
+                f"{images.dtype} on {images.device}. Convert one of them with .to(…)."
             )
         if min(images.shape[2:]) < self.smallest:
             raise TensorError(

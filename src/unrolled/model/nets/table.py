@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, explained_shortage
 from unrolled.model.nets import cifar_resnet, resnet, vgg
 from unrolled.model.nets.alexnet import AlexNet, AlexNetOf2012
 from unrolled.model.nets.base import Net
@@ -93,8 +93,11 @@ NETS: dict[str, NetRecord] = {
 
 def make_net(text: str) -> Net:
     """Makes a net from its name and options: "resnet50", "resnet50:width=0.5,classes=10". Raises OptionError for an
-    unknown name or option."""
-    return build("net", {name: record.make for name, record in NETS.items()}, text)
+    unknown name or option, TrainingError where there is no memory for its weights."""
+    if not isinstance(text, str):
+        raise OptionError(f"A net is named by a text, such as 'resnet50'; got {text!r:.80}.")
+    with explained_shortage():
+        return build("net", {name: record.make for name, record in NETS.items()}, text)
 
 
 def counts_of(text: str) -> tuple[Net, NetCounts]:
