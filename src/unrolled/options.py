@@ -22,8 +22,8 @@ DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 PATHS = ("out", "init_from", "plan", "valid", "test")  # settings that name, or may name, a file or folder
 COUNTS = {
-    "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7, "threads": LARGEST_NUMBER,
-    "rows": LARGEST_NUMBER,
+    "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7,
+    "threads": LARGEST_NUMBER, "rows": LARGEST_NUMBER,
 }  # fmt: skip
 """Settings that are counts, from 1, with the largest: a typing error must not make a machine compute for hours."""
 CHOICES = {
