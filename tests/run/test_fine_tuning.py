@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +220,33 @@ def test_components_are_loaded_by_name_not_by_order() -> None:
     del given["memory"]
     given["head"] = {name: tensor[:1] for name, tensor in given["head"].items()}
     assert load_components(other, given) == (["embedding"], ["memory", "head"])
+
+
+@pytest.mark.parametrize(
+    ("freeze", "kept"),
+    [("embedding", READING[:1]), ("stem", READING[:2]), ("encoder", READING), ("memory", READING)],
+)
+def test_a_component_and_those_before_it_are_frozen(
+    freeze: str, kept: Sequence[str], source: Path, tmp_path: Path
+) -> None:
+    training = start(write_films(tmp_path, labels=WORDS), source, freeze=freeze)
+    finish(training)
+    assert loaded(training, best_of(source)) & set(READING) == set(kept)
+
+
+def test_a_component_without_weights_cannot_be_frozen(tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "n.csv", "x,label", lambda n: f"{n % 7}.5,{'ab'[n % 2]}", 60)
+    source = Training(table, out=str(tmp_path / "numbers"), hidden_size=8, **TINY)
+    finish(source)
+    with pytest.raises(
+        OptionError, match=r"--freeze embedding: this model has no embedding with weights\. .*: stem or encoder\."
+    ):
+        Training(
+            table,
+            out=str(tmp_path / "never"),
+            init_from=str(source.folder),
+            freeze="embedding",
+            hidden_size=8,
+            **TINY,
+        )
+    assert not (tmp_path / "never").exists()

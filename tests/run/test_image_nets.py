@@ -98,6 +98,11 @@ def test_a_frozen_encoder_starts_a_training_on_other_labels(images: Path, tmp_pa
     net = [name for name in now if name.startswith("memory.")]
     assert net and all(torch.equal(kept[name], now[name]) for name in net)
     assert now["heads.0.output.weight"].shape[0] == 4
+    for name in ("embedding", "stem"):
+        with pytest.raises(
+            OptionError, match=rf"--freeze {name}: this model has no {name} with weights\. .*: encoder"
+        ):
+            train(other, tmp_path / "never", 3, init_from=str(before.folder), freeze=name)
 
 
 @pytest.mark.parametrize(

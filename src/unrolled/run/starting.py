@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from unrolled.errors import OptionError
-from unrolled.model.weights import load_components
+from unrolled.model.weights import by_component, load_components
 from unrolled.tasks.base import StartingWeights, Task
 from unrolled.tasks.build import READING, frozen_components
 from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from unrolled.rundir.folder import RunFolder
     from unrolled.training.loop import TrainingState
 
@@ -36,6 +38,19 @@ def load_initial_weights(source: RunFolder, task: Task, training_state: Training
     if not new:
         return []
     return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, initial)}."]
+
+
+def check_freeze(task: Task, model: nn.Module) -> None:
+    """Raise OptionError if --freeze names a component that the model lacks, or one without weights."""
+    freeze = getattr(task.settings, "freeze", None)
+    if freeze is None or frozen_components(freeze) == READING:  # every model has a memory or an encoder
+        return
+    own = by_component(model, dict(model.named_parameters()))
+    if freeze not in own:
+        others = " or ".join(name for name in READING if name in own)
+        raise OptionError(
+            f"--freeze {freeze}: this model has no {freeze} with weights. Name a component that it has: {others}."
+        )
 
 
 def _listed(components: Sequence[str], initial: StartingWeights) -> str:

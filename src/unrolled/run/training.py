@@ -21,7 +21,7 @@ from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
-from unrolled.run.starting import load_initial_weights
+from unrolled.run.starting import check_freeze, load_initial_weights
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.locations import free_path, newest
 from unrolled.rundir.report import Report
@@ -103,6 +103,8 @@ class Training:
             facts = self._facts(path, kept is not None, threads)
             with torch_threads(plans[0].threads if plans else threads):  # initial weights depend on their number
                 self._set_up(plans)
+                if plans:
+                    check_freeze(self.task, self.training_state.model)
                 notes = load_initial_weights(source, self.task, self.training_state) if source else []
                 if pretrained is not None:
                     nets = self.training_state.model, self.training_state.optimiser.averaged
