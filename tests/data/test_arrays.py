@@ -184,6 +184,8 @@ def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
     [
         (("train_images", "train_labels", "val_images", "val_labels"), {"training", "validation"}),
         (("X_train", "Y_train", "X_valid", "Y_valid", "X_test", "Y_test"), {"training", "validation", "test"}),
+        (("trainX", "trainY", "testX", "testY"), {"training", "test"}),
+        (("XTrain", "YTrain", "XTest", "YTest"), {"training", "test"}),
         (("x_train", "y_train", "x_test"), set()),
         (("x_train", "y_train"), set()),
         (("x", "y"), set()),

@@ -39,6 +39,8 @@ WRITTEN: dict[str, float] = {
     "31.01.2020 00:00 Uhr": DAY, "31.01.2020, 00:00 Uhr": DAY, "31/01/2020 à 00:00": DAY,
     "1/31/2020, 12:00:00 AM": DAY, "20200131000000": DAY, "202001310000": DAY, "2020013100": DAY,
     "31 января 2020 г.": DAY, "31.01.2020 г.": DAY, "31 stycznia 2020 r.": DAY, "2020_01_31": DAY,
+    "2020-01-31_00-00": DAY, "2020-01-31_00-00-00": DAY, "2020-01-31T00-00-00": DAY, "20200131_000000": DAY,
+    "20200131-0000": DAY, "2020-01-31 00.00": DAY,
     "2020-01-31 - 2020-02-03": DAY, "2020-01-31/2020-02-03": DAY, "31.01.2020–03.02.2020": DAY,
     "2020-01-31 00:00 to 2020-01-31 09:00": DAY, "[31/Jan/2020:00:00:00 +0000]": DAY, "[31/Jan/2020:00:00:00": DAY,
     "2020M02": moment(2020, 2, 1), "Sept 3, 2020": moment(2020, 9, 3), "2020-W05": moment(2020, 1, 27),
@@ -51,6 +53,14 @@ WRITTEN: dict[str, float] = {
 @pytest.mark.parametrize("cell", WRITTEN)
 def test_a_date_is_the_same_however_it_is_written(cell: str) -> None:
     assert read_date(cell) == WRITTEN[cell]
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_moments_since_1970_are_read_in_seconds_and_smaller_units(unit: int) -> None:
+    reader = date_reader([1_600_000_000 * unit, 1_600_000_060 * unit], "Timestamp")
+    assert reader is not None
+    assert reader(1_600_000_060 * unit) == reader(str(1_600_000_060 * unit)) == pytest.approx(1_600_000_060)
+    assert date_reader([1_600_000_000 * unit], "count") is None
 
 
 NONE = [

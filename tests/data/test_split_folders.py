@@ -155,6 +155,35 @@ def test_labels_called_train_and_test_stay_labels(tmp_path: Path) -> None:
     assert find_splits(tmp_path / "deep") is None
 
 
+@pytest.mark.parametrize("name", ["fold1", "split_2", "speaker 03", "Batch-1"])
+def test_folders_numbered_like_folds_that_hold_the_same_folders_are_refused(name: str, tmp_path: Path) -> None:
+    stem = name.rstrip("0123456789")
+    names = [f"{stem}{number}/{label}" for number in (1, 2, 3) for label in ("cat", "dog")]
+    folder = fill_pictures(tmp_path / "folds", *names)
+    with pytest.raises(
+        DataError, match=r"hold the same folders cat, dog; which of these are the labels is not"
+    ) as told:
+        read_examples(folder, DatasetOptions())
+    assert "If it is cat, dog: --output folder1 --group label\n" in str(told.value)
+    examples = read_examples(folder, DatasetOptions(output="folder1", group="label"))
+    assert getattr(examples.targets["folder1"].output, "names") == ("cat", "dog")  # noqa: B009
+    assert len(names_of(read_examples(folder, DatasetOptions(output="label")))) == 3
+    fill_pictures(folder, f"{stem}1/bird")
+    assert len(names_of(read_examples(folder, DatasetOptions()))) == 3, "folders inside differ"
+
+
+@pytest.mark.parametrize(("name", "split", "option"), [("val", "validation", "valid"), ("test", "test", "test")])
+def test_a_split_without_any_label_of_the_training_split_is_refused(
+    name: str, split: str, option: str, tmp_path: Path
+) -> None:
+    """As in Tiny ImageNet, whose images for validation are all in a folder `images`."""
+    folder = fill_pictures(tmp_path / "pets", "train/cat", "train/dog", f"{name}/images", count=20)
+    with pytest.raises(DataError, match=rf"in the {split} split are images, and .*\n.*: --{option} 0\.1"):
+        resolve(folder, TrainOptions(steps=1))
+    fill_pictures(folder, f"{name}/cat", count=1)
+    assert "1 rows have" not in resolve(folder, TrainOptions(steps=1)).description
+
+
 def test_a_flat_folder_of_test_files_has_no_labels_and_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", "test", "notes", count=10)
     examples = read_examples(tmp_path, DatasetOptions())

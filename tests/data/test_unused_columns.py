@@ -76,6 +76,11 @@ SPLIT: dict[str, tuple[Callable[[int], str], str, str]] = {
     "sorted, past the first rows": (lambda n: ("train", "test")[n > 70], "test, train", "--test FILE"),
     "three": (lambda n: ("Train", "dev", "test")[n % 3], "Train, dev, test", "--valid FILE --test FILE"),
     "validation": (lambda n: ("training", " validation ")[n % 2], "training, validation", "--valid FILE"),
+    "two test splits": (
+        lambda n: ("Training", "PublicTest", "PrivateTest")[n % 3],
+        "PrivateTest, PublicTest, Training",
+        "--test FILE",
+    ),
     "empty cells": (lambda n: ("train", "test", "")[n % 3], "test, train", "--test FILE"),
 }
 
@@ -90,6 +95,17 @@ def test_a_column_of_splits_is_refused_with_what_to_do(case: str, tmp_path: Path
             read_splits(tmp_path, cell, name=name)
     assert f"name the others: {options}\n" in str(told.value)
     assert str(told.value).count("\n") < 3
+
+
+@pytest.mark.parametrize("name", ["is_train", "isTest", "in_train_set"])
+def test_a_column_that_marks_the_rows_of_a_split_is_refused(name: str, tmp_path: Path) -> None:
+    for cell in (lambda n: str(n % 2), lambda n: ("TRUE", "FALSE")[n % 3 > 0], lambda n: "no" if n == 79 else "yes"):
+        with pytest.raises(
+            DataError, match=rf"'{name}' holds names of splits .*, which are ignored.*\n.*--test FILE"
+        ):
+            read_splits(tmp_path, cell, name=name)
+    for other in ("test", "strain", "train_number"):
+        assert f"not read: {other}" in read_splits(tmp_path, lambda n: str(n % 2), name=other).description
 
 
 NO_SPLIT: dict[str, Callable[[int], str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,8 @@ def read_task_examples(
             f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
             "Give it a share or a table: --valid 0.1"
         )
+    if tables is None:
+        check_given_splits(examples)
     return examples
 
 
@@ -115,17 +117,39 @@ def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
         raise OptionError(f"--augment applies to audio files and images, {given}")
 
 
+def check_given_splits(examples: Examples) -> None:
+    """Raise DataError if a validation or test split of its own has none of the labels of the training split."""
+    for split, option in (("validation", "--valid"), ("test", "--test")):
+        rows = examples.splits[split]
+        rows = rows[examples.source[rows] > 0]
+        for name, target in examples.targets.items():
+            if not len(rows) or not isinstance(target, LabelTargets):
+                continue
+            ids = target.of(rows)[target.has_target(rows)]
+            if len(ids) and (ids == UNSEEN).all():
+                given, known = target.count_unseen(rows)[1], target.output.names
+                raise DataError(
+                    f"{examples.path}: the labels of '{name}' in the {split} split are {shown(given)}, and those in "
+                    f"the training split are {shown(known)}:\nevery prediction would be wrong.{_case(given, known)} "
+                    f"Give it rows with the same labels, or a share of the training rows: {option} 0.1"
+                )
+
+
+def _case(given: Collection[str], known: Collection[str]) -> str:
+    """The remark that labels differ only in case, where some do."""
+    folded = {one.casefold() for one in known}
+    return " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
+
+
 def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
     """Raise DataError if a table has none of the labels that a run knows. knower: the run's name in the message."""
     for name, target in examples.targets.items():
         if isinstance(target, LabelTargets | LabelSetTargets) and len(target.ids) and (target.ids == UNSEEN).all():
             blank = getattr(target, "blank", None)  # _ in conllu means no tag
             given, known = sorted(set(target.all_names) - {blank}), target.output.names
-            folded = {one.casefold() for one in known}
-            case = " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
                 f"{examples.path}: the labels of '{name}' are {shown(given)}, and {knower} knows only "
-                f"{shown(known)}: {why}.{case}\nGive a table with its labels, or {otherwise}."
+                f"{shown(known)}: {why}.{_case(given, known)}\nGive a table with its labels, or {otherwise}."
             )
 
 

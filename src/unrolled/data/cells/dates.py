@@ -43,6 +43,10 @@ NOTATIONS = (  # notations that are converted to one that a format reads
     (re.compile(r"(?<=[a-z])\.(?= )"), ""),
     (re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= \d)"), r"\1-\2-\3"),  # as cameras write it
     (re.compile(r"(?<=-\d\d-\d\d)_(?=\d\d:)"), " "),
+    (re.compile(r"^(\d{4}-\d\d-\d\d)[-_ T](\d\d)[-_.](\d\d)$"), r"\1 \2:\3"),  # in names of files
+    (re.compile(r"^(\d{4}-\d\d-\d\d)[-_ T](\d\d)[-_.](\d\d)[-_.](\d\d)$"), r"\1 \2:\3:\4"),
+    (re.compile(r"^(\d{4})(\d\d)(\d\d)[-_](\d\d)(\d\d)$"), r"\1-\2-\3 \4:\5"),
+    (re.compile(r"^(\d{4})(\d\d)(\d\d)[-_](\d\d)(\d\d)(\d\d)$"), r"\1-\2-\3 \4:\5:\6"),
     (re.compile(r"^(\d{4})M(\d\d)$"), r"\1-\2"),
     # a time zone is ignored: at most an hour off, twice a year
     (re.compile(r"(?<=:\d\d) ?([A-Z]{3,5}|[A-Z][a-z]+/[A-Z][A-Za-z_]+)(?=$| \d{4}$)"), ""),
@@ -53,7 +57,7 @@ DATED = re.compile(
     r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime|when|moment|ts|epoch|unix|utc|created|updated|modified|published|"
     r"posted|datum|zeit|zeitpunkt|fecha)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?"
 )
-"""Columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
+"""Columns in which whole numbers may be dates: 20240105, or seconds (also thousandths and so on) since 1970."""
 DAY_NAMED = re.compile(r"(?i:(.*[\W_])?(date|datum|datetime|fecha|dato)s?([\W_].*)?)|.*[a-z]Date")
 """Columns in which whole numbers may be years, or a spreadsheet's day numbers."""
 YEAR_NAMED = re.compile(
@@ -253,14 +257,14 @@ def _number(cell: Any) -> float:
 
 
 def _since_1970(cell: Any) -> float | None:
-    """Read seconds or milliseconds since 1970."""
+    """Read seconds, milliseconds, microseconds or nanoseconds since 1970."""
     if isinstance(cell, str):
-        if not re.fullmatch(r"\s*\d{9,13}(\.\d*)?\s*", cell, re.ASCII):
+        if not re.fullmatch(r"\s*\d{9,19}(\.\d*)?\s*", cell, re.ASCII):
             return None
         cell = float(cell)
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         return None
-    for seconds in (cell, cell / 1000) if cell < 1e13 else ():
+    for seconds in (cell / 1000**power for power in range(4)) if abs(cell) < 1e19 else ():
         if SECONDS[0] <= seconds <= SECONDS[1]:
             return float(seconds)
     return None

@@ -15,7 +15,7 @@ from unrolled.data.tables.npz import check_one_input
 from unrolled.data.tables.open import open_table
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.data.tables.thousands import check_thousands
-from unrolled.data.tables.unused_columns import check_no_splits
+from unrolled.data.tables.unused_columns import check_no_folds, check_no_splits
 from unrolled.errors import DataError, OptionError, nearest
 
 MOST_COMPARED = 1000  # columns searched for a name similar to a missing one
@@ -67,6 +67,8 @@ def prepare_tables(
         columns = choose_columns(table, options.input, options.output, options.group, options.sequence)
         if options.fold is None and options.valid is None and options.test is None:
             check_no_splits(table, columns)
+        if options.output is None:
+            check_no_folds(table, columns)
     tables = [table, *others]
     for one in tables:
         check_columns(one, columns)

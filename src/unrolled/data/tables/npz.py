@@ -28,6 +28,7 @@ CLASSES = ("classes", "class_names", "label_names")  # arrays that may hold the 
 NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns of numbers that such names may belong to
 MOST_HELD = 1 << 29  # bytes of an array in Fortran order, which is unpacked whole
 SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLIT_WORDS)})[_-](?P<column>.+)", re.IGNORECASE)
+CAMEL = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # word boundaries: trainX, XTest
 SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLIT_WORDS)})", re.IGNORECASE)
 UNPACKING_ERRORS = (
     zipfile.BadZipFile, zlib.error, OSError, EOFError,
@@ -159,7 +160,7 @@ def splits_of_arrays(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict
     for name in headers:
         if name in names:
             continue
-        parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
+        parted = _split_and_column(name)
         if parted is None:
             return {}, {}
         found.setdefault(SPLIT_WORDS[parted["split"].lower()], {})[parted["column"]] = name
@@ -187,13 +188,19 @@ def _check_twice(path: Path, headers: Mapping[str, ArrayHeader]) -> None:
     """Raises DataError if two arrays have the names of one column in one split: x_test and test_x."""
     seen: dict[tuple[str, str], str] = {}
     for name in headers:
-        parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
+        parted = _split_and_column(name)
         key = (SPLIT_WORDS[parted["split"].lower()], parted["column"]) if parted else ("", name)
         if (other := seen.setdefault(key, name)) != name:
             raise DataError(
                 f"{path}: by their names, '{other}' and '{name}' are both '{key[1]}' of the {key[0]} split.\n"
                 "Remove or rename one of them."
             )
+
+
+def _split_and_column(name: str) -> re.Match[str] | None:
+    """The parts of an array's name that name its split and its column: x_train, train-images, testX."""
+    written = CAMEL.sub("_", name)
+    return SPLIT_FIRST.fullmatch(written) or SPLIT_LAST.fullmatch(written)
 
 
 def _check_order(path: Path, name: str, header: ArrayHeader) -> None:

@@ -34,7 +34,8 @@ SOURCES = re.compile(
     r"session|visit|encounter|conversation|dialog|dialogue|thread|meeting|call|recording|recordist|document|doc|"
     r"article|paper|book|page|movie|film|video|clip|channel|song|album|product|item|asin|store|shop|hospital|clinic|"
     r"center|centre|school|device|machine|sensor|station|camera|scanner|vehicle|batch|plate|slide|specimen|sample|"
-    r"experiment|trial|cohort|group|cluster|pid|uid|sid)"
+    r"experiment|trial|cohort|group|cluster|fold|engine|pid|uid|sid|sprecher|proband|kunde|nutzer|benutzer|autor|"
+    r"quelle|locuteur|sujet|auteur|utilisateur|hablante|paciente|usuario|sujeto)"
     r"[\W_]?(id|ids|name|no|nr|num|number|key|code|hash|s)?",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 SPLIT_WORDS = {
     "train": "training", "training": "training", "valid": "validation", "val": "validation",
     "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
+    "trn": "training", "tst": "test",
 }  # fmt: skip
 """Lower-case word -> the split that it names."""
 FILLERS = (
@@ -34,6 +35,12 @@ def complete_splits(names: Iterable[str]) -> dict[str, str]:
     """As `split_names`, if the training split and another split are among the names; else empty."""
     found = split_names(names)
     return found if "training" in found.values() and len(set(found.values())) > 1 else {}
+
+
+def split_of(name: str) -> str | None:
+    """The split that a name contains, whatever other words it has: `PublicTest` of a column; None without one."""
+    found = _read_name(name)
+    return None if found is None else found[0]
 
 
 def _read_name(name: str) -> tuple[str, str] | None:
