@@ -250,6 +250,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --freeze heads", ("--freeze is one of embedding, stem, encoder, memory", "got 'heads'")),
     ("train prices.csv --init-from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
+    ("train prices.csv --model linear --stem conv", ("the linear model has no --stem",)),
     ("train sounds --stem patches", ("--stem patches applies to images", "audio at 8,000 hz")),
     ("train sounds --task tagging", ("tags need words or vectors", "the input is of kind audio")),
     ("train sounds --task regression", ("a value is a number", "--task classification")),

@@ -26,6 +26,14 @@ def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> N
     assert "Examples:" in result.out and f"unroll {command}" in result.out
 
 
+@pytest.mark.parametrize("command", ["train", "info"])
+def test_help_with_all_options_fits_two_screens(
+    unroll: Unroll, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert len(unroll(command, "--help").out.splitlines()) <= 2 * 50
+
+
 def test_without_arguments_the_commands_are_listed_in_ten_lines(unroll: Unroll) -> None:
     result = unroll()
     assert result.code == 0 and len(result.out.splitlines()) == 10

@@ -149,7 +149,8 @@ def _check_source(source: RunFolder | None, path: str | Path, task_class: type[T
     """Raise RunError if the kind of a run does not match the data."""
     if source is not None and source.facts["kind"] != task_class.kind:
         raise RunError(
-            f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {task_class.kind}."
+            f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {task_class.kind}.\n"
+            "Name a run of that kind, or leave out --init-from."
         )
 
 
