@@ -45,7 +45,7 @@ class WholeImages(NamedTuple):
     size: int  # pixels on a side for which it was made
     scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """Mean and standard deviation of red, green and blue, between 0 and 1, that pretrained weights expect; images are
-    then read in color. None: measured."""
+    then read in colour. None: measured."""
 
 
 class InputSample(NamedTuple):

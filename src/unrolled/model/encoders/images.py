@@ -13,7 +13,7 @@ from unrolled.model.nets.base import Net
 
 class ImageEncoder(nn.Module):
     """Turns each image into one vector, the one that the net's last layer reads. Heads take that layer's place, so it
-    is left out. Images smaller than the net reads are padded with the mean color."""
+    is left out. Images smaller than the net reads are padded with the mean colour."""
 
     def __init__(self, net: Net) -> None:
         super().__init__()
