@@ -25,13 +25,23 @@ WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
     "degrees": (lambda n: f"{n}.5 °C", "Write the number alone"),
     "kilograms": (lambda n: f"{n} kg", "Write the number alone"),
     "speeds": (lambda n: f"{n}km/h", "Write the number alone"),
-    "thousands": (lambda n: f"{n + 0.3}{'kM'[(n + 1) % 3 // 2]}", "Write the number alone"),
-    "brackets": (lambda n: f"({n}.5)", "Write the number alone"),
+    "thousands": (lambda n: f"{n + 0.3}{'kM'[(n + 1) % 3 // 2]}", "in full, without 'k', if that"),
+    "brackets": (lambda n: f"({n}.5)", r"negative number, write -2\.5; else write 2\.5\."),
+    "a minus behind": (lambda n: f"{n}.5-", r"Write the sign in front: -2\.5\."),
+    "lakhs": (lambda n: f'"1,23,{n:03d}"', r"without thousands separators: 123002\."),
+    "powers": (lambda n: f"1.{n}×10^3", r"Write it as 1\.2e3\."),
+    "hexadecimal": (lambda n: f"0x{n:x}f", r"Write it as a decimal number: 47\."),
+    "fractions": (lambda n: f"{n} / 200", "its value as a decimal number, such as 0.5 for 1/2"),
+    "ten thousands": (lambda n: f"{n}万", "in full, without '万', if that"),
+    "errors": (lambda n: f"{n} ± 0.1", "Write the number alone"),
+    "Arabic": (lambda n: f"{n}٫5", r"Write it as 2\.5\."),
+    "minutes of degrees": (lambda n: f"{n}°{n % 60}'N", "degrees as a decimal number, such as 48.5"),
+    "complex": (lambda n: f"{n}+{n}j", "the real and the imaginary part into a column each"),
     "places": (lambda n: f'"{n}.5,-{n}.25"', "two numbers: write each into its own column"),
     "about": (lambda n: f"~{n}", "Write the number alone"),
     "at least": (lambda n: f"{n}+", "Write the number alone"),
 }
-SPANS: dict[str, Callable[[int], str]] = {"from to": lambda n: f"{n}-{2 * n + 1}", "of": lambda n: f"{n}/200"}
+SPANS: dict[str, Callable[[int], str]] = {"from to": lambda n: f"{n}-{2 * n + 1}"}
 TEXTS: dict[str, Callable[[int], str]] = {
     "addresses": lambda n: f"{n} {('Main', 'Oak', 'Hill', 'Lake')[n % 4]} Street",
     "addresses, the number last": lambda n: f"Hauptstr. {n}",
@@ -49,6 +59,14 @@ def table(tmp_path: Path, header: str, row: Callable[[int], str]) -> Path:
     path = tmp_path / "t.csv"
     path.write_text("\n".join([header, *map(row, range(2, 82))]) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize("cell", ["—", "–", "−", "#DIV/0!", "#VALUE!"])
+def test_a_dash_or_a_spreadsheet_error_is_a_missing_number(cell: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "x,y", lambda n: f"{n},{cell if n % 8 == 2 else n / 3}")
+    with pytest.raises(DataError, match=r"row 2: 'y' is .*\nLeave such rows out with --skip-empty, or write"):
+        read_examples(path, DatasetOptions())
+    assert read_examples(path, DatasetOptions(skip_empty=True)).skipped == 10
 
 
 @pytest.mark.parametrize("case", [*WRITTEN, *SPANS])

@@ -199,6 +199,29 @@ def test_validation_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
     assert (len(half.splits["validation"]), half.targets("test")) == (0, 150)
 
 
+def test_a_held_out_text_that_is_also_trained_on_is_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for name in "ab":
+        write(folder / f"{name}.txt", prose(seed=ord(name)))
+    copy, other = write(tmp_path / "copy.txt", prose(seed=ord("a"))), write(tmp_path / "other.txt", prose(seed=7))
+    said = read_corpus(folder, valid=str(copy), test=str(folder / "b.txt")).description
+    assert f"; the validation text {copy} is also in the training text, so its score is too good" in said
+    assert f"; the test text {folder / 'b.txt'} is also in the training text" in said
+    assert "also in" not in read_corpus(folder, valid=str(other), test=str(other)).description
+
+
+def test_tables_that_are_read_as_text_are_reported(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", prose())
+    assert "table" not in read_corpus(tmp_path).description
+    write(tmp_path / "rows.jsonl", '{"text": "a"}\n' * 9)
+    assert (
+        "; a table is read as plain text, character by character (rows.jsonl); " in read_corpus(tmp_path).description
+    )
+    write(tmp_path / "more.csv", "a,b\n1,2\n")
+    assert "; 2 tables are read as plain text, " in read_corpus(tmp_path).description
+
+
 def test_a_fingerprint_made_while_reading_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     one = write(tmp_path / "texts" / "a.txt", prose())

@@ -95,6 +95,16 @@ def test_names_of_files_that_nothing_reads_are_refused(case: str, tmp_path: Path
     assert detect_input(table, choose_columns(table), "text") == TextInput()
 
 
+@pytest.mark.parametrize("ending", [".tga", ".ico", ".sph", ".mp2", ".xyz9"])
+def test_existing_files_that_nothing_reads_are_not_asked_for_their_endings(ending: str, tmp_path: Path) -> None:
+    for row in range(20):
+        (tmp_path / f"a{row}{ending}").write_bytes(bytes([row]))
+    table = open_table(written(tmp_path, "file", lambda row: f"a{row}{ending}"))
+    with pytest.raises(DataError, match=r"'file' .*names .*files.*\nThere is no reader for ") as told:
+        detect_input(table, choose_columns(table), None)
+    assert "Write full paths" not in str(told.value)
+
+
 def test_ids_of_files_in_folders_next_to_the_table_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "dog3.jpg").touch()

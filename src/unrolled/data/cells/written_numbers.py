@@ -27,11 +27,21 @@ UNIT = r"[^\s\d.,:;!?()+/&#-][^\s\d]{0,11}[23]?"  # kg, °C, m2, km/h
 AMOUNT = re.compile(
     rf"(?:[~≈<>≤≥]=?|ca\.?|[+{MINUS}-])?\s*(?:[A-Z]{{0,3}}[{MONEY}]|(?P<before>[A-Z]{{3}}))?\s*(?:{ONE})"
     rf"(?P<to>\s*[{MINUS}-]\s*{ONE})?(?:\s*(?P<after>{UNIT}))?\+?|\({ONE}\)|\d+\s*/\s*\d+"
+    rf"|{ONE}\s*[{MINUS}-]|{ONE}\s*[×x*·]\s*10\^?[+-]?\d+|0[xX][0-9a-fA-F]{{1,8}}|{ONE}\s*(?:±|\+/-)\s*{ONE}|[+-]?[\d٬]+٫\d+|[+-]?\d[\d.]*[+-]\d[\d.]*[ij]"
+    r"|\d{1,3}\s*°\s*\d{1,2}\s*['’′](?:\s*\d{1,2}(?:[.,]\d+)?\s*[\"”″])?\s*[NSEWO]?"
 )
+"""Also 5 ± 0.1, Arabic decimals, complex numbers and degrees with minutes."""
 EXACT = 2**53  # up to here every integer is exact in float64
 MOST_DIGITS = 400  # most digits of an integer that fits into float64, and some zeros
 LONGEST = 60  # most characters of a cell that is nearly a number; numbers themselves may be longer
-UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
+UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?", *"‐‑‒–—―−",
+                       "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"))  # fmt: skip
+"""Cells that mark a missing number, in small letters; also the errors of spreadsheets, and dashes."""
+MULTIPLIERS = frozenset(
+    ("k", "K", "M", "B", "G", "T", "mn", "bn", "m", "Mio", "Mio.", "Mrd", "Mrd.", "Tsd", "Tsd.", "lakh", "crore",
+     "million", "billion", "тыс", "млн", "万", "億", "亿", "만", "억")
+)  # fmt: skip
+INDIAN = re.compile(r"[+-]?\d{1,2}(,\d{2})+,\d{3}(\.\d*)?")  # 1,23,456
 PLAINLY = "Write it as 3.14, without thousands separators."
 INFINITE = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
 GROUPED = {
@@ -171,6 +181,8 @@ def cure(cell: Any, by_run: bool = False, marks: Collection[str] | None = None) 
         if marks is not None and "," not in marks:
             return f"Its points separate thousands: write it as {plain}."
         return f"Its points separate thousands ({plain}); {_hedge('they do', marks)}: --decimal ,"
+    if (unusual := _unusual_cure(written)) is not None:
+        return unusual
     if written.lower() in INFINITE:
         return "It is infinite; finite numbers are expected. Write the number, or leave the row out."
     if is_nearly_number(cell) and not re.search(rf"[%‰{MONEY}]", written):
@@ -180,6 +192,31 @@ def cure(cell: Any, by_run: bool = False, marks: Collection[str] | None = None) 
     if not any(one.isdigit() for one in written):
         return "Write the number. If there is none, leave the cell empty and skip such rows with --skip-empty."
     return "Write the number alone."
+
+
+def _unusual_cure(written: str) -> str | None:
+    """The advice for notations in which the digits alone are another number; None for others."""
+    if INDIAN.fullmatch(written):
+        return f"Write the number without thousands separators: {written.replace(',', '')}."
+    if found := re.fullmatch(rf"\(\s*({NUMBER.pattern})\s*\)", written):
+        return f"If the parentheses mean a negative number, write -{found[1]}; else write {found[1]}."
+    if found := re.fullmatch(rf"({NUMBER.pattern})\s*[{MINUS}-]", written):
+        return f"Write the sign in front: -{found[1]}."
+    if found := re.fullmatch(rf"({NUMBER.pattern})\s*[×x*·]\s*10\^?([+-]?\d+)", written):
+        return f"Write it as {found[1]}e{found[5]}."
+    if len(written) <= LONGEST and re.fullmatch(r"0[xX][0-9a-fA-F]+", written):
+        return f"Write it as a decimal number: {int(written, 16)}."
+    if re.fullmatch(r"\d+\s*/\s*\d+", written):
+        return "Write its value as a decimal number, such as 0.5 for 1/2."
+    if re.fullmatch(r"[+-]?[\d٬]+٫\d+", written):
+        return f"Write it as {written.replace('٬', '').replace('٫', '.')}."
+    if re.match(r"\d+\s*°\s*\d", written):
+        return "Write degrees as a decimal number, such as 48.5 for 48°30', and below 0 in the south and west."
+    if re.fullmatch(r"[+-]?[\d.]+[+-][\d.]+[ij]", written):
+        return "Write the real and the imaginary part into a column each."
+    if (unit := unit_of(written)) in MULTIPLIERS:
+        return f"Write the number in full, without '{unit}', if that multiplies it; else the number alone."
+    return None
 
 
 def _comma_cure(written: str, by_run: bool, marks: Collection[str] | None) -> str:

@@ -14,16 +14,25 @@ UNSUPPORTED = {
     "arrays": (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".safetensors"),
     "files of records": (".tfrec", ".tfrecord", ".tfrecords", ".bin", ".dat", ".raw", ".lmdb", ".feather", ".arrow"),
     "archives": (".zip", ".gz", ".bz2", ".xz", ".tar", ".tgz", ".7z", ".rar"),
-    "audio files in AAC, MIDI and the like": (".m4a", ".aac", ".wma", ".amr", ".mid", ".midi", ".ape"),
+    "audio files in AAC, MIDI and the like": (
+        ".m4a", ".aac", ".wma", ".amr", ".mid", ".midi", ".ape", ".au", ".snd", ".caf", ".w64", ".sph", ".mp2",
+        ".pcm", ".voc", ".aifc", ".oga",
+    ),
     "images in DICOM": (".dcm", ".dicom"),
     "volumes": (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
     "raw photographs": (".dng", ".cr2", ".nef", ".arw"),
-    "images in HEIC, SVG and the like": (".heic", ".heif", ".avif", ".svg", ".psd", ".jp2"),
-    "points and shapes": (".pcd", ".ply", ".stl", ".las", ".laz"),
+    "images in HEIC, SVG and the like": (
+        ".heic", ".heif", ".avif", ".svg", ".psd", ".jp2", ".tga", ".ico", ".pcx", ".dds", ".exr", ".hdr", ".icns",
+        ".xbm", ".xpm",
+    ),
+    "points and shapes": (".pcd", ".ply", ".stl", ".las", ".laz", ".obj", ".off"),
+    "signals": (".edf", ".bdf", ".gdf", ".set", ".hea"),
 }  # fmt: skip
 """Kinds of files that cannot be read, neither alone nor as the cells of a column, and their endings."""
 KIND_OF = {ending: kind for kind, endings in UNSUPPORTED.items() for ending in endings}
-ADVICE = {"documents": "Save them as plain text (UTF-8).", "archives": "Unpack them, and use their content."}
+ADVICE = {"documents": "Save them as plain text (UTF-8).", "archives": "Unpack them, and use their content.",
+          "audio files in AAC, MIDI and the like": "Convert them, for example to .wav.",
+          "images in HEIC, SVG and the like": "Convert them, for example to .png."}  # fmt: skip
 MOST_ENDINGS = 3  # most file endings named in a message
 
 

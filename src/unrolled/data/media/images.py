@@ -19,7 +19,10 @@ from unrolled.errors import MediaError, MissingExtra, install_extra
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+IMAGE_ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jfif",
+    ".jpe", ".apng",
+)  # fmt: skip
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # decoders that are used, whatever a file's name
 MOST_PIXELS = 80_000_000  # below the size from which Pillow itself warns
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height

@@ -111,9 +111,13 @@ def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option:
     paths = WEB.fullmatch(column) is None and any(_are_nearly_all(form, words) for form in (PATH, BELOW))
     if named or paths or _have_one_ending(words):
         there = [word for word in words if (folder / word).is_file()]
-        what = "files of a kind that is not clear from their names" if there else "files that do not exist"
+        if there:
+            raise DataError(
+                f"{table.path}: '{column}' names files, such as '{there[0]}'.\n"
+                f"{no_reader('files of this kind')} {overruled}"
+            )
         raise DataError(
-            f"{table.path}: '{column}' names {what}, such as '{words[0]}'.\n"
+            f"{table.path}: '{column}' names files that do not exist, such as '{words[0]}'.\n"
             "Write full paths, relative to the table's folder and with the ending, into the column: pictures/1.png. "
             f"{overruled}"
         )

@@ -164,13 +164,20 @@ def read_corpus(
     sources = [read_texts(path, documents, any_bytes, column)]
     layouts = []
     fingerprints = {}
+    held_out: list[tuple[str, str, frozenset[str]]] = []  # validation and test files: their digests
     for split, given in ((VALIDATION, valid_share), (TEST, test_share)):
         if isinstance(given, str):
             sources.append(read_texts(given, documents, any_bytes, column))
             found = survey(sources[-1])
             fingerprints[str(Path(given))] = found.fingerprint
             layouts.append(plan_one_split(found.starts, found.total, split))
+            held_out.append((SPLITS[split], given, found.digests))
     found = survey(sources[0])
+    shared = [
+        f"the {split} text {given} is also in the training text, so its score is too good"
+        for split, given, digests in held_out
+        if digests & found.digests
+    ]
     total, fingerprints[str(Path(path))] = found.total, found.fingerprint
     shares = [given if isinstance(given, float | int) else 0.0 for given in (valid_share, test_share)]
     if any(shares) and total < SHORTEST:
@@ -183,7 +190,7 @@ def read_corpus(
         vocabulary = learn_vocabulary(tokenizer, sources[0], layouts[0])
     whole, edges, unseen = encode_all(sources, layouts, vocabulary)
     corpus = _assemble(sources, layouts, vocabulary, whole, edges, unseen, fingerprints)
-    return replace(corpus, notes=tuple(filter(None, (sources[0].note, found.mixed))))
+    return replace(corpus, notes=tuple(filter(None, (sources[0].note, found.mixed, *shared))))
 
 
 def check_kind(tokenizer: str, vocabulary: Vocabulary | None) -> None:
@@ -203,6 +210,7 @@ class Survey(NamedTuple):
     files: NDArray[np.int64]  # characters before each file that is not empty
     total: int  # characters
     fingerprint: str
+    digests: frozenset[str]  # of each file
     mixed: str  # a note if characters are encoded in two normal forms, else empty
 
 
@@ -225,7 +233,7 @@ def survey(documents: Documents) -> Survey:
         mark = join_digests(documents.path, digests | {path: digest_of(path) for path in others})
     else:
         mark = digests[documents.files[0].path]
-    return Survey(np.concatenate(starts), np.array(files), total, mark, forms.note)
+    return Survey(np.concatenate(starts), np.array(files), total, mark, frozenset(digests.values()), forms.note)
 
 
 def learn_vocabulary(tokenizer: str, documents: Documents, layout: Layout) -> Vocabulary:

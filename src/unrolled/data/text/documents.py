@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,7 @@ from unrolled.errors import OptionError, nearest
 
 LOOKED_LINES = 50  # lines at a file's beginning that decide whether it looks like a table
 AMBIGUOUS = (".data", ".dat", ".tab", ".psv", ".train", ".test", ".ipynb", ".geojson")  # endings of files of any kind
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".conllu")  # endings of tables that are text
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 
@@ -79,7 +80,7 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
     mode = file_status(path).st_mode
     if stat.S_ISDIR(mode):
         files, skipped = find_in_folder(path, any_bytes)
-        note = broken_links_note(path)
+        note = "; ".join(filter(None, [broken_links_note(path), _tables_note(files)]))
     elif stat.S_ISREG(mode):
         files, skipped = [open_text_file(path, path.name, any_bytes)], []
         if path.suffix.lower() in TEXT_ENDINGS + AMBIGUOUS and (looks := _looks_like(files[0])):
@@ -87,6 +88,15 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
     else:
         raise not_a_file(path, mode)
     return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
+
+
+def _tables_note(files: Sequence[TextFile]) -> str:
+    """The note on files of a folder that are tables by their names; "" if there are none."""
+    tables = [file for file in files if file.path.suffix.lower() in TABLES]
+    if not tables:
+        return ""
+    are = "a table is" if len(tables) == 1 else f"{len(tables):,} tables are"
+    return f"{are} read as plain text, character by character ({tables[0].path.name}); to train on one, name it alone"
 
 
 def _looks_like(file: TextFile) -> str:
