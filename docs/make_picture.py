@@ -29,15 +29,15 @@ def draw(training: Training, command: str) -> str:
         view.begin(training)
         for report in training:
             view.show(report)
+        frame = view.draw()
     finally:
         view.close()
     picture = Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_terminal=True,
                       color_system="truecolor", highlight=False)  # fmt: skip
     picture.print(Text(f"$ {command}", style="bold"))
-    view = LiveView(picture)  # it has printed nothing yet
-    for line in view.new_lines(training):
+    for line in LiveView(picture).new_lines(training):  # a view that has printed nothing yet
         picture.print(Text(line))
-    picture.print(view.draw())
+    picture.print(frame)
     if training.summary is not None:
         for line in training.summary.lines:
             picture.print(Text(line))

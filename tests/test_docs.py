@@ -150,3 +150,13 @@ def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     module = script("make_picture")
     svg = module.draw(unrolled.Training("poems.txt", steps=5, hidden_size=16), "unroll train poems.txt")
     assert svg.startswith("<svg") and "unroll&#160;train&#160;poems.txt" in svg
+    kept = (DOCS / "terminal.svg").read_text(encoding="utf-8")
+    for words in (
+        "what it wrote at first",
+        "what it writes now",
+        "tokens/s",
+        "Memorisation:",
+        "Baseline:",
+        "Saved to",
+    ):
+        assert all(words.replace(" ", "&#160;") in one for one in (svg, kept)), words
