@@ -102,7 +102,11 @@ BARE: dict[str, tuple[str, str, Callable[[int], str], str]] = {
     "Sentiment140": ("t.csv", "", lambda n: f'"0","{n + 1467810369}","Mon {n}","NO_QUERY","u{n}","so many words {n}"',
                      "--input 6 --output 1"),
     "an index without a name": ("t.csv", ",0,yes,a text", lambda n: f"{n},{n % 2},yes,a text {n}",
-                                "--input 4 --output 3"),
+                                "--input 4 --output 2"),
+    "dates and a constant": (
+        "t.csv", "", lambda n: f"{('neg', 'pos')[n % 2]},Mon Apr 06 22:19:45 PDT 2009,NO,so many words {n}",
+        "--input 4 --output 1",
+    ),
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unrolled.data.dataset.targets import shown
 from unrolled.metrics.classification import LabelScore
 from unrolled.tasks.prediction.evaluation import LINE, confusion_lines, cut_name
 
@@ -25,3 +26,9 @@ def test_names_of_many_labels_are_cut_visibly() -> None:
     assert len(head) <= LINE + 40
     assert rows[11].split()[0] == "the_label_number_11"
     assert (cut_name("eight888", 8), cut_name("nine99999", 8)) == ("eight888", "nine999…")
+
+
+def test_long_names_do_not_fill_the_screen() -> None:
+    head, *rows = lines_of("x" * 100_000 + "1", "x" * 100_000 + "2")
+    assert max(map(len, (head, *rows))) < 4 * LINE
+    assert shown(["y" * 100_000, "b"]) == "y" * 60 + " …, b"

@@ -11,6 +11,7 @@ import typer
 from unrolled.cli.options import Json, Quiet, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.view import byte_count
+from unrolled.data.cells.written_numbers import shortened
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
 from unrolled.figures import FORMATS
@@ -20,6 +21,7 @@ from unrolled.settings import option_name
 if TYPE_CHECKING:
     from unrolled.run import Run
 
+LONGEST_NAME = 100  # characters of the name of a column or a label
 MOST_VALUES = 8  # of a list, shown in a line
 NOT_IN_A_PLAN = ("out", "init_from", "plan")
 COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "age": "age",
@@ -144,10 +146,11 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
     """Facts as lines, `name  value`; nested facts are indented, missing values are left out. Names are shown as in
-    --json: one may be the name of a column or a label."""
-    facts = {name: _numbered(value) for name, value in facts.items() if value is not None and value != {}}
-    width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
-    for name, value in facts.items():
+    --json, except that long ones are cut: one may be the name of a column or a label."""
+    there = [(shortened(name, LONGEST_NAME), _numbered(value)) for name, value in facts.items()
+             if value is not None and value != {}]  # fmt: skip
+    width = max((len(name) for name, value in there if not isinstance(value, Mapping)), default=0)
+    for name, value in there:
         if isinstance(value, Mapping):
             yield f"{margin}{name}:"
             yield from _describe(value, margin + "  ")

@@ -166,9 +166,10 @@ def _among(
                 "Give a file with tags in this column, or choose another: --output COLUMN"
             )
         if len(names) < 2:
+            only = shortened(names[0]) if names else "nothing"
             raise DataError(
-                f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
-                "split.\nGive rows with at least two different labels."
+                f"{cells.table}: '{cells.name}' is '{only}' everywhere in the training split.\n"
+                "Give rows with at least two different labels."
             )
     return LabelTargets(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 

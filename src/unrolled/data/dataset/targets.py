@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.cells.written_numbers import write_number
+from unrolled.data.cells.written_numbers import shortened, write_number
 from unrolled.data.dataset.item_store import Texts
 from unrolled.data.dataset.outputs import LONGEST_TEXT, LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
 from unrolled.data.modalities.base import Ids
@@ -18,6 +18,7 @@ from unrolled.data.vocabulary.base import EOS, TokenIds, Vocabulary
 from unrolled.data.vocabulary.store import TokenStore
 
 NO_TARGET = -100  # label where there is no target; a number is NaN there
+LONGEST_SHOWN = 60  # characters of a name in a message
 UNSEEN = -1  # a label that the training split lacks
 LISTED = 6  # labels listed in one line
 CHUNK = 1 << 12  # texts whose tokens are stored at once
@@ -267,8 +268,10 @@ def pad_rows(targets: NDArray[Any], size: int) -> NDArray[np.float32]:
 
 
 def shown(names: Sequence[str]) -> str:
-    """List the first names, for one line."""
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
+    """List the first names, for one line; long ones are cut."""
+    return ", ".join(shortened(name, LONGEST_SHOWN) for name in names[:LISTED]) + (
+        ", …" if len(names) > LISTED else ""
+    )
 
 
 def count_names(names: Sequence[str], ids: Ids) -> dict[str, int]:

@@ -231,10 +231,15 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
 
 def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     """Suggest inputs and an output among columns whose names say nothing: a column of texts, and the one with the
-    fewest different cells; else the numbers together, and words in the last or first column, or the last column."""
+    fewest different cells that recur, or else the fewest, but not dates; else the numbers together, and words in the
+    last or first column, or the last column."""
     cells = first_cells(table, names)
     cells = {name: found for name, found in cells.items() if not _are_row_numbers(found)} if len(cells) > 2 else cells
-    words = {name: sum(len(as_text(cell).split()) for cell in found) for name, found in cells.items()}
+    dates = {name for name, found in cells.items() if holds_dates(found)}
+    words = {
+        name: 0 if name in dates else sum(len(as_text(cell).split()) for cell in found)
+        for name, found in cells.items()
+    }
     read = max(reversed(words), key=lambda name: words[name])
     ends = [name for name in (list(cells)[-1], next(iter(cells))) if not holds_numbers(cells[name])]
     target = ends[0] if ends else list(cells)[-1]
@@ -242,7 +247,12 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     if words[read] < FEWEST_WORDS * len(cells[read]) and 1 < len(numbers) <= MOST_TOGETHER:
         return numbers, target
     others = [name for name, found in cells.items() if name != read and found] or [read]
-    return [read], min(others, key=lambda name: len(set(map(as_text, cells[name]))))
+
+    def order(name: str) -> tuple[bool, bool, int]:
+        kinds = len(set(map(as_text, cells[name])))
+        return name in dates, not 1 < kinds <= len(cells[name]) / 2, kinds
+
+    return [read], min(others, key=order)
 
 
 def _are_row_numbers(cells: Sequence[Cell]) -> bool:

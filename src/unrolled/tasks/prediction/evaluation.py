@@ -115,7 +115,7 @@ class PredictionEvaluation(Evaluation):
 
 def confusion_lines(score: LabelScore) -> list[str]:
     """The confusion matrix as lines, one row per true label; with many labels the most frequent confusions."""
-    names = score.labels
+    names = [cut_name(name, LINE) for name in score.labels]
     if len(names) > MOST_SHOWN:
         return [
             f"  {count:6,} x {names[true]} predicted as {names[found]}" for count, true, found in score.mistakes[:10]

@@ -15,8 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.data.cells.written_numbers import shortened
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
-from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets, count_labels
+from unrolled.data.dataset.targets import (
+    LONGEST_SHOWN,
+    UNSEEN,
+    LabelSetTargets,
+    LabelTargets,
+    Targets,
+    ValueTargets,
+    count_labels,
+)
 from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError
@@ -101,7 +110,9 @@ class LabelMetric(Metric):
     def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
         labels = _as(LabelTargets, target)
         label = int(np.argmax(count_labels(labels, training)))
-        return f"always '{labels.names[label]}'", float((labels.of(rows)[labels.has_target(rows)] == label).mean())
+        return f"always '{shortened(labels.names[label], LONGEST_SHOWN)}'", float(
+            (labels.of(rows)[labels.has_target(rows)] == label).mean()
+        )
 
     def show(self, target: Targets, place: int, predictions: Tensor) -> str:
         labels = _as(LabelTargets, target)
@@ -150,7 +161,9 @@ class LabelSetMetric(Metric):
         found[:, label] = True
         right = sets.of(rows) > 0
         both = found.sum() + right.sum()
-        return f"always '{self.output.names[label]}'", float(2 * (found & right).sum() / both) if both else 0.0
+        return f"always '{shortened(self.output.names[label], LONGEST_SHOWN)}'", float(
+            2 * (found & right).sum() / both
+        ) if both else 0.0
 
     def show(self, target: Targets, place: int, predictions: Tensor) -> str:
         right = _as(LabelSetTargets, target).of(np.array([place]))[0] > 0
