@@ -246,7 +246,7 @@ def check_input(component: Checked, method: str, xs: Any, axes: tuple[str | int,
         raise TensorError(f"{name} takes a dense tensor; got layout {xs.layout}. Convert it with .to_dense().")
     if form.device is not None and xs.device != form.device:
         raise TensorError(f"{name}: the weights are on {form.device}, the input is on {xs.device}. Move one of them.")
-    if not (xs.is_floating_point() if form.dtype is None else is_of(xs, form.dtype)):
+    if not (xs.is_floating_point() if form.dtype is None else has_dtype(xs, form.dtype)):
         wanted = form.dtype or torch.float32
         raise TensorError(
             f"{name} takes {wanted}, the type of its weights; got {xs.dtype}. Convert it with .to({wanted})."
@@ -285,7 +285,7 @@ def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
             and not state.is_nested
             and state.dim() == len(wanted)
             and all(n in (size, None) for size, n in zip(state.shape, wanted, strict=True))
-            and is_of(state, form.dtype)
+            and has_dtype(state, form.dtype)
             and state.device == form.device
             and state.layout is torch.strided
         ):
@@ -323,7 +323,7 @@ def _leaves_of(state: State, may_grow: bool = True) -> Any:
     return type(state)(*branches) if hasattr(state, "_fields") else tuple(branches)
 
 
-def is_of(tensor: Tensor, dtype: torch.dtype) -> bool:
+def has_dtype(tensor: Tensor, dtype: torch.dtype) -> bool:
     """Whether a tensor has this type, or the type is float32 and autocast made it narrower."""
     return tensor.dtype is dtype or (
         dtype is torch.float32 and tensor.dtype in NARROWER and torch.is_autocast_enabled(tensor.device.type)

@@ -1,26 +1,53 @@
-"""`--init-from`: initialize a training with the components of another run's model that fit, by name."""
+"""`--init-from`: initialize a training with the components of another run's model that fit, by name, or with the
+pretrained weights of a net for images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from unrolled.errors import OptionError
 from unrolled.model.weights import by_component, load_components
+from unrolled.options import TrainOptions
+from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.base import StartingWeights, Task
 from unrolled.tasks.build import READING, frozen_components
+from unrolled.tasks.pretrained import Pretrained, is_pretrained, load_pretrained, net_of, read_pretrained
 from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from unrolled.rundir.folder import RunFolder
     from unrolled.training.loop import TrainingState
 
 
-def load_initial_weights(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
-    """Loads the components of a run that fit into the trained model and its average; returns a note where others are
-    newly initialized. Raises OptionError where no encoding component fits, or one to be frozen does not."""
+class Start(NamedTuple):
+    """What a training starts from: a run, pretrained weights, or neither."""
+
+    source: RunFolder | None = None
+    pretrained: Pretrained | None = None
+
+
+def open_start(options: TrainOptions) -> tuple[TrainOptions, Start]:
+    """What --init-from names, and the options with the net that it implies. Raises OptionError, RunError."""
+    if is_pretrained(options.init_from):
+        name = options.init_from or ""
+        return replace(options, encoder=net_of(name, options.encoder)), Start(pretrained=read_pretrained(name))
+    return options, Start(source=RunFolder.open(options.init_from)) if options.init_from else Start()
+
+
+def load_initial_weights(start: Start, task: Task, training_state: TrainingState) -> list[str]:
+    """Loads weights into the trained model and its average; returns notes about it. Raises OptionError where nothing
+    fits, or a component to be frozen does not."""
+    _check_freeze(task, training_state.model)
+    if start.pretrained is not None:
+        return [load_pretrained(start.pretrained, (training_state.model, training_state.optimiser.averaged))]
+    return [] if start.source is None else _load_components(start.source, task, training_state)
+
+
+def _load_components(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
+    """Loads the components of a run that fit; returns a note where others are newly initialized."""
     initial = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
     loaded, new = load_components(training_state.model, initial.components)
     load_components(training_state.optimiser.averaged, initial.components)
@@ -40,7 +67,7 @@ def load_initial_weights(source: RunFolder, task: Task, training_state: Training
     return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, initial)}."]
 
 
-def check_freeze(task: Task, model: nn.Module) -> None:
+def _check_freeze(task: Task, model: nn.Module) -> None:
     """Raise OptionError if --freeze names a component that the model lacks, or one without weights."""
     freeze = getattr(task.settings, "freeze", None)
     if freeze is None or frozen_components(freeze) == READING:  # every model has a memory or an encoder

@@ -21,7 +21,7 @@ from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
-from unrolled.run.starting import check_freeze, load_initial_weights
+from unrolled.run.starting import load_initial_weights, open_start
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.locations import free_path, newest
 from unrolled.rundir.report import Report
@@ -29,7 +29,6 @@ from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
 from unrolled.tasks.inherited import options_of_plan
 from unrolled.tasks.model_names import check_model_names, counted
-from unrolled.tasks.pretrained import is_pretrained, load_pretrained, net_of, read_pretrained
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
 from unrolled.threads import iterate_with_threads, threads_for, torch_threads
 from unrolled.training.loop import TrainingState, train
@@ -76,13 +75,7 @@ class Training:
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
         effective = self.options if recorded is None else options_of_plan(recorded, self.options)
         check_model_names(effective)
-        source, pretrained = None, None
-        if is_pretrained(effective.init_from):
-            name = effective.init_from or ""
-            effective = dataclasses.replace(effective, encoder=net_of(name, effective.encoder))
-            pretrained = read_pretrained(name)
-        elif effective.init_from:
-            source = RunFolder.open(effective.init_from)
+        effective, start = open_start(effective)
         self.clock = Clock(effective.seconds, started)
         self.device = find_device(effective.device)
         threads = threads_for(effective.threads)
@@ -91,7 +84,9 @@ class Training:
             if str(path) == "-":  # it can be read only once, so the run folder stores a copy
                 kept = stack.enter_context(RunFolder.prepare(self._place(path)))
             try:
-                self.task = resolve(path, effective, source, self.clock, None if kept is None else kept.path / KEPT)
+                self.task = resolve(
+                    path, effective, start.source, self.clock, None if kept is None else kept.path / KEPT
+                )
             except OptionError as error:
                 if recorded is None:
                     raise
@@ -103,12 +98,7 @@ class Training:
             facts = self._facts(path, kept is not None, threads)
             with torch_threads(plans[0].threads if plans else threads):  # initial weights depend on their number
                 self._set_up(plans)
-                if plans:
-                    check_freeze(self.task, self.training_state.model)
-                notes = load_initial_weights(source, self.task, self.training_state) if source else []
-                if pretrained is not None:
-                    nets = self.training_state.model, self.training_state.optimiser.averaged
-                    notes.append(load_pretrained(pretrained, nets))
+                notes = load_initial_weights(start, self.task, self.training_state) if plans else []
             self.run = kept or stack.enter_context(RunFolder.prepare(self._place(path)))
             if plans:
                 self.monitor = self._make_monitor(plans)

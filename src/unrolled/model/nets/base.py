@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.arguments import checked_init
 from unrolled.errors import TensorError
-from unrolled.memory.checking import describe, is_of
+from unrolled.memory.checking import describe, has_dtype
 from unrolled.schema import Within
 
 Width: TypeAlias = Annotated[float, Within(0.01, 100.0)]
@@ -90,7 +90,7 @@ def _checks_images(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Te
                 f"point; got {shape}."
             )
         weight = next(self.parameters())
-        if images.device != weight.device or not is_of(images, weight.dtype):
+        if images.device != weight.device or not has_dtype(images, weight.dtype):
             raise TensorError(
                 f"{type(self).__name__} has weights in {weight.dtype} on {weight.device}; got images in "
                 f"{images.dtype} on {images.device}. Convert one of them with .to(…)."
