@@ -27,7 +27,7 @@ from unrolled.rundir.locations import free_path, newest
 from unrolled.rundir.report import Report
 from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
-from unrolled.tasks.inherited import options_of_plan
+from unrolled.tasks.inherited import options_of_plan, other_data
 from unrolled.tasks.model_names import check_model_names, counted
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
 from unrolled.threads import iterate_with_threads, threads_for, torch_threads
@@ -37,14 +37,6 @@ from unrolled.training.plan import Clock, Plan, plan_at
 
 LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net, and
 SETTING_UP = 1.0  # times the seconds that starting took: net, baselines and end take about as long
-
-
-def _other_data(recorded: RunFolder, path: str, why: str) -> RunError:
-    """The error where the options of a recorded plan do not apply to the data."""
-    return RunError(
-        f"--plan {recorded.path} repeats a run of kind '{recorded.facts['kind']}' with its options, and {path} is "
-        f"not data for it:\n{why}"
-    )
 
 
 class Training:
@@ -90,9 +82,9 @@ class Training:
             except OptionError as error:
                 if recorded is None:
                     raise
-                raise _other_data(recorded, path, str(error).removesuffix(" Leave it out.")) from error
+                raise other_data(recorded, path, str(error).removesuffix(" Leave it out.")) from error
             if recorded is not None and self.task.kind != recorded.facts["kind"]:
-                raise _other_data(recorded, path, f"{path} is read as {self.task.kind}.")
+                raise other_data(recorded, path, f"{path} is read as {self.task.kind}.")
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)

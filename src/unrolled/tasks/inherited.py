@@ -41,6 +41,14 @@ def options_of_plan(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
     return TrainOptions(**theirs.to_json() | {"minutes": None} | mine)
 
 
+def other_data(recorded: RunFolder, path: str, why: str) -> RunError:
+    """The error where the options of a recorded plan do not apply to the data."""
+    return RunError(
+        f"--plan {recorded.path} repeats a run of kind '{recorded.facts['kind']}' with its options, and {path} is "
+        f"not data for it:\n{why}"
+    )
+
+
 def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> dict[str, Any]:
     """The options that a training takes from the run it starts from: sizes, and how rows are read.
 
