@@ -11,7 +11,6 @@ import typer
 from unrolled.cli.options import Json, Quiet, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.view import byte_count
-from unrolled.data.cells.written_numbers import shortened
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
 from unrolled.figures import FORMATS
@@ -147,7 +146,7 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
     """Facts as lines, `name  value`; nested facts are indented, missing values are left out. Names are shown as in
     --json, except that long ones are cut: one may be the name of a column or a label."""
-    there = [(shortened(name, LONGEST_NAME), _numbered(value)) for name, value in facts.items()
+    there = [(_cut(name), _numbered(value)) for name, value in facts.items()
              if value is not None and value != {}]  # fmt: skip
     width = max((len(name) for name, value in there if not isinstance(value, Mapping)), default=0)
     for name, value in there:
@@ -156,6 +155,10 @@ def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
             yield from _describe(value, margin + "  ")
         else:
             yield f"{margin}{name.ljust(width)}  {_value(value)}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]} …"
 
 
 def _numbered(value: Any) -> Any:
