@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from unrolled.errors import OptionError
 from unrolled.model.encoders import ImageEncoder
 from unrolled.model.nets.table import make_net
 from unrolled.run.training import Training
+from unrolled.tasks.prediction import task as prediction
 
 NORMED = "cifar-resnet20:width=0.25"
 
@@ -136,3 +139,24 @@ def test_options_of_a_net_that_the_data_decide_are_refused(option: str, images: 
     name = option.partition("=")[0]
     with pytest.raises(OptionError, match=rf"--encoder lenet5:{option}: the data decide the {name} of the net"):
         Training(images, out=str(tmp_path / "run"), steps=1, encoder=f"lenet5:{option}")
+
+
+@pytest.mark.parametrize(("pace", "minutes", "needed"), [(0.5, 0.5, "1.4"), (3.0, 2.0, "8")])
+def test_a_net_that_is_too_slow_for_the_budget_is_refused(
+    pace: float, minutes: float, needed: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction, "time_updates", lambda plan, rehearse: repeat(pace * plan.batch_size / 8))
+    with pytest.raises(
+        OptionError, match=f"(?s)That leaves no time to train it. Give --minutes {needed}, a smaller net"
+    ):
+        Training(images, out=str(tmp_path / "run"), minutes=minutes, encoder="resnet152")
+    assert not (tmp_path / "run").exists()
+    Training(images, out=str(tmp_path / "long"), minutes=10 * minutes, encoder="lenet5").stop()
+
+
+@pytest.mark.slow
+def test_a_large_net_ends_within_the_budget(images: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(OptionError, match="--encoder resnet152 needs about"):
+        Training(images, out=str(tmp_path / "run"), minutes=0.3, encoder="resnet152")
+    assert time.monotonic() - started < 18

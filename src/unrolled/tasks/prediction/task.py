@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +58,8 @@ from unrolled.tasks.pretrained import is_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import RowTask
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TAGGING, TableSize
+from unrolled.training.measure import time_updates
+from unrolled.training.planning_rows import TAGGING, TableSize, shape_rows
 
 if TYPE_CHECKING:
     from unrolled.data.text.corpus import Corpus
@@ -71,6 +74,9 @@ OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool",
 """Options of models that read steps, so not of a net for whole images."""
 FINE_TUNING = 0.1  # times the learning rate, for pretrained weights
 SHOWN = 8  # validation rows in the samples during training
+PROBED_SHARE = 8  # a batch is this many times as large as the one by which a net for images is timed
+LEAST_UPDATES = 10  # for which there has to be time
+UPDATING_SHARE = 0.5  # of a budget, for updates of a slow net; validation and checkpoints take as long
 LOOKED_AT = 16  # batches on which the share of padding is measured
 
 
@@ -148,6 +154,24 @@ class Prediction(RowTask):
             recipe = TAGGING
         rows = self.examples.count("training")
         return TableSize(rows, self._mean_steps(), recipe, self._rehearse, self.padding_share, self.embed)
+
+    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
+        if seconds is not None and self.settings.encoder is not None:
+            self._check_pace(shape_rows(self.settings, self._size(), device, threads), seconds)
+        return super().make_plan(device, threads, seconds)
+
+    def _check_pace(self, plan: Plan, seconds: float) -> None:
+        """Raise OptionError if a net for images is too slow for a budget, judged by updates of a few images."""
+        few = max(1, plan.batch_size // PROBED_SHARE)
+        probe = dataclasses.replace(plan, batch_size=few)
+        pace = min(islice(time_updates(probe, self._rehearse), 2)) * plan.batch_size / few  # the first is slower
+        needed = LEAST_UPDATES * pace / UPDATING_SHARE
+        if needed > seconds:
+            raise OptionError(
+                f"--encoder {self.settings.encoder} needs about {pace:.1f} seconds for an update of "
+                f"{plan.batch_size} images here.\nThat leaves no time to train it. Give --minutes "
+                f"{math.ceil(needed / 6) / 10:g}, a smaller net (unroll nets lists them), or a smaller --batch-size."
+            )
 
     def padding_share(self, batch: int) -> float:
         """The share of padding in batches of this many rows."""
