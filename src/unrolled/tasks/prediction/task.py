@@ -155,13 +155,11 @@ class Prediction(RowTask):
         rows = self.examples.count("training")
         return TableSize(rows, self._mean_steps(), recipe, self._rehearse, self.padding_share, self.embed)
 
-    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        if seconds is not None and self.settings.encoder is not None:
-            self._check_pace(shape_rows(self.settings, self._size(), device, threads), seconds)
-        return super().make_plan(device, threads, seconds)
-
-    def _check_pace(self, plan: Plan, seconds: float) -> None:
-        """Raise OptionError if a net for images is too slow for a budget, judged by updates of a few images."""
+    def _check_pace(self, size: TableSize, device: str, threads: int, seconds: float) -> None:
+        """Judges a net for images by updates of a few images."""
+        if self.settings.encoder is None:
+            return
+        plan = shape_rows(self.settings, size, device, threads)
         few = max(1, plan.batch_size // PROBED_SHARE)
         probe = dataclasses.replace(plan, batch_size=few)
         pace = min(islice(time_updates(probe, self._rehearse), 2)) * plan.batch_size / few  # the first is slower
