@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.compare.summary import ComparisonRow, columns, row_line, row_name, sentences
 from unrolled.errors import MissingExtra, install_extra
-from unrolled.escaping import escape_controls
+from unrolled.pages.html import html_document
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2em .8em; text-align: right }
 td:first-child, th:first-child { text-align: left } tr + tr { border-top: 1px solid #ddd }
@@ -43,20 +42,13 @@ def write_page(title: str, description: str, command: str, rows: Sequence[Compar
     table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
     drawings = "\n".join(f"<h2>{escape(heading)}</h2>\n{svg}" for heading, svg in draw(rows))
     conclusions = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
-    return escape_controls(f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
-<body>
-<h1>{escape(title)}</h1>
-<p>{escape(description)}</p>
+    whole = f"""<p>{escape(description)}</p>
 {conclusions}<table>
 <tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr>
 {table}</table>
 {drawings}
-<pre>{escape(command)}</pre>
-</body>
-</html>
-""")
+<pre>{escape(command)}</pre>"""
+    return html_document(title, whole, STYLE)
 
 
 def draw(rows: Sequence[ComparisonRow]) -> list[tuple[str, str]]:

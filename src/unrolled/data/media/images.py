@@ -41,7 +41,7 @@ def inspect_image(path: str | Path) -> tuple[int, int, bool]:
 
     Reads the header only. An image with a palette is grey if all colours of the palette are.
     """
-    path, image_module = Path(path), _pillow()
+    path, image_module = Path(path), require_pillow()
     with _open(path) as image:
         try:
             width, height = image.size
@@ -149,7 +149,7 @@ def shift_image(image: ImageArray, generator: np.random.Generator, share: float 
 
 
 def _open(path: Path) -> Image:
-    image_module = _pillow()
+    image_module = require_pillow()
     check_file(path, "an image")
     try:
         with warnings.catch_warnings():
@@ -256,7 +256,8 @@ def _on_background(image: Image, ground: int) -> Image:
     return PIL.Image.alpha_composite(PIL.Image.new("RGBA", top.size, (ground, ground, ground, 255)), top)
 
 
-def _pillow() -> Any:
+def require_pillow() -> Any:
+    """Pillow's module `Image`. Raises MissingExtra where it is not installed."""
     try:
         from PIL import Image
     except ImportError:
