@@ -24,6 +24,7 @@ from unrolled.data.modalities.files import resolve_paths
 from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
+from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.tables.sequences import SequenceTable
@@ -81,7 +82,8 @@ class InputReader:
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())
         modality = self.known.featurizer.input
-        for row in self._rows(table):
+        rows = self._rows(table)
+        for row in _once(rows) if isinstance(table, CaptionTable) else rows:
             place = table.place(row.number)
             if missing_column(table, columns.inputs, row) is not None:
                 yield InferenceInput("" if modality.is_text else place, row.cells)
@@ -140,6 +142,15 @@ class InputReader:
             if held >= HELD or stop == len(waiting):
                 yield waiting[start:stop], taken
                 start, held, taken = stop, 0, []
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """The first row of each input: an image of a file of captions gets one new caption, not one per old one."""
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        if row.cells not in seen:
+            seen.add(row.cells)
+            yield row
 
 
 def bytes_of(item: Item | MissingItem) -> int:

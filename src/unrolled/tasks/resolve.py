@@ -14,6 +14,7 @@ from typing import NamedTuple
 from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
 from unrolled.data.files.look import list_files
 from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.caption_files import find_caption_file
 from unrolled.data.tables.flat_folders import check_not_flat
 from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.media_folders import is_media_folder
@@ -161,7 +162,7 @@ def inspect_path(path: str | Path, options: TrainOptions) -> DataSource:
         refuse_run(path)
     folder = str(path) != "-" and Path(path).is_dir()
     text = options.task == LanguageModeling.kind
-    if folder and not text:
+    if folder and not text and find_caption_file(Path(path)) is None:
         files = list_files(Path(path))
         if options.input_type is None:
             check_no_tables(Path(path), files)
@@ -198,8 +199,10 @@ def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
     if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
         return DataSource(text=True)
     folder = Path(path)
-    labelled = options.task == "classification" or not folder.is_dir() or is_media_folder(path) or find_idx(folder)
-    if not labelled and find_splits(folder) is None and not holds_labelled_texts(folder):
+    rows = options.task == "classification" or not folder.is_dir() or is_media_folder(path)
+    if not (rows or find_idx(folder) or find_caption_file(folder) or find_splits(folder)) and (
+        not holds_labelled_texts(folder)
+    ):
         return DataSource(text=True)  # documents: the folders are neither splits nor labels
     return DataSource(text=False, table=open_table(path, table_options(options)))
 

@@ -36,7 +36,8 @@ def decide_kinds(
         if name in known:
             kinds[name] = known[name].kind
         else:
-            kinds[name] = requested or _decide(tables[0], rows, name, skip_empty, place)
+            always = "seq2seq" if name == tables[0].text_column else None
+            kinds[name] = requested or always or _decide(tables[0], rows, name, skip_empty, place)
         _check(tables[0], name, kinds[name])
     return kinds
 

@@ -52,6 +52,7 @@ class TableFile(ABC):
     format: str  # the format's name in messages
     header = False  # whether the first line names the columns
     label_column: str | None = None  # the column that is always a label, whatever its cells: the names of folders
+    text_column: str | None = None  # the column whose cells are always texts to generate
     names_without_header: tuple[str, ...] = ()  # column names with --no-header, if the first row may be data
     note: str = ""  # how the path was interpreted, printed with the description of the data
     ending = ""  # the ending of its files' names, where each file is a row

@@ -29,7 +29,7 @@ def check_not_flat(path: Path, files: Sequence[Path]) -> None:
             raise DataError(
                 f"{path} holds {len(named):,} {modality.noun} without labels, such as {name}.\n"
                 f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
-                f"or give a table of files and labels: path,label in its first row, {name},one in another."
+                f"or give a table of files and labels or captions: path,label in its first row, {name},one in another"
             )
     kind = None if find_idx(path) else most_common_kind(directly)
     unread = [file for file in directly if kind is not None and unsupported_kind(file) == kind]

@@ -1,5 +1,5 @@
-"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder for each label with
-texts, audio files or images."""
+"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, a file of captions, or a folder
+for each label with texts, audio files or images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from unrolled.data.files.kinds import check_name
 from unrolled.data.files.look import broken_links_note, file_status
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
+from unrolled.data.tables.caption_files import find_caption_file, is_caption_file, read_captions
+from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.conllu import ConlluTable
 from unrolled.data.tables.csv import CsvTable
 from unrolled.data.tables.idx import IdxTable, find_idx, is_idx, open_idx_folder
@@ -45,8 +47,10 @@ def format_of(name: str) -> type[TableFile] | None:
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a path is a table by its name."""
-    return str(path) != "-" and format_of(Path(path).name) is not None and not Path(path).is_dir()
+    """Whether a path is a table by its name, or a file of captions such as captions.txt."""
+    if str(path) == "-" or Path(path).is_dir():
+        return False
+    return format_of(Path(path).name) is not None or is_caption_file(path)
 
 
 def has_header(path: str | Path) -> bool:
@@ -114,6 +118,8 @@ def open_table(path: str | Path, options: TableOptions = DEFAULT_OPTIONS) -> Tab
         return _open_folder(path)
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMATS)}.")
+    if (captions := read_captions(path)) is not None:
+        return CaptionTable.of_file(path, captions)
     form = format_of(path.name)
     if form is None:
         raise DataError(
@@ -128,6 +134,8 @@ def _open_folder(path: Path) -> TableFile:
     try:
         if idx := find_idx(path):
             table: TableFile = open_idx_folder(path, idx)
+        elif captions := find_caption_file(path):
+            table = CaptionTable.open(captions)
         else:
             table = MediaFolder.open(path) if is_media_folder(path) else TextFolder.open(path)
     except DataError as error:

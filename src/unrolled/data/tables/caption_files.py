@@ -1,0 +1,154 @@
+"""Files of captions in the forms in which data sets have them: lines of an image and a caption, and COCO's JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unrolled.data.cells.written_numbers import shortened
+from unrolled.data.files.look import detect_encoding
+from unrolled.data.media.images import IMAGE_ENDINGS
+from unrolled.data.tables.base import SAMPLE_ROWS, encoding_of, read_lines
+from unrolled.errors import DataError
+
+LINES, COCO = "captions", "COCO captions"  # names of the formats
+NAMES = re.compile(r"captions?\.txt|.*\.token(\.txt)?", re.IGNORECASE)  # of files of lines
+LEMMAS = re.compile(r"\blemma\b", re.IGNORECASE)  # Flickr8k.lemma.token.txt has the words of Flickr8k.token.txt
+HEADER = re.compile(r"\W*(image|img|file|picture|photo)[_ ]?(name|id|file)?\W+(captions?|comments?|text)\W*", re.I)
+LINE = re.compile(
+    r'(?:"(?P<quoted>[^"\t]+)"|(?P<image>\S.*?(?:' + "|".join(map(re.escape, IMAGE_ENDINGS)) + r")(?:\.\d+)?))"
+    r"(?:#\d+)?[ ]*[,;|\t](?P<text>.*)",
+    re.IGNORECASE | re.DOTALL,
+)  # Flickr8k has five lines of an image called .jpg.1
+ENCLOSED = re.compile(r'"((?:[^"]|"")*)"')
+NEARLY_ALL = 0.9  # share of the first lines that must be captions
+COCO_START = re.compile(r'\s*\{\s*"(info|images|annotations|licenses|type|categories)"\s*:')
+LARGEST_COCO = 1 << 28  # bytes; the captions of COCO's training split are 92 MB
+COCO_NAME = re.compile(r"captions?_(.+)\.json", re.IGNORECASE)
+
+
+class Caption(NamedTuple):
+    """A caption of an image, with its place in the file."""
+
+    number: int  # of the line or of the annotation, from 1
+    image: str  # as the file names it
+    text: str  # "" if it is empty
+
+
+@dataclass(frozen=True)
+class CaptionFile:
+    """The captions of a file, and where its images may be."""
+
+    form: str
+    captions: Sequence[Caption]
+    folders: Sequence[Path]  # the likeliest first
+
+
+def is_caption_file(path: str | Path) -> bool:
+    """Whether a file has lines of an image and a caption: by its name, such as captions.txt or Flickr8k.token.txt,
+    and by its first lines."""
+    path = Path(path)
+    if not NAMES.fullmatch(path.name) or not path.is_file():
+        return False
+    if (encoding := detect_encoding(path)) in ("empty", "binary", "other text"):
+        return False
+    lines = [line for line in islice(read_lines(path, encoding), SAMPLE_ROWS) if line.strip()]
+    lines = lines[1:] if lines and HEADER.fullmatch(lines[0].strip()) else lines
+    return 0 < NEARLY_ALL * len(lines) <= sum(LINE.fullmatch(line) is not None for line in lines)
+
+
+def find_caption_file(folder: Path) -> Path | None:
+    """The file of captions in a folder of images; None if there is none. Raises DataError if there are several."""
+    if not folder.is_dir():
+        return None
+    found = sorted(path for path in folder.iterdir() if is_caption_file(path))
+    found = [path for path in found if not LEMMAS.search(path.name)] or found
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} holds {' and '.join(path.name for path in found)}, each a file of captions.\nGive one of them."
+        )
+    return found[0] if found else None
+
+
+def read_captions(path: Path) -> CaptionFile | None:
+    """The captions of a file; None if it has none of the forms. Raises DataError for a damaged one."""
+    return read_caption_lines(path) if is_caption_file(path) else read_coco(path)
+
+
+def read_caption_lines(path: Path) -> CaptionFile:
+    """The captions of a file of lines, each an image and a caption: `1.jpg,A dog runs`, as in Kaggle's captions.txt,
+    or `1.jpg#0`, a tab and a caption, as in Flickr8k.token.txt. A caption may hold commas, in quotes or not. A header
+    is skipped. Raises DataError for another line."""
+    captions = []
+    lines = read_lines(path, encoding_of(path, LINES))
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or (number == 1 and HEADER.fullmatch(line.strip())):
+            continue
+        found = LINE.fullmatch(line)
+        if found is None:
+            raise DataError(
+                f"{path}, row {number:,}: an image and its caption were expected, 1.jpg,A dog runs; got "
+                f"'{shortened(line.strip())}'.\nCorrect the line, or remove it."
+            )
+        text = found["text"].strip()
+        if enclosed := ENCLOSED.fullmatch(text):
+            text = enclosed[1].replace('""', '"').strip()
+        captions.append(Caption(number, found["quoted"] or found["image"], text))
+    return CaptionFile(LINES, captions, list(_folders_near(path.parent)))
+
+
+def _folders_near(folder: Path) -> Iterator[Path]:
+    """A folder, those in it, and those of Flickr's images beside it: Flickr8k_text beside Flicker8k_Dataset."""
+    yield folder
+    yield from sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    yield from sorted(path for path in folder.absolute().parent.glob("[Ff]lick*[Dd]ataset") if path.is_dir())
+
+
+def read_coco(path: Path) -> CaptionFile | None:
+    """The captions of COCO's JSON, captions_val2017.json; None for a file of another form. Its images are in val2017
+    beside it or one folder further up, or in its own folder. Raises DataError for a damaged file."""
+    if path.suffix.lower() != ".json":
+        return None
+    encoding = detect_encoding(path)
+    if encoding in ("empty", "binary", "other text") or path.stat().st_size > LARGEST_COCO:
+        return None
+    with path.open(encoding=encoding, errors="replace") as file:
+        if not COCO_START.match(file.read(1000)):
+            return None
+        file.seek(0)
+        try:
+            whole = json.load(file)
+        except (RecursionError, ValueError):  # reported with the row, as of any json
+            return None
+    images, annotations = whole.get("images"), whole.get("annotations")
+    if not (isinstance(images, list) and isinstance(annotations, list)):
+        return None
+    if not any(isinstance(one, dict) and "caption" in one for one in annotations):
+        return None
+    named = COCO_NAME.fullmatch(path.name)
+    places = ["images", *([named[1], f"images/{named[1]}"] if named else [])][::-1]
+    folders = [above / place for place in places for above in (path.parent, path.parent / "..")]
+    return CaptionFile(COCO, _coco_captions(path, images, annotations), [*folders, path.parent])
+
+
+def _coco_captions(path: Path, images: list[Any], annotations: list[Any]) -> list[Caption]:
+    """The captions in the order of the annotations."""
+    try:
+        name_of = {image["id"]: str(image["file_name"]) for image in images}
+    except (KeyError, TypeError):
+        raise DataError(f"{path}: an entry of 'images' has no id or file_name. The file may be damaged.") from None
+    captions = []
+    for number, one in enumerate(annotations, start=1):
+        image = one.get("image_id") if isinstance(one, dict) else None
+        if not isinstance(image, int | str) or image not in name_of:
+            raise DataError(
+                f"{path}, row {number:,}: the image of this annotation, {image}, is not among 'images'.\n"
+                "The file may be damaged; copy it again."
+            )
+        captions.append(Caption(number, name_of[image], str(one.get("caption") or "").strip()))
+    return captions

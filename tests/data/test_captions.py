@@ -1,0 +1,198 @@
+"""Files of captions: Kaggle's captions.txt, Flickr8k.token.txt with its lists, COCO's JSON, and faults in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Unroll
+from PIL import Image
+
+from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.open import is_table, open_table
+from unrolled.errors import DataError
+
+
+def images(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, name in enumerate(names):
+        Image.new("RGB", (8, 8), (place % 256, 99, 7)).save(folder / name, "JPEG")
+
+
+def rows(table: TableFile) -> list[tuple[Any, ...]]:
+    return [(row.number, *row.cells) for row in table.rows(("image", "caption"))]
+
+
+def coco(path: Path, names: list[str], captions: list[tuple[int, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entries = [{"license": 1, "file_name": name, "id": 100 + place} for place, name in enumerate(names)]
+    annotations = [
+        {"image_id": 100 + image, "id": 7 * n, "caption": text} for n, (image, text) in enumerate(captions)
+    ]
+    path.write_text(json.dumps({"info": {"year": 2017}, "images": entries, "annotations": annotations}))
+    return path
+
+
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_captions_of_kaggle_may_hold_commas_in_quotes_or_not(tmp_path: Path, given: str) -> None:
+    images(tmp_path / "Images", "1.jpg", "2,b.JPG", "3.jpg")
+    file = tmp_path / "captions.txt"
+    file.write_text(
+        "image,caption\n"
+        "1.jpg,A dog runs .\n"
+        "1.jpg,A dog , which is wet, runs .\n"
+        '2,b.JPG,"A man, a ""big"" one, waves"\n'
+        "\n"
+        '3.jpg,"Stop" says a sign\n'
+        "3.jpg,\n"
+    )
+    table = open_table(tmp_path if given == "folder" else file)
+    assert table.format == "captions"
+    assert table.columns == ("image", "caption")
+    assert table.text_column == "caption"
+    assert rows(table) == [
+        (2, "Images/1.jpg", "A dog runs ."),
+        (3, "Images/1.jpg", "A dog , which is wet, runs ."),
+        (4, "Images/2,b.JPG", 'A man, a "big" one, waves'),
+        (6, "Images/3.jpg", '"Stop" says a sign'),
+        (7, "Images/3.jpg", None),
+    ]
+    assert table.note == "3 images in Images"
+
+
+def test_images_may_be_beside_the_captions_and_the_header_may_be_missing(tmp_path: Path) -> None:
+    images(tmp_path, "1.jpg", "2.jpg", "none.png")
+    (tmp_path / "captions.txt").write_text("1.jpg\tA dog\n2.jpg\tTwo dogs\n")
+    table = open_table(tmp_path)
+    assert rows(table) == [(1, "1.jpg", "A dog"), (2, "2.jpg", "Two dogs")]
+    assert table.note == "2 images in its folder; 1 image without a caption left out"
+
+
+def flickr(tmp_path: Path, lists: dict[str, str]) -> Path:
+    """The text folder of Flickr8k, with 20 images beside it and the line of its image that never was."""
+    folder, names = tmp_path / "Flickr8k_text", [f"{n}_ab.jpg" for n in range(20)]
+    images(tmp_path / "Flicker8k_Dataset", *names)
+    folder.mkdir()
+    lines = [f"{name}#{n}\tCaption {n}, of {name}\n" for name in names for n in range(2)]
+    for name in ("Flickr8k.token.txt", "Flickr8k.lemma.token.txt"):
+        (folder / name).write_text("".join(lines) + "2258277193_586949ec62.jpg.1#0\tpeople waiting\n")
+    for split, listed in lists.items():
+        (folder / f"Flickr_8k.{split}Images.txt").write_text("".join(f"{one}_ab.jpg\n" for one in listed.split()))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["", "Flickr8k.token.txt"])
+def test_flickr8k_is_read_as_it_is_with_its_splits(tmp_path: Path, name: str) -> None:
+    lists = {"train": " ".join(map(str, range(12))), "dev": "12 13 14", "test": "15 16 17 18"}
+    table = open_table(flickr(tmp_path, lists) / name)
+    assert len(rows(table)) == 24
+    assert rows(table)[1] == (2, "../Flicker8k_Dataset/0_ab.jpg", "Caption 1, of 0_ab.jpg")
+    assert {split: len(rows(one)) for split, one in table.splits.items()} == {"validation": 6, "test": 8}
+    assert rows(table.splits["test"])[0] == (31, "../Flicker8k_Dataset/15_ab.jpg", "Caption 0, of 15_ab.jpg")
+    assert table.note == (
+        "20 images in ../Flicker8k_Dataset; 1 of 21 images missing and left out, with their captions "
+        "(2258277193_586949ec62.jpg.1); the splits are the images that Flickr_8k.trainImages.txt, "
+        "Flickr_8k.devImages.txt, Flickr_8k.testImages.txt list (override: --valid --test); 1 image in none of them "
+        "left out"
+    )
+
+
+def test_without_a_list_for_training_the_other_images_are_the_training_split(tmp_path: Path) -> None:
+    folder = flickr(tmp_path, {"dev": "12 13 14", "test": "15 16 17 18"})
+    table = open_table(folder)
+    assert len(rows(table)) == 26
+    before = table.fingerprint()
+    (folder / "Flickr_8k.testImages.txt").write_text("15_ab.jpg\n")
+    assert open_table(folder).fingerprint() != before
+    assert len(rows(open_table(folder).splits["test"])) == 2
+
+
+def test_an_image_in_two_lists_and_a_list_of_other_images_are_refused(tmp_path: Path) -> None:
+    folder = flickr(tmp_path, {"train": "1 2 3", "dev": "3 4"})
+    with pytest.raises(DataError, match=r"3_ab.jpg is listed in Flickr_8k\.(train|dev)Images"):
+        open_table(folder)
+    (folder / "Flickr_8k.devImages.txt").write_text("elsewhere.jpg\n")
+    with pytest.raises(DataError, match="no image with a caption is left for the validation split"):
+        open_table(folder)
+
+
+@pytest.mark.parametrize("where", ["val2017", "annotations/val2017", "annotations"])
+def test_coco_is_read_as_it_is(tmp_path: Path, where: str) -> None:
+    images(tmp_path / where, "a.jpg", "b.jpg", "c.jpg")
+    captions = [(1, "A red bus.\n"), (0, "A dog"), (1, "A bus, which is red"), (2, "")]
+    path = coco(tmp_path / "annotations" / "captions_val2017.json", ["a.jpg", "b.jpg", "c.jpg"], captions)
+    table = open_table(path)
+    assert table.format == "COCO captions"
+    found = {"val2017": "../val2017/", "annotations/val2017": "val2017/", "annotations": ""}[where]
+    assert rows(table) == [
+        (1, f"{found}b.jpg", "A red bus."),
+        (2, f"{found}a.jpg", "A dog"),
+        (3, f"{found}b.jpg", "A bus, which is red"),
+        (4, f"{found}c.jpg", None),
+    ]
+
+
+def test_other_json_is_no_file_of_captions(tmp_path: Path) -> None:
+    path = tmp_path / "instances_val2017.json"
+    path.write_text(
+        json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"bbox": [1, 2, 3, 4]}]})
+    )
+    with pytest.raises(DataError, match="is one object around the rows"):
+        open_table(path)
+    images(tmp_path, "a.jpg")
+    path = coco(tmp_path / "captions_train.json", ["a.jpg"], [(0, "A dog"), (5, "A cat")])
+    with pytest.raises(DataError, match=r"row 2: the image of this annotation, 105, is not among 'images'"):
+        open_table(path)
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(DataError, match="invalid JSON"):
+        open_table(path)
+
+
+def test_a_tenth_of_the_images_may_be_missing(tmp_path: Path) -> None:
+    names = [f"{n}.jpg" for n in range(30)]
+    (tmp_path / "captions.txt").write_text("image,caption\n" + "".join(f"{name},A dog\n" for name in names * 2))
+    images(tmp_path / "photos", *names[:27])
+    table = open_table(tmp_path)
+    assert len(rows(table)) == 54
+    assert table.note == (
+        "27 images in photos; 3 of 30 images missing and left out, with their captions (27.jpg, 28.jpg, 29.jpg)"
+    )
+    (tmp_path / "photos" / "0.jpg").unlink()
+    with pytest.raises(DataError, match=r"names 30 images, and 4 of them are not there, such as 0.jpg, 27.jpg"):
+        open_table(tmp_path)
+
+
+def test_other_texts_are_no_files_of_captions(tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text("A poem, and a dog.jpg in it\nSecond line, without\nThird\n")
+    (tmp_path / "notes.txt").write_text("image,caption\n1.jpg,A dog\n")
+    (tmp_path / "caption.txt").write_bytes(b"\x00\x01")
+    assert [is_table(tmp_path / name) for name in ("captions.txt", "notes.txt", "caption.txt")] == [False] * 3
+    images(tmp_path, "1.jpg")
+    (tmp_path / "captions.txt").write_text("image,caption\n" + "1.jpg,A dog\n" * 60 + "no image\n")
+    with pytest.raises(DataError, match=r"row 62: an image and its caption were expected, .* got 'no image'"):
+        open_table(tmp_path)
+    (tmp_path / "Flickr8k.token.txt").write_text("1.jpg#0\tA dog\n")
+    with pytest.raises(DataError, match=r"holds Flickr8k.token.txt and captions.txt, each a file of captions"):
+        open_table(tmp_path)
+
+
+def test_train_evaluate_and_predict_take_a_folder_and_coco(unroll: Unroll, tmp_path: Path) -> None:
+    names = [f"{n}.jpg" for n in range(20)]
+    images(tmp_path / "photos" / "Images", *names)
+    lines = [f"{name},a {('red', 'blue')[n % 2]} dog\n" for n, name in enumerate(names) for _ in range(2)]
+    (tmp_path / "photos" / "captions.txt").write_text("image,caption\n" + "".join(lines))
+    run = tmp_path / "run"
+    options = ("--steps", "2", "--hidden-size", "8", "--threads", "1", "--tokenizer", "char", "--out", run)
+    trained = unroll("train", tmp_path / "photos", *options)
+    assert trained.code == 0, trained.err
+    assert "40 rows of captions: image" in trained.err
+    assert "20 images in Images" in trained.err
+    predicted = unroll("predict", run, tmp_path / "photos" / "captions.txt", "--json")
+    found = [json.loads(line) for line in predicted.out.splitlines()]
+    assert [Path(one["text"]).name for one in found] == names
+    path = coco(tmp_path / "photos" / "Images" / "captions.json", names, [(n, "a red dog") for n in range(20)])
+    scored = unroll("evaluate", run, path, "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["outputs"]["caption"]["rows"] == 20
