@@ -32,6 +32,7 @@ CALLS: dict[str, Callable[[Run], Any]] = {
 GIVEN: dict[str, tuple[str, Any]] = {
     "errors": ("evaluate", True),
     "adapt": ("evaluate", True),
+    "error_page": ("evaluate", True),
     "skip_empty": ("evaluate", True),
     "top": ("predict", 1),
     "every": ("predict", True),

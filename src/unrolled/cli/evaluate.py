@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli.new_files import check_new_file, is_page, write_new_file
 from unrolled.cli.options import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads
 from unrolled.cli.output import note, print_json, say
-from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
     from unrolled.run import Evaluation
@@ -29,7 +29,8 @@ def evaluate(
         typer.Option(
             "--errors",
             metavar="FILE",
-            help="for a table: write the wrong predictions to a csv, the worst first; for numbers all rows",
+            help="for a table: write the wrong predictions to a csv, the worst first; for numbers all rows. For "
+            "images a name that ends in .html gets a page of them",
         ),
     ] = None,
     skip_empty: SkipEmpty = False,
@@ -53,6 +54,7 @@ def evaluate(
       unroll evaluate
       unroll evaluate runs/poems other-poems.txt --json
       unroll evaluate runs/reviews --errors wrong.csv
+      unroll evaluate runs/photos --errors wrong.html
     """
     from unrolled.given import check_path
     from unrolled.run import load
@@ -60,13 +62,17 @@ def evaluate(
     check_path(data, "The data")
     check_path(errors, "--errors")
     model = load(run, device, threads)
-    model.check_options(errors=errors, skip_empty=skip_empty, adapt=adapt)
-    if errors is not None and Path(errors).exists():
-        raise OptionError(f"--errors {errors} exists. Name a new file, or move this one away.")
-    note(f"Evaluating {model.path} on {data or 'the test split'} …", quiet or json)
-    evaluation = model.evaluate(data, errors=errors is not None, skip_empty=skip_empty, adapt=adapt)
+    page = errors is not None and is_page(errors)
+    model.check_options(errors=errors, error_page=page, skip_empty=skip_empty, adapt=adapt)
     if errors is not None:
-        write_errors(evaluation, errors)
+        check_new_file("--errors", errors)
+    note(f"Evaluating {model.path} on {data or 'the test split'} …", quiet or json)
+    listed = errors is not None and not page
+    evaluation = model.evaluate(data, errors=listed, error_page=page, skip_empty=skip_empty, adapt=adapt)
+    if errors is not None:
+        text = evaluation.error_page if page else errors_csv(evaluation)
+        # backslashreplace: the bytes of a file name need not be UTF-8
+        write_new_file("--errors", errors, text.encode(errors="backslashreplace"))
         note(evaluation.errors_line(errors), quiet or json)
     if json:
         print_json(evaluation.as_dict())
@@ -74,16 +80,13 @@ def evaluate(
         say("\n".join(evaluation.lines))
 
 
-def write_errors(evaluation: Evaluation, path: str) -> None:
-    """Writes the wrong predictions of an evaluation to a new csv. Raises OptionError where it cannot be written."""
-    try:
-        # backslashreplace: the bytes of a file name need not be UTF-8
-        with Path(path).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.DictWriter(file, evaluation.columns)
-            writer.writeheader()
-            writer.writerows({name: escape_formula(cell) for name, cell in row.items()} for row in evaluation.errors)
-    except OSError as error:
-        raise OptionError(f"--errors {path} cannot be written: {error.strerror}.") from None
+def errors_csv(evaluation: Evaluation) -> str:
+    """The wrong predictions of an evaluation as a csv."""
+    file = StringIO(newline="")
+    writer = csv.DictWriter(file, evaluation.columns)
+    writer.writeheader()
+    writer.writerows({name: escape_formula(cell) for name, cell in row.items()} for row in evaluation.errors)
+    return file.getvalue()
 
 
 def escape_formula(cell: Any) -> Any:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+from unrolled.data.dataset.dataset import Examples
+from unrolled.tasks.error_pages import WrongRow, write_error_page
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Evaluation(ABC):
 
     split: str  # "test", "validation", or the path of other data
     errors: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
+    error_page: str = field(default="", kw_only=True)  # a page of the images among them, as HTML, if requested
 
     def errors_line(self, path: str) -> str:
         """The line that reports the file to which `errors` were written."""
@@ -24,6 +28,16 @@ class Evaluation(ABC):
             return f"There are no wrong predictions; {path} has only a heading."
         what = "1 wrong prediction is" if len(self.errors) == 1 else f"{len(self.errors):,} wrong predictions are"
         return f"{what} in {path}, {self.order} first."
+
+    def with_page(self, title: str, examples: Examples, wrong: Sequence[WrongRow]) -> Self:
+        """The same evaluation with a page of these rows, which are those of `errors`."""
+        lines = [*self.score_lines, self.errors_line("this page")]
+        return replace(self, error_page=write_error_page(title, lines, examples, wrong))
+
+    @property
+    def score_lines(self) -> list[str]:
+        """The score of each output, a line each."""
+        return []
 
     @property
     @abstractmethod

@@ -27,6 +27,7 @@ EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "seq2seq": ("texts", lambda: GeneratedText("", 0.0)),
 }
 """Kind of output -> its field in `RowPrediction`, and the value for an empty input."""
+OF_PICTURES = frozenset({"error_page"})  # options that runs on images take too
 InferenceItems: TypeAlias = Callable[[Sequence[tuple[str, Item]], int], Iterator[RowPrediction]]
 """(name, item) of rows, and the number of rows before them -> a prediction for each, in order."""
 
@@ -38,6 +39,8 @@ class RowsRun(Run):
         super().__init__(folder, reread, device, threads)
         self.known = known_from_json(folder.read_vocabulary())
         self.reader = InputReader(self.known, table_options(self.settings))
+        if self.known.featurizer.input.has_pictures:
+            self.accepts = self.accepts | OF_PICTURES
 
     @property
     def outputs(self) -> Mapping[str, Output]:

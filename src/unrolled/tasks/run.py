@@ -28,6 +28,7 @@ METHODS = ("predict", "sample", "score", "reach", "replacements")
 COMMANDS = ("predict", "sample", "score")  # those of them that are commands too
 OPTIONS = {
     "errors": "--errors lists rows with a wrong prediction",
+    "error_page": "--errors with a name that ends in .html shows images",
     "skip_empty": "--skip-empty applies to tables",
     "adapt": "--adapt applies to language models",
     "top": "--top applies to labels and tags",
@@ -61,6 +62,7 @@ class EvaluateOptions(NamedTuple):
     errors: bool = False  # list the wrong predictions
     skip_empty: bool = False  # leave out rows with an empty cell
     adapt: bool = False  # also score a copy that learns while it reads
+    error_page: bool = False  # make a page of the images with a wrong prediction
 
 
 class Run(ABC):
@@ -71,7 +73,7 @@ class Run(ABC):
 
     kind: ClassVar[str]  # what run.json calls the task
     does: ClassVar[str]  # what a run of the task does, for messages
-    accepts: ClassVar[frozenset[str]]  # of OPTIONS
+    accepts: frozenset[str]  # of OPTIONS
     selected: list[str]  # names of the selected models
 
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
@@ -155,14 +157,15 @@ class Run(ABC):
         errors: bool = False,
         skip_empty: bool = False,
         adapt: bool = False,
+        error_page: bool = False,
     ) -> Evaluation:
         """The scores on the run's own test split (or validation split, without one), or on a text or a table.
 
         errors: list the wrong predictions. skip_empty: leave out rows of the table with an empty cell. adapt: for a
-        text, also score a copy that learns while it reads; the run does not change. Raises OptionError for an option
-        that the run's task does not take.
+        text, also score a copy that learns while it reads; the run does not change. error_page: for images, also make
+        a page of the wrong predictions, as HTML. Raises OptionError for an option that the run does not take.
         """
-        options = EvaluateOptions(errors, skip_empty, adapt)
+        options = EvaluateOptions(errors, skip_empty, adapt, error_page)
         self.check_options(**options._asdict())
         if skip_empty and data is None:
             raise OptionError(

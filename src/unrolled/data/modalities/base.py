@@ -149,6 +149,16 @@ class Modality(ABC):
     def load_featurizer(self, value: Mapping[str, Any]) -> Featurizer:
         """Load the featurizer that `to_json` wrote. Raises RunError if it is damaged."""
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether `picture` has something to show."""
+        return False
+
+    def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
+        """The input of a row for people to look at: bytes (H, W, 1 or 3), upright, at most `side` pixels on a side
+        where it is a file. Raises MediaError for a file that cannot be read, TypeError without pictures."""
+        raise TypeError(f"{self.noun} are not shown as pictures")
+
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
         """Count the items that equal a typical one; also return a description of them."""
         return sum(np.array_equal(item, items[0]) for item in items), "the same numbers"

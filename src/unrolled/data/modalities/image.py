@@ -23,6 +23,7 @@ from unrolled.data.media.images import (
     read_image,
     shift_image,
 )
+from unrolled.data.media.thumbnails import read_thumbnail
 from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, WholeImages, check_whole_rows
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
 from unrolled.data.modalities.image_arrays import are_images, as_image
@@ -181,6 +182,16 @@ class ImageInput(Modality):
     def load_featurizer(self, value: Mapping[str, Any]) -> NumericFeaturizer:
         kinds: dict[str, type[NumericFeaturizer]] = {PATCHES: PatchFeaturizer, PIXELS: PixelFeaturizer}
         return kinds.get(value["kind"], PixelRowFeaturizer).from_json(self, value)
+
+    @property
+    def has_pictures(self) -> bool:
+        return True
+
+    def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
+        cell = cells[0]
+        if isinstance(cell, np.ndarray):
+            return as_image(cell, place)
+        return read_thumbnail(path_of(cell, place), side, (self.low, self.high), self.ground)
 
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled.data.cells.cell import Cell, InvalidCell
 from unrolled.data.cells.written_numbers import all_numbers, holds_numbers, is_missing, may_be_rounded
 from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, check_no_tokenizer
-from unrolled.data.modalities.image_arrays import are_images, has_channels_first
+from unrolled.data.modalities.image_arrays import SMALLEST, are_images, has_channels_first
 from unrolled.data.modalities.numbers import as_numbers, flatten
 from unrolled.data.modalities.scaling import NumericFeaturizer, Wide
 from unrolled.errors import DataError
@@ -84,6 +84,18 @@ class VectorInput(Modality):
 
     def steps_of(self, item: Any) -> int:
         return len(item)
+
+    @property
+    def has_pictures(self) -> bool:
+        return not self.series and self.width >= SMALLEST
+
+    def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
+        """The numbers as shades of grey: a step is a row of pixels, the least number black, the largest white."""
+        numbers = self.read_item(cells, place).astype(np.float64)  # (T, D)
+        low, high = numbers.min(), numbers.max()
+        shades: NDArray[np.uint8] = np.rint(255 * (numbers - low) / ((high - low) or 1.0)).astype(np.uint8)
+        three = self.channels_first and isinstance(cells[0], np.ndarray) and cells[0].shape[0] == 3
+        return shades.reshape(len(shades), -1, 3 if three else 1)
 
     def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.floating[Any]]:
         """float32 if the cells are arrays of at most 32 bits, else float64, so that a time in milliseconds or a

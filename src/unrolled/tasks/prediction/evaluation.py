@@ -11,13 +11,15 @@ import torch
 
 from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.outputs import LabelOutput
 from unrolled.data.dataset.targets import LabelTargets, ValueTargets, shown
 from unrolled.data.modalities.base import Ids
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore, ValueScore
+from unrolled.tasks.error_pages import WrongRow
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.prediction.metrics import OutputScore, metric_of
+from unrolled.tasks.prediction.metrics import OutputScore, WrongPrediction, metric_of
 
 MOST_SHOWN = 20  # most labels of a confusion matrix, to fit a terminal
 LINE, SHORTEST_HEAD = 100, 8  # characters of its lines; fewest of a label's name in its head
@@ -81,10 +83,14 @@ class PredictionEvaluation(Evaluation):
         return super().errors_line(path)
 
     @property
+    def score_lines(self) -> list[str]:
+        return [f"{name}, {self.split}: {score.line}" for name, score in self.scores.items()]
+
+    @property
     def lines(self) -> list[str]:
         lines = []
-        for name, score in self.scores.items():
-            lines.append(f"{name}, {self.split}: {score.line}")
+        for (name, score), line in zip(self.scores.items(), self.score_lines, strict=True):
+            lines.append(line)
             if name in self.unknown:
                 lines.append(f"  {self.unknown[name].line}")
             if isinstance(score, LabelScore):
@@ -138,9 +144,9 @@ def cut_name(name: str, most: int) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.Tensor]) -> list[WrongRow]:
     """The wrong predictions, the most confident first; for numbers all rows, the largest error first."""
-    found: list[tuple[float, dict[str, Any]]] = []
+    found: list[tuple[float, WrongRow]] = []
     rows = examples.splits[split]
     for name, one in predictions.items():
         target = examples.targets[name]
@@ -159,5 +165,20 @@ def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.
                 facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)
             text = " ".join(item.split("\n")).rstrip() if isinstance(item, str) else ""
             facts |= {"target": target.as_written(place), "prediction": wrong.prediction, kind: wrong.severity}
-            found.append((wrong.severity, facts | {"text": text}))
-    return [facts for _, facts in sorted(found, key=lambda one: -one[0])]
+            lines, group = _shown(facts, wrong, isinstance(target.output, LabelOutput))
+            prefix = f"{name}: " if len(predictions) > 1 else ""
+            found.append((wrong.severity, WrongRow(row, facts | {"text": text}, lines, prefix + group)))
+    return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _shown(facts: Mapping[str, Any], wrong: WrongPrediction, has_labels: bool) -> tuple[tuple[str, ...], str]:
+    """The lines below the picture of a wrong prediction, and what was confused."""
+    target, prediction = facts["target"] or "none", wrong.prediction or "none"
+    if "error" in facts:
+        return (prediction, f"target: {target}", f"error: {wrong.severity:.2f} standard deviations"), ""
+    lines = f"{prediction} {wrong.severity:.3f}", f"target: {target}"
+    if wrong.target_probability is not None:
+        lines = lines[0], f"{lines[1]} {wrong.target_probability:.3f}"
+    elif has_labels:
+        lines = lines[0], f"{lines[1]}, which the run does not know"
+    return lines, f"{target} → {prediction}"

@@ -55,6 +55,7 @@ class WrongPrediction(NamedTuple):
     at: int  # its index
     prediction: str
     severity: float  # the confidence of a label; the error of numbers, in standard deviations of the training split
+    target_probability: float | None = None  # of the target; None for a label that the run does not know, and numbers
 
 
 class Metric(ABC):
@@ -127,9 +128,15 @@ class LabelMetric(Metric):
     def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
         probabilities, best = predictions.exp().max(1)
         labels = _as(LabelTargets, target)
-        wrong = (best != torch.from_numpy(labels.of(rows))) & torch.from_numpy(labels.has_target(rows))
+        right = labels.of(rows)
+        wrong = (best != torch.from_numpy(right)) & torch.from_numpy(labels.has_target(rows))
         return [
-            WrongPrediction(at, self.output.names[int(best[at])], float(probabilities[at]))
+            WrongPrediction(
+                at,
+                self.output.names[int(best[at])],
+                float(probabilities[at]),
+                None if right[at] == UNSEEN else float(predictions[at, right[at]].exp()),
+            )
             for at in torch.nonzero(wrong).flatten().tolist()
         ]
 

@@ -22,6 +22,7 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
 from unrolled.tasks.build import build_prediction_net
 from unrolled.tasks.dataset import check_labels
+from unrolled.tasks.error_pages import check_pictures
 from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
 from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
@@ -161,6 +162,8 @@ class PredictionRun(RowsRun):
             yield self._row_prediction(input_name(given), predictions, top)
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> PredictionEvaluation:
+        if options.error_page:
+            check_pictures()
         examples = self._read(Prediction, data, options.skip_empty).examples
         if data is not None:
             check_labels(examples, str(self.path), "every prediction would be wrong", "name another run")
@@ -175,9 +178,12 @@ class PredictionRun(RowsRun):
         for name, predictions in whole.items():
             reach = self.half_widths.get(name) or ()
             scores[name] = metric_of(self.outputs[name]).score(examples.targets[name], rows, predictions, reach)
-        wrong = list_errors(examples, split, whole) if options.errors else []
+        wrong = list_errors(examples, split, whole) if options.errors or options.error_page else []
         baselines = None if data is not None else self._baselines()
-        return PredictionEvaluation(shown_as, scores, baselines, find_unknown(examples, rows), errors=wrong)
+        evaluation = PredictionEvaluation(
+            shown_as, scores, baselines, find_unknown(examples, rows), errors=[one.facts for one in wrong]
+        )
+        return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 
     def _baselines(self) -> dict[str, tuple[str, float]]:
         """The baselines of the summary: the name of the figure, and its value."""

@@ -18,6 +18,7 @@ from unrolled.options import DEFAULT_MODEL
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
 from unrolled.tasks.build import build_teacher_forced
+from unrolled.tasks.error_pages import WrongRow, check_pictures
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
@@ -56,11 +57,13 @@ class Seq2SeqEvaluation(Evaluation):
     sameness: str = ""  # a sentence if texts are empty or all the same
 
     @property
+    def score_lines(self) -> list[str]:
+        score = self.score.format_line(self.figure == "bleu")
+        return [f"{self.name}, {self.split}, {self.generation}: {score}; {self.cost.line}"]
+
+    @property
     def lines(self) -> list[str]:
-        lines = [
-            f"{self.name}, {self.split}, {self.generation}: {self.score.format_line(self.figure == 'bleu')}; "
-            f"{self.cost.line}"
-        ]
+        lines = self.score_lines
         for one in self.score.by_length if self.figure == "bleu" else ():
             to = f"{one.shortest} to {one.longest}" if one.longest is not None else f"{one.shortest} and more"
             lines.append(f"  inputs of {to} words: BLEU {one.bleu:.1f} ({one.rows:,} rows)")
@@ -127,6 +130,8 @@ class Seq2SeqRun(RowsRun):
         return self.threads.choose(lambda: self.generator.generate(items[:PROBED], GREEDY, length=PROBED_TOKENS))
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> Seq2SeqEvaluation:
+        if options.error_page:
+            check_pictures()
         own: Examples | None
         if data is None:
             examples = own = self._read(Seq2Seq, None).examples
@@ -142,11 +147,14 @@ class Seq2SeqRun(RowsRun):
         if own is not None:
             name, nearest = nearest_texts(examples, rows, own)
             baselines[name] = score_rows(examples, rows, nearest)
-        return Seq2SeqEvaluation(
+        listed = options.errors or options.error_page
+        wrong = list_furthest(self.name, examples, rows, texts) if listed else []
+        evaluation = Seq2SeqEvaluation(
             shown_as, self.name, self.preferred.name,
             score_rows(examples, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
-            errors=list_furthest(self.name, examples, rows, texts) if options.errors else [],
+            errors=[one.facts for one in wrong],
         )  # fmt: skip
+        return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 
     def _own(self) -> Examples | None:
         """The run's own rows; None if they are missing or have changed."""
@@ -156,7 +164,7 @@ class Seq2SeqRun(RowsRun):
             return None
 
 
-def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) -> list[dict[str, Any]]:
+def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) -> list[WrongRow]:
     """The rows whose text differs from the reference, the lowest chrF first."""
     references = [target_texts_of(examples).texts[row] for row in rows.tolist()]
     each = [chrf(counts) for counts in count_characters(texts, [[one] for one in references])]
@@ -166,8 +174,10 @@ def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) ->
             item = examples.items[row]
             source = in_line(item) if isinstance(item, str) else ""
             file, number = examples.located(row)
-            found.append({
+            facts: dict[str, Any] = {
                 "file": file, "row": number, "output": name, "target": in_line(reference),
                 "prediction": in_line(text), "chrf": round(score, 2), "text": source,
-            })  # fmt: skip
-    return sorted(found, key=lambda one: float(str(one["chrf"])))
+            }  # fmt: skip
+            lines = facts["prediction"] or "(no text)", f"target: {facts['target']}", f"chrF {score:.1f}"
+            found.append((score, WrongRow(row, facts, lines)))
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
