@@ -11,6 +11,7 @@ from unrolled.data.cells.label_names import case_note, equal_numbers_note
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema
 from unrolled.data.dataset.likely_images import images_note
 from unrolled.data.dataset.read_rows import RowReader
+from unrolled.data.dataset.rows_of_files import is_by_file
 from unrolled.data.dataset.targets import LabelSetTargets, LabelTargets, Targets, shown
 from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
@@ -50,7 +51,7 @@ def notes_on(
         notes.append(
             f"validation and test are the last rows by '{columns.time}'{but}; to draw them at random: --shuffle"
         )
-    if cut and not columns.group:
+    if cut and (not columns.group or is_by_file(columns, rows.modality)):
         found_sources = [*(one.note for one in rows.shared_sources.values()), rows.name_parts.note]
         notes += [note for note in found_sources if note][:MOST_NOTED]
     return tuple(notes)

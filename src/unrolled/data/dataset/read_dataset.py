@@ -23,6 +23,7 @@ from unrolled.data.dataset.outputs import Output
 from unrolled.data.dataset.parse_targets import cells_as_texts, read_targets
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.dataset.reuse import reuse_featurizer, reuse_output
+from unrolled.data.dataset.rows_of_files import file_notes, group_by_file, is_by_file
 from unrolled.data.dataset.splits import split_fold, split_table
 from unrolled.data.dataset.targets import Targets
 from unrolled.data.modalities.base import Ids, Modality
@@ -88,9 +89,16 @@ def read_examples(
     kinds = decide_kinds(tables, rows, options.task, fixed, options.skip_empty, place)
     tagged = _check_one_level(kinds)
     drop_rows_without_target(tables, rows, kinds, options.skip_empty)
+    inputs = rows.inputs_by_number()
+    texts_of_files = rows.named and "seq2seq" in kinds.values()
+    if texts_of_files and known is None:
+        columns = group_by_file(columns, inputs)
     columns = replace(columns, time=_time_of(path, rows, options, columns, known))
     source = np.array(rows.sources, np.uint8)
     splits = _split(path, rows, source, shares, columns, options)
+    on_files = []
+    if texts_of_files and known is None:
+        on_files = file_notes(path, modality, columns, inputs, splits, cut, rows.hashes)
     training = SplitItems(rows.items, splits["training"])
     targets: dict[str, Targets] = {}
     if "seq2seq" in kinds.values():
@@ -128,7 +136,7 @@ def read_examples(
         repeated=int(np.isin(marks[held_out], marks[splits["training"]]).sum()),
         new_characters=learnt.new_characters, note=learnt.note,
         split_method=describe_split(columns.group, columns.time, options.fold, shares),
-        notes=notes_on(tables[0], rows, columns, learnt.featurizer, targets, options, known, cut),
+        notes=(*on_files, *notes_on(tables[0], rows, columns, learnt.featurizer, targets, options, known, cut)),
         sampled_rows=rows.drawn,
         blank=rows.blank,
     )  # fmt: skip
@@ -150,11 +158,12 @@ def _split(
     options: DatasetOptions,
 ) -> dict[str, Ids]:  # fmt: skip
     """The rows of each split. source: the table of each row, (N,)."""
-    groups = np.array(rows.group) if columns.group else None
+    by_file = is_by_file(columns, rows.modality)
+    groups = rows.inputs_by_number() if by_file else np.array(rows.group) if columns.group else None
     if options.fold is not None:
-        return split_fold(path, options.fold, shares[0], source, groups, options.seed)
+        return split_fold(path, options.fold, shares[0], source, groups, options.seed, by_file)
     direction = rows.date_orders[columns.time].direction if columns.time else 0
-    return split_table(path, source, shares, groups, options.seed, direction)
+    return split_table(path, source, shares, groups, options.seed, direction, by_file)
 
 
 def _reader(

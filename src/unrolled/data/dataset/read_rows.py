@@ -22,7 +22,7 @@ from unrolled.data.dataset.item_store import Arrays, Texts
 from unrolled.data.dataset.parse_targets import CellColumn
 from unrolled.data.files.fingerprints import digest_of
 from unrolled.data.media.base import InFlight
-from unrolled.data.modalities.base import Item, Modality
+from unrolled.data.modalities.base import Ids, Item, Modality
 from unrolled.data.modalities.files import resolve_paths
 from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.text import TextInput
@@ -80,11 +80,13 @@ class RowReader:
         self.group = array("q")  # index of each row's group
         self.numbers, self.sources = array("q"), array("B")
         self.hashes = array("q")  # hashes of whole rows
+        self.input_hashes = array("q")  # of each row's input; of a file its content
         self.skipped = 0
         self.unreadable: list[str] = []
         self.blank = 0  # silent audio files, and images of one colour
         self.named = False  # whether cells are paths of audio files or images
         self.files = hashlib.sha256()  # of these files
+        self._file_hashes: set[int] = set()
 
     @property
     def few_inputs(self) -> bool:
@@ -97,6 +99,12 @@ class RowReader:
         return CellColumn(
             str(table.path), name, tuple(self.kinds[name]), ids, table.missing_mark(name), table.takes_decimal
         )
+
+    def inputs_by_number(self) -> Ids:
+        """(N,) a number for each row, by first appearance: rows of equal inputs, or of equal files, have the same."""
+        _, first, kinds = np.unique(np.array(self.input_hashes), return_index=True, return_inverse=True)
+        numbers: Ids = np.argsort(np.argsort(first))[kinds]
+        return numbers
 
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of the files that cells name; empty if they name none."""
@@ -193,10 +201,15 @@ class RowReader:
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         whole = len(self.chosen.needed)
         cells, scanned = row.cells[len(self.chosen.inputs) : whole], row.cells[whole:]
+        read = item if isinstance(item, str) else item.tobytes()
+        content = hash(read)
         if self.named and isinstance(row.cells[0], str):
-            self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
-            if not source:
+            digest = digest_of(table.path.parent / row.cells[0])
+            content = hash(digest)
+            self.files.update(f"{row.cells[0]}\0{digest}\n".encode())
+            if not source and content not in self._file_hashes:
                 self.name_parts.see(row.cells[0], as_text(cells[0]))
+            self._file_hashes.add(content)
         steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.chosen.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
@@ -218,7 +231,7 @@ class RowReader:
             self.inputs.add(item)
         self.numbers.append(row.number)
         self.sources.append(source)
-        read = item if isinstance(item, str) else item.tobytes()
+        self.input_hashes.append(content)
         self.hashes.append(hash((read, *map(as_text, cells))))
 
     def leave_out(self, gone: NDArray[np.bool_]) -> None:
@@ -234,6 +247,7 @@ class RowReader:
         self.numbers = array("q", np.array(self.numbers)[kept].tolist())
         self.sources = array("B", np.array(self.sources)[kept].tolist())
         self.hashes = array("q", np.array(self.hashes)[kept].tolist())
+        self.input_hashes = array("q", np.array(self.input_hashes)[kept].tolist())
         self.skipped += int(gone.sum())
 
     def _steps(self, cell: Cell, item: Item) -> int | None:

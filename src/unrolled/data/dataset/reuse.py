@@ -23,7 +23,8 @@ def reuse_columns(table: TableFile, options: DatasetOptions, before: Columns) ->
     there = set(table.columns)
     inputs, outputs = _named(before.inputs, there), _named(before.outputs, there)
     sequence = options.sequence or (before.sequence if before.sequence in there else None)
-    group = options.group or (before.group if before.group in there else None)
+    kept = before.group in there.difference(before.inputs)  # rows of one file are grouped again where they need it
+    group = options.group or (before.group if kept else None)
     if options.input is None and options.output is None and inputs and outputs:
         return replace(before, group=group, sequence=sequence, time=None)
     taken = set((options.input or options.output or "").split(","))

@@ -19,12 +19,12 @@ FEWEST = 10  # least rows that can be split
 
 def split_table(
     path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int,
-    direction: int = 0,
+    direction: int = 0, by_groups: bool = False,
 ) -> dict[str, Ids]:  # fmt: skip
     """The rows of each split: those of a separate file, or a share of the table's, in whole groups if there are any.
 
     direction: 1 or -1 if rows are in ascending or descending order of time; then the latest rows are the test split,
-    and those before them validation.
+    and those before them validation. by_groups: shares count groups, not rows.
     """
     own = np.flatnonzero(source == 0)
     splits: dict[str, Ids] = {}
@@ -37,7 +37,7 @@ def split_table(
             if not len(splits[split]):
                 raise DataError(f"{share} holds no rows for the {split} split. Add some, or give a share: 0.1.")
         else:
-            counts[split] = round(share * len(own))
+            counts[split] = round(share * (len(np.unique(groups[own])) if by_groups else len(own)))
     if any(counts.values()) and len(own) < FEWEST:
         raise DataError(
             f"{path} holds {len(own):,} rows: too few for validation and test splits, which need {FEWEST}.\n"
@@ -51,7 +51,7 @@ def split_table(
         order, sizes = _by_group(path, groups[own], own, 3, seed)
     start = 0
     for split, count in reversed(counts.items()):
-        stop = start + count if sizes is None else _whole_groups(sizes, start, count)
+        stop = start + count if sizes is None else _whole_groups(sizes, start, count, by_groups)
         splits[split] = np.sort(order[start:stop])
         start = stop
     splits["training"] = np.sort(order[start:])
@@ -61,13 +61,17 @@ def split_table(
 
 
 def split_fold(
-    path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
-) -> dict[str, Ids]:
-    """Splits in which one of n folds is the test split and a share of the other rows is validation; whole groups."""
+    path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int,
+    by_groups: bool = False,
+) -> dict[str, Ids]:  # fmt: skip
+    """Splits in which one of n folds is the test split and a share of the other rows is validation; whole groups.
+
+    by_groups: folds and shares are of similar numbers of groups, not of rows.
+    """
     number, count = fold
     own = np.flatnonzero(source == 0)
     units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
-    sizes = np.bincount(units)
+    sizes = np.minimum(1, np.bincount(units)) if by_groups else np.bincount(units)
     if len(sizes) < count:
         kind = "rows" if groups is None else "groups"
         raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Use fewer: --folds N.")
@@ -85,7 +89,8 @@ def split_fold(
         order, ends = numpy_generator(seed, "cut", number).permutation(rest), None
         if groups is not None:
             order, ends = _by_group(path, groups[rest], rest, 2, seed)
-        stop = round(valid * len(rest)) if ends is None else _whole_groups(ends, 0, round(valid * len(rest)))
+        count = round(valid * (len(ends) if by_groups and ends is not None else len(rest)))
+        stop = count if ends is None else _whole_groups(ends, 0, count, by_groups)
         validation, rest = np.sort(order[:stop]), np.sort(order[stop:])
     return {"training": rest, "validation": validation, "test": own[tested]}
 
@@ -104,9 +109,11 @@ def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, fewest: int, se
     return rows[order], np.cumsum(np.bincount(rank[group], minlength=len(names)))
 
 
-def _whole_groups(ends: Ids, start: int, count: int) -> int:
-    """The end of a split of about `count` rows in whole groups, at least one; `start` if count is 0."""
+def _whole_groups(ends: Ids, start: int, count: int, by_groups: bool = False) -> int:
+    """The end of a split of about `count` rows, or groups, in whole groups, at least one; `start` if count is 0."""
     if not count:
         return start
     later = ends[ends > start]
+    if by_groups:
+        return int(later[min(count, len(later)) - 1])
     return int(later[np.argmin(np.abs(later - (start + count)))])

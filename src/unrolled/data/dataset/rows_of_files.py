@@ -1,0 +1,62 @@
+"""Files with several rows and a text for each, such as images with several captions: their rows stay in one split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.data.modalities.base import Ids, Modality
+from unrolled.data.tables.columns import Columns
+from unrolled.errors import DataError
+
+MOST_SHARED = 0.1  # largest share of the files of validation and test that may be in the training split too
+
+
+def is_by_file(columns: Columns, modality: Modality) -> bool:
+    """Whether rows are grouped by the files that they name: the column of the group is the input's."""
+    return bool(modality.endings) and columns.group in columns.inputs
+
+
+def group_by_file(columns: Columns, inputs: Ids) -> Columns:
+    """The columns with the input as the group, if inputs have several rows, and no other group was requested.
+
+    inputs: (N,) equal for rows of one file.
+    """
+    if columns.group is not None or len(np.unique(inputs)) == len(inputs):
+        return columns
+    return replace(columns, group=columns.input)
+
+
+def file_notes(
+    path: str | Path, modality: Modality, columns: Columns, inputs: Ids, splits: Mapping[str, Ids], cut: bool,
+    hashes: Sequence[int],
+) -> list[str]:  # fmt: skip
+    """Notes on the files of rows with texts: how they are grouped if splits are cut, and how many are in two splits.
+
+    inputs: (N,) equal for rows of one file. hashes: (N,) equal for rows that are the same. Raises DataError if many
+    files of validation and test are in the training split too.
+    """
+    notes = []
+    count = len(np.unique(inputs))
+    if cut and is_by_file(columns, modality):
+        notes.append(
+            f"{count:,} {modality.noun} with several rows each: those of one are kept in one split, and shares count "
+            f"{modality.noun} (override: --group)"
+        )
+    held_out = np.unique(inputs[np.concatenate([splits["validation"], splits["test"]])])
+    shared = int(np.isin(held_out, inputs[splits["training"]]).sum())
+    if shared > MOST_SHARED * len(held_out):
+        raise DataError(
+            f"{path}: {shared:,} of the {len(held_out):,} {modality.noun} of validation and test are in the training "
+            f"split too;\nscores would not hold for other {modality.noun}. Take their rows out of one of the tables; "
+            "or leave out\n--valid, --test and --group: then all rows of one file are put into one split."
+        )
+    if shared:
+        of = f"{shared:,} of the {len(held_out):,} {modality.noun} of validation and test"
+        notes.append(f"{of} are in the training split too")
+    if copies := len(hashes) - len(set(hashes)):
+        notes.append(f"{copies:,} row{'s are' if copies > 1 else ' is'} the same as an earlier one")
+    return notes
