@@ -18,7 +18,7 @@ from unrolled.errors import DataError
 def images(folder: Path, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for place, name in enumerate(names):
-        Image.new("RGB", (8, 8), (place % 256, 99, 7)).save(folder / name, "JPEG")
+        Image.new("RGB", (8, 8), (12 * place % 256, 99, 7)).save(folder / name, "JPEG")
 
 
 def rows(table: TableFile) -> list[tuple[Any, ...]]:

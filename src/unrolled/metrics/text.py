@@ -39,6 +39,7 @@ class TextScore:
     """Metrics of N generated texts, each with its 95% interval by bootstrap over rows (Koehn 2004)."""
 
     rows: int
+    references: int  # of all texts together, at least one each
     bleu: float  # 0 to 100, corpus BLEU (Papineni et al. 2002, by Post 2018)
     bleu_interval: Interval
     chrf: float  # 0 to 100: F2 of n-grams of characters (Popović 2015)
@@ -67,12 +68,14 @@ class TextScore:
             f"{first}chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
             f"word error rate {shown(self.wer, self.wer_interval, '.1%')}, "
             f"{shown(self.exact_match, self.exact_match_interval, '.1%')} exactly right; {self.rows:,} texts"
+            + (f" with {self.references:,} references" if self.references > self.rows else "")
         )
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {
             "rows": self.rows,
+            "references": self.references,
             "bleu": self.bleu,
             "bleu_interval": list(self.bleu_interval),
             "chrf": self.chrf,
@@ -118,6 +121,7 @@ def score_texts(
     intervals = [interval_of(one) for one in drawn]
     return TextScore(
         rows=len(generated),
+        references=sum(map(len, references)),
         bleu=bleu(n_grams.sum(0)),
         bleu_interval=intervals[0],
         chrf=chrf(characters.sum(0)),

@@ -33,6 +33,7 @@ class Examples:
     numbers: Ids  # (N,) each row's number in its file
     tables: tuple[TableFile, ...]  # the main one, then those of --valid and --test
     source: NDArray[np.uint8]  # (N,) index of a row's table
+    inputs: Ids  # (N,) equal for rows with equal inputs, or with files of equal content
     targets: dict[str, Targets]
     splits: dict[str, Ids]  # training, validation, test -> rows
     fingerprints: dict[str, str]

@@ -130,7 +130,8 @@ def read_examples(
     held_out = np.concatenate([splits["validation"], splits["test"]])
     return Examples(
         path=Path(path), form=tables[0].format, columns=columns, items=rows.items, lengths=rows.items.lengths,
-        numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, targets=targets, splits=splits,
+        numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, inputs=inputs,
+        targets=targets, splits=splits,
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
         featurizer=learnt.featurizer, skipped=rows.skipped, unreadable=tuple(rows.unreadable),
         repeated=int(np.isin(marks[held_out], marks[splits["training"]]).sum()),

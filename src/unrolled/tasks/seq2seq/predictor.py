@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.outputs import TextOutput
-from unrolled.data.dataset.seq2seq_batches import target_texts_of
 from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, RunError
@@ -26,6 +25,7 @@ from unrolled.tasks.results import GeneratedText, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.tasks.seq2seq.generate import Generator
+from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts
 from unrolled.tasks.seq2seq.summary import (
     GREEDY,
     ReferenceCost,
@@ -138,20 +138,20 @@ class Seq2SeqRun(RowsRun):
         else:
             examples, own = self._read(Seq2Seq, data, options.skip_empty).examples, self._own()
         split, shown_as = self._split_of(examples, data)
-        rows = examples.splits[split]
+        rows = distinct_rows(examples, split)
         items = list(SplitItems(examples.items, rows))
         texts = [self.generator.decode(text) for text in self._generate(items, self.preferred)]
         with torch_threads(self._faster_threads(items)):
-            cost = ReferenceCost.of(*self.generator.reference_nats(examples, rows))
+            cost = ReferenceCost.of(*self.generator.reference_nats(examples, examples.splits[split]))
         baselines: dict[str, TextScore] = {}
         if own is not None:
             name, nearest = nearest_texts(examples, rows, own)
-            baselines[name] = score_rows(examples, rows, nearest)
+            baselines[name] = score_rows(examples, split, rows, nearest)
         listed = options.errors or options.error_page
-        wrong = list_furthest(self.name, examples, rows, texts) if listed else []
+        wrong = list_furthest(self.name, examples, split, rows, texts) if listed else []
         evaluation = Seq2SeqEvaluation(
             shown_as, self.name, self.preferred.name,
-            score_rows(examples, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
+            score_rows(examples, split, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
             errors=[one.facts for one in wrong],
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
@@ -164,13 +164,14 @@ class Seq2SeqRun(RowsRun):
             return None
 
 
-def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) -> list[WrongRow]:
-    """The rows whose text differs from the reference, the lowest chrF first."""
-    references = [target_texts_of(examples).texts[row] for row in rows.tolist()]
-    each = [chrf(counts) for counts in count_characters(texts, [[one] for one in references])]
+def list_furthest(name: str, examples: Examples, split: str, rows: Ids, texts: list[str]) -> list[WrongRow]:
+    """The rows of a split whose text differs from all its references, the lowest chrF first. Each is listed with its
+    most similar reference."""
     found = []
-    for row, text, reference, score in zip(rows.tolist(), texts, references, each, strict=True):
-        if text.strip() != reference.strip():
+    for row, text, references in zip(rows.tolist(), texts, reference_texts(examples, split, rows), strict=True):
+        each = [chrf(counts) for counts in count_characters([text] * len(references), [[one] for one in references])]
+        score, reference = max(zip(each, references, strict=True), key=lambda pair: pair[0])
+        if text.strip() not in map(str.strip, references):
             item = examples.items[row]
             source = in_line(item) if isinstance(item, str) else ""
             file, number = examples.located(row)

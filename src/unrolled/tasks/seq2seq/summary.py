@@ -23,6 +23,7 @@ from unrolled.tasks.dataset import evenly_spaced
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.selection import compare_with_baseline
 from unrolled.tasks.seq2seq.generate import Generator
+from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts, rows_with_inputs
 from unrolled.tasks.trend import trend_line
 
 BEAM = 5  # width of the beam, if beam search is selected
@@ -133,7 +134,7 @@ def summarise_seq2seq(
     for way, share in zip(slow_first, (0.3, 0.1), strict=True):
         texts[way.name] = written(text_generator, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
-    references = reference_texts(examples, choosing[: len(items)])
+    references = reference_texts(examples, "validation", choosing[: len(items)])
     validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], references).sum(0)) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
     items = list(SplitItems(examples.items, rows))
@@ -142,12 +143,16 @@ def summarise_seq2seq(
         items = items[: len(texts[way.name])]
     nearest_name, nearest = nearest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
     rows = rows[: min(len(items), len(nearest))]
-    scores = {way.name: score_rows(examples, rows, texts[way.name][: len(rows)], deadline.share(0.3)) for way in ways}
-    baselines = {nearest_name: score_rows(examples, rows, nearest[: len(rows)], deadline.share(0.3))}
-    score = scores.pop(best.name)
+
+    def scored(some: Sequence[str]) -> TextScore:
+        return score_rows(examples, split, rows, some[: len(rows)], deadline.share(0.3))
+
+    scores = {way.name: scored(texts[way.name]) for way in ways}
+    baselines = {nearest_name: scored(nearest)}
+    score, read = scores.pop(best.name), rows_with_inputs(examples, split, rows)
     return Seq2SeqSummary(
         name=name, model=model, split=split, beam=best.beam, score=score,
-        others=scores | baselines, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)),
+        others=scores | baselines, cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
         figure=figure_of(examples),
         validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
         sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
@@ -176,7 +181,7 @@ def _visible(text: str) -> str:
 
 def rows_to_judge(text_generator: Generator, examples: Examples, split: str, deadline: Deadline) -> tuple[Ids, Ids]:
     """The rows for selecting the way of generating, and those for scores: as many as there is time for."""
-    choosing, scored = examples.splits["validation"], examples.splits[split]
+    choosing, scored = distinct_rows(examples, "validation"), distinct_rows(examples, split)
     if deadline.unlimited:
         return evenly_spaced(choosing, MOST_SCORED), evenly_spaced(scored, MOST_SCORED)
     seconds = max(0.0, deadline.seconds_left)
@@ -195,17 +200,13 @@ def written(
     return [text_generator.decode(text) for text in text_generator.generate(items, way, deadline=deadline)]
 
 
-def reference_texts(examples: Examples, rows: Ids) -> list[list[str]]:
-    """The reference texts of these rows, one each."""
-    texts = target_texts_of(examples).texts
-    return [[texts[row]] for row in rows.tolist()]
-
-
-def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: Deadline = UNLIMITED) -> TextScore:
-    """The scores of texts for these rows, also by length if the inputs are texts."""
+def score_rows(
+    examples: Examples, split: str, rows: Ids, texts: Sequence[str], deadline: Deadline = UNLIMITED
+) -> TextScore:
+    """The scores of texts for these rows of a split, of different inputs; also by length if the inputs are texts."""
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
-    return score_texts(texts, reference_texts(examples, rows), sources or None, deadline)
+    return score_texts(texts, reference_texts(examples, split, rows), sources or None, deadline)
 
 
 def nearest_texts(
@@ -218,7 +219,7 @@ def nearest_texts(
     """
     known = examples if known is None else known
     most = MOST_ROWS if deadline.unlimited else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.seconds_left))
-    training, own = sample_rows(known.splits["training"], min(MOST_ROWS, most)), target_texts_of(known)
+    training, own = sample_rows(distinct_rows(known, "training"), min(MOST_ROWS, most)), target_texts_of(known)
     texts = [own.texts[row] for row in training.tolist()]
     nearest = make_nearest(known.featurizer, list(SplitItems(known.items, training)), texts)
     found: list[int] = []

@@ -28,6 +28,7 @@ from unrolled.tasks.dataset import (
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.generate import Generator
+from unrolled.tasks.seq2seq.references import distinct_rows
 from unrolled.tasks.seq2seq.summary import (
     GREEDY,
     MOST_SCORED,
@@ -127,7 +128,7 @@ class Seq2Seq(RowTask):
         return Evaluated(nats / max(1, characters), tokens)
 
     def sample_outputs(self, model: nn.Module) -> str:
-        rows = self.examples.splits["validation" if self.examples.count("validation") else "training"][:SHOWN]
+        rows = distinct_rows(self.examples, "validation" if self.examples.count("validation") else "training")[:SHOWN]
         generator = self._generator_of(model)
         texts = generator.generate(list(SplitItems(self.examples.items, rows)), GREEDY, length=SHOWN_TOKENS)
         return "\n".join(
@@ -141,9 +142,9 @@ class Seq2Seq(RowTask):
         )
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
-        rows = evenly_spaced(self.examples.splits["validation"], MOST_SCORED)
+        rows = evenly_spaced(distinct_rows(self.examples, "validation"), MOST_SCORED)
         name, texts = nearest_texts(self.examples, rows, deadline=deadline.share(0.8))
-        score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
+        score = score_rows(self.examples, "validation", rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown_score(score, figure_of(self.examples))}", None, None)
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
