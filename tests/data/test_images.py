@@ -20,7 +20,10 @@ from unrolled.data.media.images import (
     patches_of,
     read_image,
     shift_image,
+    vary_images,
 )
+from unrolled.data.modalities.base import StepOptions, WholeImages
+from unrolled.data.modalities.image import ImageInput
 from unrolled.errors import MediaError, MissingExtra
 
 pytest.importorskip("PIL")
@@ -319,3 +322,36 @@ def test_a_shifted_image_keeps_its_content_and_its_source_is_unchanged() -> None
         places.add((down - 14, across - 20))
     assert places == {(down, across) for down in range(-2, 3) for across in range(-3, 4)}
     np.testing.assert_array_equal(picture, kept)
+
+
+def test_a_batch_of_images_is_varied_by_shifts_and_mirroring() -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (40, 8, 16, 3)).astype(np.uint8)
+    varied = vary_images(images, np.random.default_rng(1), 0.25, mirror=True)
+    moves, mirrored = [], 0
+    for image, found in zip(images, varied, strict=True):
+        edged = np.pad(image, ((2, 2), (4, 4), (0, 0)), "edge")
+        for down, across, turned in np.ndindex(5, 9, 2):
+            window = edged[down : down + 8, across : across + 16]
+            if np.array_equal(found, window[:, ::-1] if turned else window):
+                moves.append((down - 2, across - 4))
+                mirrored += turned
+    assert len(moves) == 40, "each is one shift of its image"
+    assert {down for down, _ in moves} == set(range(-2, 3)), "by up to a quarter of each side"
+    assert {across for _, across in moves} == set(range(-4, 5))
+    assert 10 < mirrored < 30
+    again = vary_images(images, np.random.default_rng(1), 0.25, mirror=False)
+    assert np.array_equal(again[..., 0], vary_images(images[..., :1], np.random.default_rng(1), 0.25, False)[..., 0])
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_batch_of_whole_images_is_encoded_like_each_alone(grey: bool) -> None:
+    random = np.random.default_rng(0)
+    images = list(random.integers(0, 256, (5, 6, 4, 1 if grey else 3)).astype(np.uint8))
+    features = ImageInput(6, 4, grey).learn_featurizer(images, StepOptions(whole_images=WholeImages(32)))
+    whole = features.encode_all(images)
+    assert whole[0].shape == (1 if grey else 3, 6, 4) and whole[0].dtype == np.float32
+    assert all(np.array_equal(one, features.encode(image)) for one, image in zip(whole, images, strict=True))
+    scaled = (np.stack(images) / 255 - features.mean) / features.std
+    assert np.allclose(np.moveaxis(np.stack(whole), 1, 3), scaled, atol=1e-5)
+    assert features.encode_all([]) == []

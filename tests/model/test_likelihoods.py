@@ -152,6 +152,20 @@ def test_an_untrained_head_predicts_the_prior(kind: str, nats: float) -> None:
     assert float(head.loss(outputs, targets).detach()) / 5 == pytest.approx(nats, abs=1e-3)
 
 
+def test_label_smoothing_changes_the_gradient_alone() -> None:
+    outputs = normal(5, 4).float().requires_grad_()
+    targets, weights = torch.tensor([0, 3, -100, 1, 2]), torch.tensor([1.0, 2.0, 0.5, 1.0])
+    plain, smooth = LABEL.loss(outputs, targets, weights), LABEL.smoothed(0.1).loss(outputs, targets, weights)
+    assert torch.allclose(plain, smooth), "the value is in nats"
+    known = targets >= 0
+    logs = outputs[known].log_softmax(1)
+    share = torch.nn.functional.one_hot(targets[known], 4) * 0.9 + 0.1 / 4
+    expected = torch.autograd.grad(-(share * weights * logs).sum(), outputs)[0]
+    assert torch.allclose(torch.autograd.grad(smooth, outputs)[0], expected, atol=1e-5)
+    assert SETS.smoothed(0.1) is SETS and VALUE.smoothed(0.1) is VALUE
+    assert LABEL.loss(outputs, targets, weights) == plain, "and the table's own has none"
+
+
 # ensembles
 
 

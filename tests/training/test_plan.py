@@ -125,6 +125,28 @@ def test_gates_are_orthogonalised_one_by_one() -> None:
     assert optimiser.gates("memory.memories.0.weight_hh") == 4
 
 
+def test_kernels_of_one_shape_are_orthogonalised_each_by_itself() -> None:
+    def trained(kernels: int) -> list[torch.Tensor]:
+        layers = [torch.nn.Conv2d(4, 6, 3) for _ in range(kernels)]
+        model = torch.nn.ModuleDict({"memory": torch.nn.Sequential(*layers)})
+        optimiser = Optimiser(model, plan())
+        for number, kernel in enumerate(layers):
+            drawn = torch.Generator().manual_seed(number)
+            for parameter in kernel.parameters():
+                torch.nn.init.ones_(parameter)
+                parameter.grad = 1e-3 * torch.randn(parameter.shape, generator=drawn)
+        optimiser.update(plan(), 0.01, 1, 0)
+        return [kernel.weight.detach() for kernel in layers]
+
+    (alone,), together = trained(1), trained(3)
+    assert torch.allclose(together[0], alone, atol=1e-4)
+    changes = [(kernel - 1).flatten(1) for kernel in together]
+    for change in changes:
+        values = torch.linalg.svdvals(change)
+        assert values.min() > 0.3 * values.max() > 0
+    assert not torch.allclose(changes[0], changes[1], atol=1e-4)
+
+
 def test_a_restored_state_continues_bit_for_bit() -> None:
     model, optimiser = training_state(0)
     for step in range(3):

@@ -16,14 +16,15 @@ class Head(nn.Module):
     labels, and that of the training split's mean and standard deviation for a number.
 
     kind: of the output, a name in `LIKELIHOODS`, such as "classification". weights: the class weights in training,
-    all 1 if left out.
+    all 1 if left out. smoothing: label smoothing, for single labels.
     """
 
     def __init__(
-        self, size: int, width: int, kind: str = "classification", weights: Sequence[float] | None = None
-    ) -> None:
+        self, size: int, width: int, kind: str = "classification", weights: Sequence[float] | None = None,
+        smoothing: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.likelihood = LIKELIHOODS[kind]
+        self.likelihood = LIKELIHOODS[kind].smoothed(smoothing) if smoothing else LIKELIHOODS[kind]
         self.output = nn.Linear(size, width)
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)

@@ -34,6 +34,11 @@ class Likelihood(ABC):
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Nats of the known targets under a head's numbers (N, O), summed. weights: of each label."""
 
+    def smoothed(self, share: float) -> Likelihood:
+        """The same with label smoothing in training: `share` of a target's weight is spread over all labels (Szegedy
+        et al. 2016). Itself, where targets are not single labels."""
+        return self
+
     @abstractmethod
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         """KL divergence (N,) in nats of two heads' numbers (N, O), the mean of both directions (Jeffreys)."""
@@ -46,6 +51,12 @@ class Likelihood(ABC):
 class Categorical(Likelihood):
     """One of K labels."""
 
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self.smoothing = smoothing
+
+    def smoothed(self, share: float) -> Likelihood:
+        return Categorical(share)
+
     def to_predictions(self, outputs: Tensor) -> Tensor:
         return outputs.log_softmax(-1)
 
@@ -53,7 +64,14 @@ class Categorical(Likelihood):
         return -predicted.gather(1, targets[:, None])[:, 0]
 
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        return F.cross_entropy(outputs, targets, weight=weights, ignore_index=-100, reduction="sum")
+        """The value is in nats; the gradient has the label smoothing."""
+        nats = F.cross_entropy(outputs, targets, weight=weights, ignore_index=-100, reduction="sum")
+        if not self.smoothing:
+            return nats
+        smooth = F.cross_entropy(
+            outputs, targets, weights, ignore_index=-100, reduction="sum", label_smoothing=self.smoothing
+        )
+        return smooth + (nats - smooth).detach()
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         p, q = first.log_softmax(-1), second.log_softmax(-1)

@@ -62,7 +62,7 @@ def build_prediction_net(
         build = build_stack if ahead else build_bidirectional
         memory = build(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
         pool = POOLS[settings.pool or DEFAULT_POOL](plan.hidden_size, plan.hidden_size)
-        heads = _build_heads(known, plan.hidden_size, weights)
+        heads = _build_heads(known, plan, plan.hidden_size, weights)
         stem, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (stem, pool))
         model = PredictionNet(embedding, stem, memory, pool, heads, known.each).to(plan.device)
     for name in frozen_components(settings.freeze):
@@ -81,7 +81,7 @@ def _build_image_net(
         text = settings.encoder or ""
         net = make_net(f"{text}{',' if ':' in text else ':'}channels={featurizer.channels}")
         encoder = ImageEncoder(net)
-        heads = _build_heads(known, encoder.size, weights)
+        heads = _build_heads(known, plan, encoder.size, weights)
         embedding, pool = RawInput(featurizer.width), POOLS["last"](encoder.size, encoder.size)
         model = PredictionNet(embedding, None, encoder, pool, heads).to(plan.device)
     if settings.freeze is not None:
@@ -89,9 +89,11 @@ def _build_image_net(
     return model
 
 
-def _build_heads(known: DatasetSchema, size: int, weights: Mapping[str, list[float]] | None) -> dict[str, Head]:
+def _build_heads(
+    known: DatasetSchema, plan: Plan, size: int, weights: Mapping[str, list[float]] | None
+) -> dict[str, Head]:
     return {
-        name: Head(size, output.width, output.kind, None if weights is None else weights[name])
+        name: Head(size, output.width, output.kind, None if weights is None else weights[name], plan.smoothing)
         for name, output in known.outputs.items()
     }
 

@@ -38,6 +38,7 @@ class Optimiser:
             n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() in (2, 4) and p.shape[0] > 1
         ]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
+        self._together = self._of_one_shape()
         others = [p for name, p in self.parameters.items() if name not in self._momentum]
         groups = [
             {"params": [p for p in others if p.dim() > 1], "weight_decay": plan.decay},
@@ -63,17 +64,34 @@ class Optimiser:
         self.forget_gradients()
         return norm
 
+    def _of_one_shape(self) -> list[list[str]]:
+        """The matrices in groups that are orthogonalised together: kernels of one shape, and each other matrix alone.
+        A net for images has many small kernels, and a call for each took longer than its products."""
+        groups: dict[object, list[str]] = {}
+        for name in self._matrices:
+            weight = self.parameters[name]
+            groups.setdefault(weight.shape if weight.dim() == 4 else name, []).append(name)
+        return list(groups.values())
+
     @torch.no_grad()
     def _update_matrices(self, rate: float, decay: float) -> None:
-        for name in self._matrices:
-            weight, momentum = self.parameters[name], self._momentum[name]  # (G·H, D), G gates
-            if weight.grad is None:
+        for group in self._together:
+            names = [name for name in group if self.parameters[name].grad is not None]
+            if not names:
                 continue
-            momentum.lerp_(weight.grad, 1 - MOMENTUM)
-            lookahead = weight.grad.lerp(momentum, MOMENTUM)  # Nesterov's look-ahead
-            direction = orthogonalise(gate_blocks(lookahead.flatten(1), self.gates(name)))  # (G, H, D)
-            scale = max(1.0, direction.shape[1] / direction.shape[2]) ** 0.5
-            weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
+            lookahead = torch.cat([self._lookahead(name) for name in names])  # (K·G, H, D), K matrices of G gates
+            directions = orthogonalise(lookahead).chunk(len(names))
+            scale = max(1.0, lookahead.shape[1] / lookahead.shape[2]) ** 0.5
+            for name, direction in zip(names, directions, strict=True):
+                weight = self.parameters[name]
+                weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
+
+    def _lookahead(self, name: str) -> Tensor:
+        """The momentum of a matrix after its gradient, one update ahead (Nesterov's): (G, H, D) for G gates."""
+        gradient, momentum = self.parameters[name].grad, self._momentum[name]  # (G·H, D)
+        assert gradient is not None
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        return gate_blocks(gradient.lerp(momentum, MOMENTUM).flatten(1), self.gates(name))
 
     def gates(self, name: str) -> int:
         """The number of gates stacked in a matrix: its rows over its layer's width. A convolution has none."""

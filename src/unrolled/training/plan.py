@@ -56,7 +56,7 @@ class Plan(Settings):
         Annotated[int, Within(0, 1e12)] | None, "maximum number of updates; spare time is left unused"
     ] = None
     padding: Annotated[Annotated[float, Within(0, 1)] | None, "share of padding in a batch"] = None
-    smoothing: Annotated[float, "label smoothing, for generated texts", Within(0, 1)] = 0.0
+    smoothing: Annotated[float, "label smoothing, for generated texts and labels of whole images", Within(0, 1)] = 0.0
     twice: Annotated[bool, "whether an update sees each row twice, with a consistency loss"] = False
     validation: Annotated[int, "tokens of the validation split for each validation, at most", Within(1, 1e12)] = (
         200_000

@@ -163,9 +163,7 @@ def pad_items(
     the steps of each row (B,). An item without a step axis is one step. With a generator, items are augmented."""
     import torch
 
-    encoded = [
-        featurizer.encode(item) if generator is None else featurizer.augment(item, generator) for item in items
-    ]
+    encoded = featurizer.encode_all(items, generator)
     in_steps = featurizer.axes[0] == STEP
     if in_steps:
         encoded = [item[:LONGEST] for item in encoded]

@@ -148,6 +148,21 @@ def shift_image(image: ImageArray, generator: np.random.Generator, share: float 
     return image
 
 
+def vary_images(images: ImageArray, generator: np.random.Generator, share: float, mirror: bool) -> ImageArray:
+    """Images (B, H, W, C), each shifted as by `shift_image`, and with `mirror` half of them mirrored."""
+    count, *sides = images.shape[:3]
+    places = list[NDArray[np.int64]]()  # (B, H) and (B, W): the row and the column from which each pixel is taken
+    for side in sides:
+        most = round(share * side)
+        shifts: NDArray[np.int64] = generator.integers(-most, most + 1, (count, 1))
+        places.append(np.clip(np.arange(side) - shifts, 0, side - 1))
+    rows, columns = places
+    if mirror:
+        columns = np.where(generator.integers(2, size=(count, 1)) == 1, columns[:, ::-1], columns)
+    varied: ImageArray = images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return varied
+
+
 def _open(path: Path) -> Image:
     image_module = require_pillow()
     check_file(path, "an image")

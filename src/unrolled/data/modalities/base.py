@@ -33,7 +33,7 @@ class Recipe(NamedTuple):
     learning_rate: float
     dropout: float
     epochs: float
-    smoothing: float = 0.0  # label smoothing, for seq2seq
+    smoothing: float = 0.0  # label smoothing, for seq2seq and whole images
     twice: bool = False  # whether an update sees each row twice, where there is time for it
     matrix_learning_rate: float = 3.75  # times the rate
     blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
@@ -93,6 +93,14 @@ class Featurizer(ABC):
     def augment(self, item: Any, generator: np.random.Generator) -> NDArray[Any]:
         """A randomly augmented copy of an item, encoded, for training on little data."""
         return self.encode(item)
+
+    def encode_all(
+        self, items: Sequence[Any], generator: np.random.Generator | None = None
+    ) -> Sequence[NDArray[Any]]:
+        """The items of a batch, encoded. With a generator they are augmented."""
+        if generator is None:
+            return [self.encode(item) for item in items]
+        return [self.augment(item, generator) for item in items]
 
     @property
     def augments(self) -> bool:

@@ -22,6 +22,7 @@ from unrolled.data.media.images import (
     patches_of,
     read_image,
     shift_image,
+    vary_images,
 )
 from unrolled.data.media.thumbnails import read_thumbnail
 from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, WholeImages, check_whole_rows
@@ -114,8 +115,21 @@ class PixelFeaturizer(NumericFeaturizer):
         return pixels
 
     def encode(self, item: Any) -> Floats:
-        pixels = self._scaled(self.unscaled(item)).reshape(*self.size, self.channels)
-        return np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
+        return self.encode_all([item])[0]
+
+    def encode_all(self, items: Sequence[Any], generator: np.random.Generator | None = None) -> list[Floats]:
+        """Items (H, W, C) -> each (C, H, W). All at once: one by one took a tenth of the time of a small net."""
+        if not len(items):
+            return []
+        images = np.stack(items)
+        if generator is not None:  # digits and letters must not be mirrored
+            images = vary_images(images, generator, SHIFT, mirror=self.channels == 3)
+        levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], self.channels, 1)
+        table = self._scaled(self.unscaled(levels))  # (256, C)
+        scaled = np.empty((len(images), self.channels, *images.shape[1:3]), np.float32)
+        for channel in range(self.channels):
+            np.take(table[:, channel], images[..., channel], out=scaled[:, channel])
+        return list(scaled)
 
     @property
     def step_width(self) -> int:
@@ -125,9 +139,7 @@ class PixelFeaturizer(NumericFeaturizer):
         return self._scaled(self.unscaled(item)).reshape(self.size[0], -1)  # a row of pixels a step
 
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
-        shifted = shift_image(item, generator, SHIFT)
-        mirrored = self.channels == 3 and generator.integers(2)  # digits and letters must not be mirrored
-        return self.encode(shifted[:, ::-1] if mirrored else shifted)
+        return self.encode_all([item], generator)[0]
 
     def fits(self, options: StepOptions) -> bool:
         return options.whole_images is not None
