@@ -168,7 +168,7 @@ def test_a_few_unreadable_audio_files_are_listed(unroll: Unroll, tmp_path: Path)
     facts = json.loads(unroll("info", tmp_path / "sounds", "--json").out)
     assert len(facts["unreadable"]) == 1
     assert "2.wav" in facts["unreadable"][0]
-    assert "1 unreadable files left out (" in unroll("info", tmp_path / "sounds").out
+    assert "1 unreadable file left out (" in unroll("info", tmp_path / "sounds").out
 
 
 def test_a_folder_of_audio_files_is_trained_on_and_predicted(here: Path, unroll: Unroll, tmp_path: Path) -> None:

@@ -39,9 +39,10 @@ class Examples:
     fingerprints: dict[str, str]
     featurizer: Featurizer
     skipped: int  # rows left out because a cell is empty
-    unreadable: tuple[str, ...]  # errors of the audio files and images that were left out
+    unreadable: tuple[str, ...]  # errors of the audio files and images that were left out, one of each file
     repeated: int  # rows of validation and test that are in the training split too
     new_characters: str = ""  # characters added to the vocabulary of the run it starts from
+    unreadable_rows: int = 0  # rows that name these files
     blank: int = 0  # silent audio files, images of one colour
     note: str = ""  # note on the choice of vocabulary
     split_method: str = "drawn at random"  # how the test split was chosen
@@ -118,9 +119,13 @@ class Examples:
         if 0 < self.skipped <= whole:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.blank:
-            line += f"; {self.blank:,} are silent, or of one colour"
+            line += f"; {count_files(self.blank)} {'is' if self.blank == 1 else 'are'} silent, or of one colour"
         if self.unreadable:
-            line += f"; {len(self.unreadable):,} unreadable files left out ({self.unreadable[0].splitlines()[0]})"
+            line += f"; {count_files(len(self.unreadable), 'unreadable ')} left out"
+            if self.unreadable_rows > len(self.unreadable):
+                line += f", with the {self.unreadable_rows:,} rows that name "
+                line += "it" if len(self.unreadable) == 1 else "them"
+            line += f" ({self.unreadable[0].splitlines()[0]})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test are in the training split too"
         if self.new_characters:
@@ -138,6 +143,11 @@ class Examples:
                     f"; {count:,} {what} have a '{name}' that the training split lacks ({shown(names)}): always wrong"
                 )
         return lines
+
+
+def count_files(count: int, kind: str = "") -> str:
+    """A number of files as text: "1 unreadable file". kind: an adjective."""
+    return f"{count:,} {kind}file{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)

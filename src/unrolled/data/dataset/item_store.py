@@ -65,9 +65,10 @@ class Texts:
 
 
 class Arrays:
-    """Arrays by number, all of one dtype, stored unchanged; beyond 64 MB in a temporary file that is mapped.
+    """Arrays by row, all of one dtype, stored unchanged; beyond 64 MB in a temporary file that is mapped.
 
-    An array that would exceed the budget of bytes is made again on each access, if `add` was given a way to.
+    Rows may share an array, which is stored once. An array that would exceed the budget of bytes is made again on
+    each access, if `add` was given a way to.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -76,20 +77,23 @@ class Arrays:
         self._store: TokenStore | None = None
         self._held: list[NDArray[Any]] = []
         self._waiting = self._read = 0
+        self._unique = array("q")  # of each row: the number of its array
         self._ends = array("q", [0])
         self._shapes = array("q")  # of all arrays, one after the other
         self._axes = array("q", [0])  # where each shape ends
         self._data: TokenIds | None = None
 
     def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
-        """Append an array with any axes. again: makes it again."""
+        """Append a row with an array of its own, of any axes. again: makes it again."""
         if self._store is None:
             self._store = TokenStore(item.dtype)
+        number = self.unique_count
+        self._unique.append(number)
         self._shapes.extend(item.shape)
         self._axes.append(len(self._shapes))
         if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
             self._ends.append(self._ends[-1])
-            self._again[len(self) - 1] = again
+            self._again[number] = again
             return
         self._ends.append(self._ends[-1] + item.size)
         self._held.append(np.ascontiguousarray(item, self._store.dtype).ravel())
@@ -97,24 +101,45 @@ class Arrays:
         if self._waiting >= TOGETHER:
             self._flush()
 
+    def add_same(self, row: int) -> None:
+        """Append a row with the array of this row."""
+        self._unique.append(self._unique[row])
+
+    def unique(self, row: int) -> int:
+        """The number of a row's array, from 0 in the order of first rows; rows that share an array have the same
+        number."""
+        return self._unique[row]
+
+    @property
+    def unique_count(self) -> int:
+        """Number of arrays that are stored: at most as many as rows."""
+        return len(self._axes) - 1
+
     def select(self, rows: Ids) -> Arrays:
         """A copy with these rows only, in this order."""
         kept = Arrays(self.budget)
-        for row in rows.tolist():
-            kept.add(self[row], self._again.get(row))
+        places: dict[int, int] = {}  # number of an array -> its first row in the copy
+        for place, row in enumerate(rows.tolist()):
+            number = self.unique(row)
+            if number in places:
+                kept.add_same(places[number])
+            else:
+                places[number] = place
+                kept.add(self[row], self._again.get(number))
         return kept
 
     def __len__(self) -> int:
-        return len(self._axes) - 1
+        return len(self._unique)
 
-    def __getitem__(self, number: int) -> NDArray[Any]:
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        number = self._unique[row]
         if number in self._again:
             return self._again[number]()
         if self._data is None and self._store is not None:
             self._flush()
             self._data = self._store.as_array()
         if self._data is None:
-            raise IndexError(number)
+            raise IndexError(row)
         read = int(self._ends[number + 1] - self._ends[number]) * self._data.itemsize
         self._read += read
         if self._read > RESIDENT:
@@ -125,8 +150,9 @@ class Arrays:
 
     @property
     def lengths(self) -> Ids:
-        """Length of the first axis of each: steps of vectors, samples of an audio file, rows of an image."""
-        return np.array(self._shapes, np.int64)[np.array(self._axes[:-1], np.int64)]
+        """Length of the first axis of each row: steps of vectors, samples of an audio file, rows of an image."""
+        firsts = np.array(self._axes, np.int64)[np.array(self._unique, np.int64)]
+        return np.array(self._shapes, np.int64)[firsts]
 
     def _flush(self) -> None:
         if self._store is not None and self._held:

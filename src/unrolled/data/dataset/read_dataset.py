@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import InvalidCell
 from unrolled.data.dataset.alike import check_rows_differ
-from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples, count_files
 from unrolled.data.dataset.detect_input import check_text, detect_input
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.learn_featurizer import LearntFeaturizer, learn_featurizer, learn_seq2seq
@@ -134,6 +134,7 @@ def read_examples(
         targets=targets, splits=splits,
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
         featurizer=learnt.featurizer, skipped=rows.skipped, unreadable=tuple(rows.unreadable),
+        unreadable_rows=rows.unreadable_rows,
         repeated=int(np.isin(marks[held_out], marks[splits["training"]]).sum()),
         new_characters=learnt.new_characters, note=learnt.note,
         split_method=describe_split(columns.group, columns.time, options.fold, shares),
@@ -209,16 +210,18 @@ def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, s
     for number, one in enumerate(tables):
         rows.read(one, number, skip_empty)
     unreadable = rows.unreadable
-    count = len(unreadable) + len(rows.numbers)
+    count = rows.unreadable_rows + len(rows.numbers)
     if not rows.numbers:
         raise DataError(
             unreadable[0] if unreadable else
             f"{path} holds a header, but no rows with an input and a target. Add some rows."
         )  # fmt: skip
-    if len(unreadable) > MOST_BAD * count:
+    if rows.unreadable_rows > MOST_BAD * count:
         more = f"\nand {len(unreadable) - NAMED:,} more." if len(unreadable) > NAMED else ""
+        shared = rows.unreadable_rows > len(unreadable)  # rows name the same file
         raise DataError(
-            f"{path}: {len(unreadable):,} of {count:,} cannot be read:\n"
+            f"{path}: {rows.unreadable_rows:,} of {count:,}{' rows' if shared else ''} cannot be read"
+            + (f", because of {count_files(len(unreadable))}:\n" if shared else ":\n")
             + "\n".join(one.splitlines()[0] for one in unreadable[:NAMED])
             + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Repair these files, or leave their rows out."
         )

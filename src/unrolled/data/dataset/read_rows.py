@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from unrolled.data.cells.column_kinds import LEAST_ROWS, MOST_KINDS, Column, as_
 from unrolled.data.cells.forms import CellForms
 from unrolled.data.dataset.item_store import Arrays, Texts
 from unrolled.data.dataset.parse_targets import CellColumn
-from unrolled.data.files.fingerprints import digest_of
+from unrolled.data.dataset.seen_files import UNREADABLE, SeenFiles
 from unrolled.data.media.base import InFlight
 from unrolled.data.modalities.base import Ids, Item, Modality
 from unrolled.data.modalities.files import resolve_paths
@@ -33,7 +34,7 @@ from unrolled.data.tables.row_order import DateOrder, Hosts, NameParts, Sources
 from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
 
-AHEAD = 64  # files that are decoded ahead, at most
+AHEAD = 256  # rows whose files are decoded ahead, at most
 HELD = 1 << 27  # bytes of decoded files that wait, at most
 MOST_TAGS = 1 << 20  # numbers of an array that is a target, one per step, at most
 
@@ -82,10 +83,12 @@ class RowReader:
         self.hashes = array("q")  # hashes of whole rows
         self.input_hashes = array("q")  # of each row's input; of a file its content
         self.skipped = 0
-        self.unreadable: list[str] = []
+        self.unreadable: list[str] = []  # an error of each file
+        self.unreadable_rows = 0  # rows that name these files
         self.blank = 0  # silent audio files, and images of one colour
         self.named = False  # whether cells are paths of audio files or images
-        self.files = hashlib.sha256()  # of these files
+        self.files = hashlib.sha256()  # of these files, row by row
+        self.seen = SeenFiles()
         self._file_hashes: set[int] = set()
 
     @property
@@ -113,6 +116,10 @@ class RowReader:
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
         self.named = bool(self.modality.endings) and not isinstance(table, MediaFolder)
         for row, taken in self._with_items(table, self._complete_rows(table, source, skip_empty)):
+            path = self._path(table, row)
+            if taken is None:
+                self._add_repeated(table, row, source)
+                continue
             try:
                 item = taken()
             except MissingNumber:
@@ -122,6 +129,9 @@ class RowReader:
                 continue
             except MediaError as error:
                 self.unreadable.append(_placed(table.place(row.number), str(error)))
+                self.unreadable_rows += 1
+                if path is not None:
+                    self.seen.add_unreadable(path)
                 continue
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
@@ -129,7 +139,30 @@ class RowReader:
                 self.items.add(item, partial(self._read_item, table, row) if self.modality.endings else None)
                 if self.modality.endings:
                     self.blank += self.modality.is_blank(item)
-            self._add(table, row, item, source)
+            mark = hash(item if isinstance(item, str) else item.tobytes())
+            steps = self._steps(row.cells[0], item)
+            self._add_cells(table, row, source, mark, steps)
+            if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
+                self.inputs.add(item)
+            if path is None:
+                self.input_hashes.append(mark)
+            else:
+                self._add_file(row, self.seen.add(path, len(self.items) - 1, mark, steps).digest, source)
+
+    def _path(self, table: TableFile, row: Row) -> str | None:
+        """The path of the file that a row names; None if rows name none, or each its own."""
+        cell = row.cells[0]
+        return str(table.path.parent / cell) if self.named and isinstance(cell, str) else None
+
+    def _add_repeated(self, table: TableFile, row: Row, source: int) -> None:
+        """Add a row that names a file which an earlier row named."""
+        file = self.seen[str(self._path(table, row))]
+        if file.row == UNREADABLE:
+            self.unreadable_rows += 1
+        else:
+            self.items.add_same(file.row)  # type: ignore[union-attr]
+            self._add_cells(table, row, source, file.mark, file.steps)
+            self._add_file(row, file.digest, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
         """All rows of a table; of the first table at most `max_rows`."""
@@ -154,8 +187,11 @@ class RowReader:
                 cells = [row.cells[0] for row in table.rows([empty])]
                 raise empty_cell_error(table, empty, row, (cells.count(None), len(cells)), empty == self.chosen.group)
 
-    def _with_items(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
-        """Each row, with a function that returns its item; files are decoded in parallel threads."""
+    def _with_items(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item] | None]]:
+        """Each row, with a function that returns its item, or None if an earlier row names the same file.
+
+        Files are decoded in parallel threads, each once.
+        """
         if not self.modality.endings:
             for row in rows:
                 yield row, partial(self._read_item, table, row)
@@ -168,7 +204,9 @@ class RowReader:
             flight.add(len(item) if isinstance(item, str) else item.nbytes)
             return item
 
-        def taken(future: Future[Item]) -> Item:
+        def taken(path: str | None, future: Future[Item]) -> Item:
+            if path is not None:
+                pending.discard(path)
             try:
                 item = future.result()
             except MediaError:
@@ -178,16 +216,22 @@ class RowReader:
             return item
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            waiting: deque[tuple[Row, Future[Item]]] = deque()
+            waiting: deque[tuple[Row, Callable[[], Item] | None]] = deque()
+            pending = set[str]()  # paths of files that are being decoded
+            decoded = count()
             try:
-                for number, row in enumerate(rows):
-                    waiting.append((row, pool.submit(decode, number, row)))
+                for row in rows:
+                    path = self._path(table, row)
+                    if path is not None and (path in pending or path in self.seen):
+                        waiting.append((row, None))
+                    else:
+                        waiting.append((row, partial(taken, path, pool.submit(decode, next(decoded), row))))
+                        if path is not None:
+                            pending.add(path)
                     if len(waiting) >= AHEAD:
-                        first, future = waiting.popleft()
-                        yield first, partial(taken, future)
+                        yield waiting.popleft()
                 while waiting:
-                    first, future = waiting.popleft()
-                    yield first, partial(taken, future)
+                    yield waiting.popleft()
             finally:  # also if reading ends early
                 flight.end()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -198,19 +242,19 @@ class RowReader:
             cells = resolve_paths(cells, table.path.parent)
         return self.modality.read_item(cells, table.place(row.number), self.chosen.inputs)
 
-    def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
+    def _add_file(self, row: Row, digest: str, source: int) -> None:
+        """Record that a row names a file with this sha256."""
+        name, content = str(row.cells[0]), hash(digest)
+        self.files.update(f"{name}\0{digest}\n".encode())
+        self.input_hashes.append(content)
+        if not source and content not in self._file_hashes:
+            self.name_parts.see(name, as_text(row.cells[len(self.chosen.inputs)]))
+        self._file_hashes.add(content)
+
+    def _add_cells(self, table: TableFile, row: Row, source: int, mark: int, steps: int | None) -> None:
+        """Add a row's targets, group and number. mark: hash of its item. steps: of the item."""
         whole = len(self.chosen.needed)
         cells, scanned = row.cells[len(self.chosen.inputs) : whole], row.cells[whole:]
-        read = item if isinstance(item, str) else item.tobytes()
-        content = hash(read)
-        if self.named and isinstance(row.cells[0], str):
-            digest = digest_of(table.path.parent / row.cells[0])
-            content = hash(digest)
-            self.files.update(f"{row.cells[0]}\0{digest}\n".encode())
-            if not source and content not in self._file_hashes:
-                self.name_parts.see(row.cells[0], as_text(cells[0]))
-            self._file_hashes.add(content)
-        steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.chosen.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
                 raise DataError(
@@ -227,12 +271,9 @@ class RowReader:
             one.see(cell, as_text(cells[0]))
         if isinstance(self.modality, TextInput):
             self.forms.add(row.cells[0])
-        if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
-            self.inputs.add(item)
         self.numbers.append(row.number)
         self.sources.append(source)
-        self.input_hashes.append(content)
-        self.hashes.append(hash((read, *map(as_text, cells))))
+        self.hashes.append(hash((mark, *map(as_text, cells))))
 
     def leave_out(self, gone: NDArray[np.bool_]) -> None:
         """Remove rows, (N,) bool, whose targets turned out to be missing."""
