@@ -32,6 +32,14 @@ def files_are_not_synced() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def caches_are_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Features of images are not stored in the cache folder of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shakespeare() -> Path:
     """Tiny Shakespeare, 1,115,394 characters: the file that UNROLLED_DATA names, or the one next to the

@@ -65,12 +65,13 @@ class TableKeywords(ColumnKeywords, total=False):
     decimal: str | None
     shuffle: bool
     rows: int | None
+    encoder: str | None
+    cache: Location
 
 
 class PredictionKeywords(TableKeywords, total=False):
     """The further options of a training on labels, tags and numbers."""
 
-    encoder: str | None
     pool: str | None
     direction: str | None
     class_weights: str | None

@@ -20,7 +20,7 @@ from unrolled.settings import Settings, check_choice, check_count, check_minutes
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
-PATHS = ("out", "init_from", "plan", "valid", "test")  # settings that name, or may name, a file or folder
+PATHS = ("out", "init_from", "plan", "valid", "test", "cache")  # settings that name, or may name, a file or folder
 COUNTS = {
     "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7,
     "threads": LARGEST_NUMBER, "rows": LARGEST_NUMBER,
@@ -178,6 +178,10 @@ class TableSettings(ColumnSettings):
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
+    encoder: Annotated[str | None, "images: a net for whole images, such as lenet5 (unroll nets)"] = None
+    cache: Annotated[
+        str | None, "images: the folder that keeps features of pretrained nets (the user's cache folder), or none"
+    ] = None
 
     def check(self) -> None:
         """The checks of every training, then those of a table."""
@@ -198,7 +202,6 @@ class PredictionSettings(TableSettings):
     of: ClassVar[str] = "labels, tags and numbers"
     selected_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
 
-    encoder: Annotated[str | None, "images: a net for whole images, such as lenet5 (unroll nets)"] = None
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
     direction: Annotated[str | None, "bidirectional, or causal (predicts at every step)"] = None
     class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None

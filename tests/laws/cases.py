@@ -34,7 +34,7 @@ from unrolled.memory.pooling import POOLS
 from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttention
 from unrolled.model.embeddings import BagEmbedding
 from unrolled.model.encoder_decoder import EncoderDecoderConfig, Source, build_encoder_decoder
-from unrolled.model.encoders import Encoder, SelfAttentionEncoder, build_bidirectional
+from unrolled.model.encoders import Encoder, PlaceEncoder, SelfAttentionEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
@@ -177,6 +177,7 @@ ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
     "all at once, as wide as its input": lambda inputs, size: SelfAttentionEncoder(size, size, heads=4),
     "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
     "convolutions with batch norm": NormedConvolution,
+    "places of an image": lambda inputs, size: PlaceEncoder(inputs, size, places=64),
 }
 
 CROSS_ATTENTION_CASES: dict[str, Callable[[int, int], CrossAttention]] = {

@@ -59,9 +59,9 @@ WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size"
 WITHOUT = {"encoder": ("model", "hidden_size", "layers")}
 """Options of `TINY` that cannot be given together with it."""
 ELSEWHERE = {
-    "minutes", "steps", "out", "threads", "device", "init_from", "freeze", "plan", "fold",
+    "minutes", "steps", "out", "threads", "device", "init_from", "freeze", "plan", "fold", "cache",
 }  # fmt: skip
-"""Options for budget, device, output and start: they have tests of their own; `fold` is with `folds`."""
+"""Options for budget, device, output, start and cache: they have tests of their own; `fold` is with `folds`."""
 MENDING = {"skip_empty": True, "decimal": ","}
 """Options for the meaning of cells."""
 VALUES = OPTIONS | {

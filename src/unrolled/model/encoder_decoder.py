@@ -20,7 +20,7 @@ from unrolled.memory import Memory, build_stack
 from unrolled.memory.base import at_least_float32, ragged, valid_steps
 from unrolled.memory.blocks import norm, with_dropout
 from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttentionMemory, cross_attentions_of, with_source
-from unrolled.model.encoders import Encoded, Encoder, SelfAttentionEncoder, build_bidirectional
+from unrolled.model.encoders import Encoded, Encoder, PlaceEncoder, SelfAttentionEncoder, build_bidirectional
 from unrolled.registry import build, parse_component
 from unrolled.states import State
 
@@ -212,6 +212,7 @@ class EncoderDecoderConfig:
     dropout: float = 0.0  # share of each layer's outputs
     tied: bool = False  # one matrix for input and output embeddings
     smoothing: float = 0.0  # label smoothing
+    places: Count | None = None  # of an image: the source has at most so many, which are no sequence
 
 
 @checked
@@ -228,9 +229,13 @@ def build_encoder_decoder(
     """
     model, embed, size, depth, dropout = config.model, config.embed, config.size, config.depth, config.dropout
     stem = with_dropout(norm(embed) if stem is None else stem, dropout)
+    transformer = parse_component(model)[0] == TRANSFORMER
+    if transformer and "span" not in parse_component(model)[1]:
+        model = f"{model}{',' if ':' in model else ':'}span=none"
     encoder: Encoder
-    if parse_component(model)[0] == TRANSFORMER:
-        model = model if "span" in parse_component(model)[1] else f"{model}{',' if ':' in model else ':'}span=none"
+    if config.places is not None:
+        encoder = PlaceEncoder(embed, size, config.places)
+    elif transformer:
         encoder = SelfAttentionEncoder(embed, size, depth, dropout=dropout)
     else:
         encoder = build_bidirectional(model, embed, size, depth, dropout)
@@ -240,10 +245,9 @@ def build_encoder_decoder(
         return CrossAttentionMemory(build("attention", CROSS_ATTENTIONS, kind, size, encoder.size, size))
 
     decoder = build_stack(model, embed, size, depth, dropout, make_cross_attention)
-    begins = not isinstance(encoder, SelfAttentionEncoder)
     return EncoderDecoder(
         source_embedding, stem, encoder, decoder, config.tokens,
-        tied=config.tied, begins=begins, smoothing=config.smoothing,
+        tied=config.tied, begins=not transformer, smoothing=config.smoothing,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.errors import OptionError
 from unrolled.model.weights import by_component, load_components
 from unrolled.options import TrainOptions
@@ -14,6 +15,7 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.base import StartingWeights, Task
 from unrolled.tasks.build import READING, frozen_components
 from unrolled.tasks.pretrained import Pretrained, is_pretrained, load_pretrained, net_of, read_pretrained
+from unrolled.tasks.rows_task import RowTask
 from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ def load_initial_weights(start: Start, task: Task, training_state: TrainingState
     fits, or a component to be frozen does not."""
     _check_freeze(task, training_state.model)
     if start.pretrained is not None:
+        if isinstance(task, RowTask) and isinstance(task.examples.featurizer, GridFeaturizer):
+            return [f"Images are described by {start.pretrained.source}."]
         return [load_pretrained(start.pretrained, (training_state.model, training_state.optimiser.averaged))]
     return [] if start.source is None else _load_components(start.source, task, training_state)
 

@@ -213,6 +213,7 @@ class Training:
     def _fill(self, folder: RunFolder) -> None:
         """Writes a run's first files: its vocabulary, its plan, an untrained model and a checkpoint of it."""
         folder.write_vocabulary(self.task.tables())
+        self.task.save_files(folder)
         if self.monitor is not None:
             for plan in self.monitor.plans:
                 folder.log.append_plan(plan.from_step, plan.to_json())

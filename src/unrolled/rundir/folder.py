@@ -56,7 +56,12 @@ if TYPE_CHECKING:
 
     from unrolled.options import TrainOptions
 
-FIXED = (VOCABULARY, OLD_VOCABULARY, "data.txt")  # written once, when a run is created; run.json has their checksums
+FIXED = (
+    VOCABULARY,
+    OLD_VOCABULARY,
+    "data.txt",
+    "features.safetensors",
+)  # written once, when a run is created; run.json has their checksums
 
 
 class RunFolder:

@@ -91,13 +91,14 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        """The task of a run with these settings and vocabulary.json, on its own data. Raises DataError."""
+    def read_again(cls, path: Path, run: RunFolder) -> Self:
+        """The task of a run on its own data. Raises DataError."""
 
     @classmethod
     @abstractmethod
-    def read_for_evaluation(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        """As `read_again`, on other data, as one split: of data that comes in splits only the test split."""
+    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> Self:
+        """As `read_again`, on other data, as one split: of data that comes in splits only the test split. settings:
+        of the run, or with other settings for reading."""
 
     @property
     @abstractmethod
@@ -150,6 +151,10 @@ class Task(ABC):
     @abstractmethod
     def tables(self) -> dict[str, Any]:
         """What predictions need beside weights: the contents of vocabulary.json."""
+
+    def save_files(self, run: RunFolder) -> None:
+        """Save what predictions need beside `tables` and weights."""
+        return
 
     @abstractmethod
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:

@@ -12,6 +12,7 @@ from unrolled import seeds
 from unrolled.data.dataset.dataset import DatasetSchema
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.image import PixelFeaturizer
+from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
@@ -116,6 +117,7 @@ def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[
         config = EncoderDecoderConfig(
             model=plan.model, cross_attention=attention_of(settings), tokens=output.width, embed=plan.embedding_size,
             size=plan.hidden_size, depth=plan.layers, dropout=plan.dropout, tied=True, smoothing=plan.smoothing,
+            places=known.featurizer.places if isinstance(known.featurizer, GridFeaturizer) else None,
         )  # fmt: skip
         numeric = isinstance(known.featurizer, NumericFeaturizer)
         encoder_decoder = build_encoder_decoder(config, embedding, stem if numeric else None)

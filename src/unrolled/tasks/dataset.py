@@ -31,6 +31,7 @@ from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
 from unrolled.tasks.base import StartingWeights
+from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
 from unrolled.tasks.pretrained import scaling_of
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def table_options(settings: TableSettings) -> TableOptions:
 
 
 def read_task_examples(
-    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None,
+    path: str | Path, settings: TableSettings, known: DatasetSchema | None = None,
     table: Vocabulary | None = None,
     measured: bool = False, opened: TableFile | None = None, start: DatasetSchema | None = None,
 ) -> Examples:  # fmt: skip
-    """Read the table at `path`, with a run's tables if given.
+    """Read the table at `path`, as `known`, which a run fixed, if given.
 
     table: the vocabulary for texts, extended if needed. measured: of data that comes in splits, only the test split.
     opened: the table, if it is open already. start: what the run to start from knows, used where it fits the rows.
@@ -59,19 +60,19 @@ def read_task_examples(
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
-        settings.stem, whole_images_of(settings), table,
+        settings.stem, None if known else whole_images_of(settings), table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
         start,
     )  # fmt: skip
-    examples = read_examples(path, requested, None if tables is None else known_from_json(tables), measured, opened)
-    if tables is None and not examples.count("validation"):
+    examples = read_examples(path, requested, known, measured, opened)
+    if known is None and not examples.count("validation"):
         raise DataError(
             f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
             "Give it a share or a table: --valid 0.1"
         )
-    if tables is None:
+    if known is None:
         check_given_splits(examples)
     return examples
 
@@ -83,7 +84,7 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
         return None
     with torch.device("meta"):  # shapes without weights
         size = make_net(encoder).image_size
-    return WholeImages(size, scaling_of(settings.init_from))
+    return WholeImages(size, scaling_of(settings.init_from), frozen_maker(settings))
 
 
 def as_one_split(settings: TableSettings) -> TableSettings:
@@ -105,6 +106,11 @@ def check_row_options(examples: Examples, settings: TableSettings) -> None:
             "One training is one fold of --folds: name it with --fold, or use unrolled.run.cross_validation.Folds."
         )
     check_stem(settings, examples.featurizer)
+    if settings.cache is not None and frozen_of(examples.featurizer) is None:
+        raise OptionError(
+            "--cache keeps features of a pretrained net for images, and none is used here. Leave it out, or add "
+            "--init-from imagenet."
+        )
 
 
 def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
@@ -247,6 +253,14 @@ def known_from_json(tables: Mapping[str, Any]) -> DatasetSchema:
     if set(outputs) != set(columns.outputs):
         raise RunError("The run's vocabulary.json is damaged: its outputs do not match its columns.")
     return DatasetSchema(columns, featurizer, outputs)
+
+
+def known_of(run: RunFolder) -> DatasetSchema:
+    """Columns, featurizer and outputs of a run, with the pretrained net that its featurizer needs. Raises
+    RunError."""
+    known = known_from_json(run.read_vocabulary())
+    attach_features(known.featurizer, run)
+    return known
 
 
 def chunks_in_time(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:

@@ -31,7 +31,7 @@ from unrolled.rundir.own_files import has_traces, runs_held
 from unrolled.rundir.sessions import recorded_plans
 from unrolled.settings import option_name
 from unrolled.tasks.base import Task
-from unrolled.tasks.dataset import known_from_json, read_task_examples, table_options
+from unrolled.tasks.dataset import known_of, read_task_examples, table_options
 from unrolled.tasks.inherited import options_of_source, takes_memory
 from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.model_names import check_model_names
@@ -113,7 +113,7 @@ def _read_rows(
     from_text = source is not None and source.facts["kind"] == LanguageModeling.kind
     tables = None if source is None else source.read_vocabulary()
     theirs = vocabulary_from_json(tables) if tables is not None and from_text else None
-    start = None if tables is None or from_text else known_from_json(tables)
+    start = None if source is None or from_text else known_of(source)
     examples = read_task_examples(path, wanted, None, theirs, opened=table, start=start)
     task_class = Prediction if examples.text_targets is None else Seq2Seq
     for name in options.refused_by(task_class.settings_class):
@@ -217,7 +217,7 @@ def read_again(run: RunFolder) -> Task:
         raise DataError(
             f"The {task_class.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
         )
-    task = task_class.read_again(path, run.settings, run.read_vocabulary())
+    task = task_class.read_again(path, run)
     if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
         again = [] if run.settings.model in UNTRAINED else ["--init-from", run.path]
         words = run.options.without("init_from", "freeze", "plan").options()
@@ -249,7 +249,7 @@ def read_for_evaluation(run: RunFolder, path: str | Path, skip_empty: bool = Fal
     settings = run.settings
     if skip_empty:
         settings = dataclasses.replace(settings, skip_empty=True)
-    return task.read_for_evaluation(Path(path), settings, run.read_vocabulary())
+    return task.read_for_evaluation(Path(path), run, settings)
 
 
 def name_for(path: str | Path) -> str:

@@ -13,7 +13,7 @@ from unrolled.data.modalities.base import Item
 from unrolled.errors import DataError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
-from unrolled.tasks.dataset import known_from_json, table_options, was_trained_on
+from unrolled.tasks.dataset import known_of, table_options, was_trained_on
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
 from unrolled.tasks.results import GeneratedText, RowPrediction
@@ -37,7 +37,7 @@ class RowsRun(Run):
 
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
-        self.known = known_from_json(folder.read_vocabulary())
+        self.known = known_of(folder)
         self.reader = InputReader(self.known, table_options(self.settings))
         if self.known.featurizer.input.has_pictures:
             self.accepts = self.accepts | OF_PICTURES

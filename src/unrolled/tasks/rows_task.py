@@ -12,10 +12,19 @@ import numpy as np
 from unrolled.data.dataset.dataset import Examples
 from unrolled.options import TableSettings
 from unrolled.tasks.base import Task
-from unrolled.tasks.dataset import as_one_split, facts_of_rows, is_augmented, read_task_examples, tables_of_rows
+from unrolled.tasks.dataset import (
+    as_one_split,
+    facts_of_rows,
+    is_augmented,
+    known_of,
+    read_task_examples,
+    tables_of_rows,
+)
+from unrolled.tasks.image_features import save_features
 from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
+    from unrolled.rundir.folder import RunFolder
     from unrolled.training.plan import Plan
 
 PLANNED_ROWS = 200  # training rows from whose lengths a plan is made
@@ -34,14 +43,14 @@ class RowTask(Task):
         """The task of a run, on these examples. tables: its vocabulary.json."""
 
     @classmethod
-    def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        return cls.of_examples(read_task_examples(path, settings, tables), settings, tables)
+    def read_again(cls, path: Path, run: RunFolder) -> Self:
+        settings: Any = run.settings
+        return cls.of_examples(read_task_examples(path, settings, known_of(run)), settings, run.read_vocabulary())
 
     @classmethod
-    def read_for_evaluation(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        return cls.of_examples(
-            read_task_examples(path, as_one_split(settings), tables, measured=True), settings, tables
-        )
+    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> Self:
+        examples = read_task_examples(path, as_one_split(settings), known_of(run), measured=True)
+        return cls.of_examples(examples, settings, run.read_vocabulary())
 
     @property
     def description(self) -> str:
@@ -61,6 +70,9 @@ class RowTask(Task):
 
     def tables(self) -> dict[str, Any]:
         return tables_of_rows(self.examples)
+
+    def save_files(self, run: RunFolder) -> None:
+        save_features(run, self.examples.featurizer)
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
         settings, size = self.settings.trained_member_settings(), self._size()

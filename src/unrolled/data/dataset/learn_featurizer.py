@@ -61,6 +61,6 @@ def learn_seq2seq(
     featurizer = (
         settled
         or chosen.tokens
-        or modality.learn_featurizer(training, options.step_options()._replace(tokenizer="auto"))
+        or modality.learn_featurizer(training, options.step_options()._replace(tokenizer="auto", attended=True))
     )
     return LearntFeaturizer(featurizer, chosen.note), TextTargets(output, texts, ids, starts)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,31 @@ class Recipe(NamedTuple):
     blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
 
 
+class FrozenNet(Protocol):
+    """A pretrained net that stays as it is, and turns each image into a grid of features: S places of K numbers."""
+
+    @property
+    def width(self) -> int:
+        """K."""
+
+    @property
+    def places(self) -> int:
+        """S."""
+
+    @property
+    def size(self) -> int:
+        """D, the size of a vector."""
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float16]]:
+        """The grid (S, K) of each image."""
+
+    def vectors(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One vector for each image, (B, D)."""
+
+    def facts(self) -> dict[str, Any]:
+        """What it is made from, besides weights, as JSON."""
+
+
 class WholeImages(NamedTuple):
     """How a net for images reads them: as a whole, not row by row."""
 
@@ -46,6 +71,8 @@ class WholeImages(NamedTuple):
     scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """Mean and standard deviation of red, green and blue, between 0 and 1, that pretrained weights expect; images are
     then read in colour. None: measured."""
+    make_frozen: Callable[[int], FrozenNet] | None = None
+    """Makes the pretrained net that gives features of images with this many pixels on the longer side."""
 
 
 class InputSample(NamedTuple):
@@ -66,6 +93,7 @@ class StepOptions(NamedTuple):
     stem: str = "auto"  # --stem
     whole_images: WholeImages | None = None  # for the net of --encoder
     tagged: bool = False  # whether each step has a target of its own
+    attended: bool = False  # whether steps are attended to, one by one, to generate a text
 
 
 class Featurizer(ABC):

@@ -25,9 +25,18 @@ from unrolled.data.media.images import (
     vary_images,
 )
 from unrolled.data.media.thumbnails import read_thumbnail
-from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, WholeImages, check_whole_rows
+from unrolled.data.modalities.base import (
+    FrozenNet,
+    InputSample,
+    Modality,
+    Recipe,
+    StepOptions,
+    WholeImages,
+    check_whole_rows,
+)
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
 from unrolled.data.modalities.image_arrays import are_images, as_image
+from unrolled.data.modalities.image_grid import GRID, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError
 from unrolled.schema import Within
@@ -99,6 +108,9 @@ class PixelFeaturizer(NumericFeaturizer):
 
     kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 40)  # the net has sizes of its own
     axes: ClassVar[tuple[str, ...]] = ("channel", "height", "width")
+    frozen: FrozenNet | None = None
+    """The pretrained net whose features the linear model gets; None until it is attached, and without one."""
+    facts: Mapping[str, Any] | None = None  # of that net
 
     def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
         super().__init__(modality, mean, std)
@@ -133,10 +145,26 @@ class PixelFeaturizer(NumericFeaturizer):
 
     @property
     def step_width(self) -> int:
-        return self.width * self.channels
+        return self.width * self.channels if self.frozen is None else self.frozen.size
 
-    def steps(self, item: Any) -> Floats:
-        return self._scaled(self.unscaled(item)).reshape(self.size[0], -1)  # a row of pixels a step
+    def steps(self, items: Sequence[Any]) -> list[Floats]:
+        """A row of pixels per step; with a pretrained net, its vector is the only step."""
+        if self.frozen is not None:
+            return [vector[None] for vector in self.frozen.vectors(items)]
+        return [self._scaled(self.unscaled(item)).reshape(self.size[0], -1) for item in items]
+
+    def attach(self, frozen: FrozenNet) -> None:
+        """Give it the pretrained net."""
+        self.frozen, self.facts = frozen, frozen.facts()
+
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | ({} if self.facts is None else {"net": dict(self.facts)})
+
+    @classmethod
+    def from_json(cls, modality: Modality, value: Mapping[str, Any]) -> Self:
+        made = super().from_json(modality, value)
+        made.facts = value.get("net")
+        return made
 
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode_all([item], generator)[0]
@@ -185,14 +213,25 @@ class ImageInput(Modality):
         check_whole_rows(self, options)
         featurizer: type[NumericFeaturizer] = PatchFeaturizer if options.stem == PATCHES else PixelRowFeaturizer
         if options.whole_images is not None:
+            make_frozen = options.whole_images.make_frozen
+            frozen = None if make_frozen is None else make_frozen(max(self.height, self.width))
+            if options.attended and frozen is not None:
+                return GridFeaturizer.learn_from(self, frozen, items)
             if options.whole_images.scaling is not None:
                 mean, std = (np.array(one, np.float32) for one in options.whole_images.scaling)
-                return PixelFeaturizer(self, mean, std)
+                pixels = PixelFeaturizer(self, mean, std)
+                if frozen is not None:
+                    pixels.attach(frozen)
+                return pixels
             featurizer = PixelFeaturizer
         return featurizer.learn(self, items)
 
     def load_featurizer(self, value: Mapping[str, Any]) -> NumericFeaturizer:
-        kinds: dict[str, type[NumericFeaturizer]] = {PATCHES: PatchFeaturizer, PIXELS: PixelFeaturizer}
+        kinds: dict[str, type[NumericFeaturizer]] = {
+            PATCHES: PatchFeaturizer,
+            PIXELS: PixelFeaturizer,
+            GRID: GridFeaturizer,
+        }
         return kinds.get(value["kind"], PixelRowFeaturizer).from_json(self, value)
 
     @property

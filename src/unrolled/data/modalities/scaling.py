@@ -86,9 +86,9 @@ class NumericFeaturizer(Featurizer):
         """D of `steps`."""
         return self.width
 
-    def steps(self, item: Any) -> Floats:
-        """An item as steps (T, D), scaled, for models that read steps whatever `axes` are."""
-        return self.encode(item)
+    def steps(self, items: Sequence[Any]) -> list[Floats]:
+        """Items as steps (T, D), scaled, for models that read steps whatever `axes` are."""
+        return list(self.encode_all(items))
 
     def _scaled(self, steps: Wide) -> Floats:
         scaled: Floats = ((steps - self.mean) / self.std).astype(np.float32)

@@ -175,7 +175,7 @@ class NumberFeatures:
     def fit(cls, each: bool, items: Sequence[Any], featurizer: NumericFeaturizer) -> tuple[NumberFeatures, DenseRows]:
         """Choose features for these items: their numbers if all have equally many and not too many, else statistics;
         a window around each step if each step has a target."""
-        lengths = {len(featurizer.steps(item)) for item in items[:ROWS_AT_ONCE]}
+        lengths = {len(steps) for steps in featurizer.steps(items[:ROWS_AT_ONCE])}
         steps = max(lengths, default=1)
         flat = len(lengths) == 1 and steps * featurizer.step_width <= MOST_FLAT
         units = "numbers" if flat else "summary"
@@ -196,7 +196,7 @@ class NumberFeatures:
 
     def __call__(self, items: Sequence[Any]) -> DenseRows:
         most = None if self.units == "surroundings" else LONGEST  # every step has a prediction
-        found = [self._features(self.featurizer.steps(item)[:most]) for item in items]
+        found = [self._features(steps[:most]) for steps in self.featurizer.steps(items)]
         whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
         return DenseRows((whole - self.mean) / self.std)
 

@@ -149,7 +149,7 @@ def _sample(
     started = time.monotonic()
     if isinstance(featurizer, NumericFeaturizer):
         first = first[:100]
-        size = max(1.0, float(np.mean([featurizer.encode(item).size for item in first])))
+        size = max(1.0, float(np.mean([steps.size for steps in featurizer.steps(first)])))
         most = MOST_NUMBERS / size
     else:
         size = max(1.0, len(BAGS[units](first).hashes) / max(1, len(first)))

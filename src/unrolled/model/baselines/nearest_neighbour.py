@@ -114,7 +114,7 @@ class NearestNumbers(Nearest):
 
 def _width(featurizer: NumericFeaturizer, items: Sequence[Any]) -> int:
     """The number of numbers of the first row."""
-    return max(1, featurizer.steps(items[0]).size)
+    return max(1, featurizer.steps(items[:1])[0].size)
 
 
 def make_nearest(featurizer: Featurizer, items: Sequence[Any], texts: Sequence[str]) -> Nearest:

@@ -3,6 +3,7 @@
 from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.model.encoders.bidirectional import Bidirectional, DirectionStates, build_bidirectional
 from unrolled.model.encoders.images import ImageEncoder
+from unrolled.model.encoders.places import PlaceEncoder
 from unrolled.model.encoders.self_attention import BlockState, SelfAttentionEncoder
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Encoded",
     "Encoder",
     "ImageEncoder",
+    "PlaceEncoder",
     "SelfAttentionEncoder",
     "build_bidirectional",
 ]

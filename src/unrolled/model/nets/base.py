@@ -26,7 +26,8 @@ class Net(nn.Module, ABC):
     Images may have any size from `smallest` pixels on. The rows of a batch are independent in evaluation; in
     training, batch norm couples them, and dropout draws from torch's own generator.
 
-    A subclass is final. It writes `grid` and `vector` without checks: they are wrapped when the class is created.
+    A subclass is final. It writes `grid`, `vector` and `compact` without checks: they are wrapped when the class is
+    created.
     Arguments of its `__init__` are checked against their declared types.
     """
 
@@ -42,7 +43,7 @@ class Net(nn.Module, ABC):
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = checked_init(cls.__init__)  # type: ignore[method-assign]
-        for name in ("grid", "vector"):
+        for name in ("grid", "vector", "compact"):
             if name in cls.__dict__:
                 setattr(cls, name, _checks_images(cls.__dict__[name]))
 
@@ -53,6 +54,15 @@ class Net(nn.Module, ABC):
     @abstractmethod
     def vector(self, images: Tensor) -> Tensor:
         """images (B, C, H, W) -> (B, V). Raises as `grid`."""
+
+    def compact(self, images: Tensor) -> Tensor:
+        """images (B, C, H, W) -> (B, K, h, w), K ≤ D: the narrowest features from which `expand` makes the grid. They
+        are what is stored where a frozen net's features are computed once. Raises as `grid`."""
+        return self.grid(images)
+
+    def expand(self, compact: Tensor) -> Tensor:
+        """What `compact` returned (B, K, h, w) -> the grid (B, D, h, w)."""
+        return compact
 
     def forward(self, images: Tensor) -> Tensor:
         """images (B, C, H, W) -> scores (B, classes). Raises as `grid`."""

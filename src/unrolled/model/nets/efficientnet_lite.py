@@ -82,11 +82,17 @@ class EfficientNetLite0(Net):
         self._fc = nn.Linear(self.size, classes)
         initialize(self)
 
-    def grid(self, images: Tensor) -> Tensor:
+    def compact(self, images: Tensor) -> Tensor:
         x = self._relu(self._bn0(self._conv_stem(pad_same(images, 3, 2))))  # (B, 32, 112, 112) of 224 × 224
-        x = self._blocks(x)  # (B, 320, 7, 7)
-        places: Tensor = self._relu(self._bn1(self._conv_head(x)))  # (B, 1280, 7, 7)
+        places: Tensor = self._blocks(x)  # (B, 320, 7, 7)
         return places
+
+    def expand(self, compact: Tensor) -> Tensor:
+        places: Tensor = self._relu(self._bn1(self._conv_head(compact)))  # (B, 1280, 7, 7)
+        return places
+
+    def grid(self, images: Tensor) -> Tensor:
+        return self.expand(self.compact(images))
 
     def vector(self, images: Tensor) -> Tensor:
         vector: Tensor = self._dropout(self._avg_pooling(self.grid(images)).flatten(1))  # (B, 1280)

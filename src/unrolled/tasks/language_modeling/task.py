@@ -112,19 +112,16 @@ class LanguageModeling(Task):
         return cls(corpus, settings, note)
 
     @classmethod
-    def read_again(
-        cls, path: Path, settings: LanguageModelingSettings, tables: Mapping[str, Any]
-    ) -> LanguageModeling:
-        return cls.read(path, settings, vocabulary_from_json(tables))
+    def read_again(cls, path: Path, run: RunFolder) -> LanguageModeling:
+        settings: Any = run.settings
+        return cls.read(path, settings, vocabulary_from_json(run.read_vocabulary()))
 
     @classmethod
-    def read_for_evaluation(
-        cls, path: Path, settings: LanguageModelingSettings, tables: Mapping[str, Any]
-    ) -> LanguageModeling:
+    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> LanguageModeling:
         splits = find_text_splits(path) if path.is_dir() else {}
         corpus = read_corpus(
             splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
-            vocabulary=vocabulary_from_json(tables), column=_column_of(settings),
+            vocabulary=vocabulary_from_json(run.read_vocabulary()), column=_column_of(settings),
         )  # fmt: skip
         return cls(corpus, settings)
 

@@ -11,6 +11,9 @@ from torch import nn
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.seq2seq_batches import PairBatches, target_texts_of
+from unrolled.data.modalities.base import Featurizer
+from unrolled.data.modalities.image import ImageInput
+from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
@@ -25,6 +28,7 @@ from unrolled.tasks.dataset import (
     evenly_spaced,
     shown_row,
 )
+from unrolled.tasks.pretrained import IMAGENET
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.generate import Generator
@@ -64,6 +68,7 @@ class Seq2Seq(RowTask):
         self.examples, self.settings = examples, settings
         check_row_options(examples, settings)
         check_seq2seq(settings)
+        check_grid(settings, examples.featurizer)
         self.written = target_texts_of(examples)
         self.name = next(iter(examples.targets))
         self._tokens: dict[str, int] = {}
@@ -192,6 +197,21 @@ def check_seq2seq(settings: Seq2SeqSettings) -> None:
         )
     with torch.device("meta"):  # checks the options without computing anything
         build("attention", CROSS_ATTENTIONS, attention_of(settings), WIDE, WIDE, settings.hidden_size or WIDE)
+
+
+def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
+    """Raise OptionError where `--encoder` does not apply to the input, or has no pretrained weights."""
+    if settings.encoder is None or isinstance(featurizer, GridFeaturizer):
+        return
+    if featurizer.input.name != ImageInput.name:
+        raise OptionError(
+            f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
+            "Leave it out."
+        )
+    raise OptionError(
+        f"--encoder {settings.encoder} describes images by the features of a pretrained net, so it needs all of its "
+        f"weights:\n--init-from {IMAGENET}, or a file of weights of this net."
+    )
 
 
 def in_line(text: str) -> str:

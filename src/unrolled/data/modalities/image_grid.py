@@ -1,0 +1,73 @@
+"""Images as the grid of features that a pretrained net has of them: S places of K numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from unrolled.data.modalities.base import FrozenNet, Modality, Recipe, StepOptions
+from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
+from unrolled.errors import RunError
+
+GRID = "grid"  # the kind of these steps
+MEASURED = 128  # images, at most, from which the scaling is computed
+
+
+class GridFeaturizer(NumericFeaturizer):
+    """One place of an image per step, row by row from the top left. Places are attended to; they are no sequence."""
+
+    kind, recipe = GRID, Recipe(512, 1, 512, 64, 3e-3, 0.3, 40)
+    leading_steps = 0
+
+    def __init__(self, modality: Modality, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(modality, mean, std)
+        self.frozen: FrozenNet | None = None
+        self.facts: Mapping[str, Any] = {}  # of the net
+        self.places = 0
+        self.width = len(self.mean)
+        self.step_description = "images, as the features of a pretrained net"
+
+    @classmethod
+    def learn_from(cls, modality: Modality, frozen: FrozenNet, items: Sequence[Any]) -> Self:
+        """Make the featurizer of a net, scaled by its features of some training items."""
+        made = cls(modality)
+        made.attach(frozen)
+        made.width = frozen.width
+        few = min(len(items), MEASURED)
+        scaled = made.fitted(items[place * len(items) // few] for place in range(few))
+        scaled.attach(frozen)
+        return scaled
+
+    def attach(self, frozen: FrozenNet) -> None:
+        """Give it the net. Until then it has sizes, and cannot encode."""
+        self.frozen, self.facts, self.places = frozen, frozen.facts(), frozen.places
+        self.step_description = f"images, as {self.places} places with {frozen.width} features each"
+
+    def unscaled(self, item: Any) -> Floats:
+        return self._grids([item])[0]
+
+    def encode_all(self, items: Sequence[Any], generator: np.random.Generator | None = None) -> list[Floats]:
+        return [self._scaled(grid) for grid in self._grids(items)]
+
+    def _grids(self, items: Sequence[Any]) -> list[Floats]:
+        if self.frozen is None:
+            raise RunError("The pretrained net of this run is missing: features.safetensors. Train again.")
+        return [grid.astype("float32") for grid in self.frozen(items)]
+
+    def fits(self, options: StepOptions) -> bool:
+        return options.whole_images is not None and options.whole_images.make_frozen is not None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "net": dict(self.facts), "places": self.places}
+
+    @classmethod
+    def from_json(cls, modality: Modality, value: Mapping[str, Any]) -> Self:
+        try:
+            width, places, facts = len(value["mean"]), int(value["places"]), dict(value["net"])
+        except (KeyError, TypeError, ValueError):
+            raise RunError("The run's vocabulary.json is damaged: it lacks the net of the images.") from None
+        made = super().from_json(modality, value)
+        made.width, made.places, made.facts = width, places, facts
+        return made

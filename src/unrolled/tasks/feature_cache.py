@@ -1,0 +1,101 @@
+"""The cache of image features: a SQLite file for each net, in the user's cache folder or the folder of `--cache`.
+
+Several processes may use it at once. What cannot be stored, for whatever reason, is kept in memory instead.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from unrolled.errors import MissingExtra, install_extra
+from unrolled.model.image_features import MemoryStore
+
+NO_CACHE = "none"  # value of --cache
+WAIT = 30.0  # seconds for which another process may write
+TOGETHER = 500  # keys of a query
+CHECK_BYTES = 4  # of the checksum before each value
+MADE = "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+
+
+class FeatureCache:
+    """Features in a file. A `FeatureStore`."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the file. Nothing is raised: where it cannot be used, `fault` says why."""
+        self.path, self.fault = path, ""
+        self._memory = MemoryStore()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as database, database:
+                database.execute(MADE)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    @property
+    def note(self) -> str:
+        """Where features are kept, and the size of the file; or why they are not."""
+        if self.fault:
+            return f"features are not stored: {self.path}: {self.fault}; name another folder with --cache"
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            size = 0
+        return f"features are stored in {self.path} ({max(1, round(size / 1e6)):,} MB)"
+
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        found = self._memory.read(keys)
+        if self.fault:
+            return found
+        try:
+            with closing(self._connect()) as database:
+                for start in range(0, len(keys), TOGETHER):
+                    some = [key for key in keys[start : start + TOGETHER] if key not in found]
+                    places = ",".join("?" * len(some))
+                    query = f"SELECT key, value FROM features WHERE key IN ({places})"
+                    for key, value in database.execute(query, some):
+                        if isinstance(value, bytes) and value[:CHECK_BYTES] == _checksum(value[CHECK_BYTES:]):
+                            found[key] = value[CHECK_BYTES:]
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+        return found
+
+    def write(self, values: Mapping[bytes, bytes]) -> None:
+        if not self.fault:
+            try:
+                with closing(self._connect()) as database, database:
+                    database.executemany(
+                        "INSERT OR REPLACE INTO features VALUES (?, ?)",
+                        [(key, _checksum(value) + value) for key, value in values.items()],
+                    )
+                return
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(error)
+        self._memory.write(values)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=WAIT)
+
+    def _give_up(self, error: Exception) -> None:
+        self.fault = str(error) or type(error).__name__
+
+
+def _checksum(value: bytes) -> bytes:
+    return zlib.crc32(value).to_bytes(CHECK_BYTES, "big")
+
+
+def cache_path(folder: str | None, net: str, size: int, digest: str) -> Path:
+    """The file for a net's features. folder: of `--cache`; None: the user's cache folder. digest: of the features.
+    Raises MissingExtra."""
+    try:
+        from platformdirs import user_cache_path
+    except ImportError:
+        raise MissingExtra(
+            f"The cache of image features needs platformdirs, which is not installed: {install_extra('vision')}."
+        ) from None
+    name = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net)
+    folder_path = Path(folder) if folder else user_cache_path("unrolled") / "features"
+    return folder_path / f"{name}-{size}-{digest[:16]}.sqlite"

@@ -1,0 +1,90 @@
+"""The cache of image features: kept for the next training, shared by processes, and never a reason to fail."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from unrolled.tasks.feature_cache import FeatureCache, cache_path
+
+KEY = bytes(32)
+
+
+def test_features_are_found_by_the_next_process(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "net.sqlite"
+    FeatureCache(path).write({KEY: b"features", b"b" * 32: b"others"})
+    found = FeatureCache(path)
+    assert found.read([KEY, b"c" * 32]) == {KEY: b"features"}
+    assert found.note == f"features are stored in {path} (1 MB)" and not found.fault
+
+
+def test_thousands_of_keys_are_read_at_once(tmp_path: Path) -> None:
+    cache, keys = FeatureCache(tmp_path / "net.sqlite"), [number.to_bytes(32, "big") for number in range(1700)]
+    cache.write({key: key[-2:] for key in keys})
+    assert cache.read(keys) == {key: key[-2:] for key in keys}
+
+
+def test_several_writers_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "net.sqlite"
+
+    def write(number: int) -> str:
+        cache = FeatureCache(path)
+        for place in range(20):
+            cache.write({bytes([number, place]) * 16: b"value" * 100, KEY: b"shared"})
+        return cache.fault
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(write, range(4))) == [""] * 4
+    assert len(FeatureCache(path).read([bytes([n, p]) * 16 for n in range(4) for p in range(20)])) == 80
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_features_stay_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    cache = FeatureCache(tmp_path / "file" / "net.sqlite")
+    assert "features are not stored" in cache.note and "--cache" in cache.note
+    cache.write({KEY: b"features"})
+    assert cache.read([KEY]) == {KEY: b"features"}
+
+
+def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "net.sqlite"
+    path.write_bytes(b"something else" * 100)
+    cache = FeatureCache(path)
+    cache.write({KEY: b"features"})
+    assert "not a database" in cache.note and cache.read([KEY]) == {KEY: b"features"}
+    assert path.read_bytes() == b"something else" * 100
+
+
+def test_a_flipped_bit_is_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "net.sqlite"
+    FeatureCache(path).write({KEY: b"features"})
+    with sqlite3.connect(path) as database:
+        (value,) = database.execute("SELECT value FROM features").fetchone()
+        database.execute("UPDATE features SET value = ?", (value[:-1] + bytes([value[-1] ^ 1]),))
+    assert FeatureCache(path).read([KEY]) == {}
+
+
+def test_a_full_disk_is_said_and_features_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = FeatureCache(tmp_path / "net.sqlite")
+    before = FeatureCache._connect
+
+    def with_few_pages(self: FeatureCache) -> sqlite3.Connection:
+        database = before(self)
+        database.execute("PRAGMA max_page_count = 4")  # "database or disk is full" beyond
+        return database
+
+    monkeypatch.setattr(FeatureCache, "_connect", with_few_pages)
+    cache.write({KEY: bytes(100_000)})
+    assert "full" in cache.note
+    assert cache.read([KEY]) == {KEY: bytes(100_000)}
+
+
+def test_the_folder_is_the_users_or_the_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    digest = "0123456789abcdef" * 4
+    name = "resnet50-width-0.5-224-0123456789abcdef.sqlite"
+    assert cache_path(None, "resnet50:width=0.5", 224, digest) == tmp_path / "unrolled" / "features" / name
+    assert cache_path(str(tmp_path / "mine"), "resnet50:width=0.5", 224, digest) == tmp_path / "mine" / name
