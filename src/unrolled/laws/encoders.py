@@ -64,14 +64,18 @@ def padding_changes_no_encoding(encoder: Component) -> None:
 
 
 def an_encoding_sees_the_whole_row(encoder: Component) -> None:
-    """Each feature depends on every step of its row, before it and after it."""
+    """Each feature depends on every step of its row, before it and after it; for an encoder that says it mixes no
+    steps, on its own step alone."""
     trial = whole_rows(encoder)
     inputs, lengths = trial.inputs[:1].clone().requires_grad_(), trial.lengths[:1]  # the longest row
     features = encoder.encode(inputs, lengths, states.take(trial.state, torch.tensor([0]))).features
     for t in range(features.shape[1]):
         (gradient,) = torch.autograd.grad(features[0, t].cos().sum(), inputs, retain_graph=True)
-        if bool((unseen := (gradient[0] == 0).all(1)).any()):
-            raise LawError(f"the feature at step {t} does not depend on step {int(unseen.nonzero()[0])}")
+        seen = (gradient[0] != 0).any(1)  # (T,)
+        if encoder.mixes and not bool(seen.all()):
+            raise LawError(f"the feature at step {t} does not depend on step {int((~seen).nonzero()[0])}")
+        if not encoder.mixes and seen.nonzero().flatten().tolist() != [t]:
+            raise LawError(f"the feature at step {t} depends on steps {seen.nonzero().flatten().tolist()}")
 
 
 def an_empty_input_can_be_encoded(encoder: Component) -> None:

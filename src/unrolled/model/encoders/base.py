@@ -25,6 +25,7 @@ class Encoder(Checked):
 
     input_size: int  # D
     size: int  # H
+    mixes = True  # whether each feature depends on the whole row, and not on its own step alone
 
     @abstractmethod
     def start(self, rows: int) -> State:

@@ -23,6 +23,8 @@ class PlaceEncoder(Encoder):
     1502.03044) attend to such a grid.
     """
 
+    mixes = False
+
     def __init__(self, input_size: Count, size: Count, places: Count) -> None:
         """places: the most that an input has."""
         super().__init__()
