@@ -10,15 +10,9 @@ import pytest
 from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
 
 from unrolled.errors import DataError
-from unrolled.metrics.text import (
-    bleu,
-    bootstrap_scores,
-    chrf,
-    count_characters,
-    count_n_grams,
-    interval_of,
-    score_texts,
-)
+from unrolled.metrics.n_grams import bleu, chrf, count_characters, count_n_grams
+from unrolled.metrics.resampling import bootstrap_scores, interval_of
+from unrolled.metrics.text import score_texts
 
 WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", "bench", "red", ",", ".", "green"]
 

@@ -94,4 +94,12 @@ def test_summary_and_evaluation_score_an_image_once(tmp_path: Path, unroll: Unro
     )]  # fmt: skip
     streams = list(zip(*reference_texts(examples, "test", rows), strict=True))
     assert facts["outputs"]["caption"]["bleu"] == pytest.approx(corpus_bleu(written, streams).score)
-    assert "4 texts with 12 references" in unroll("evaluate", tmp_path / "run").out
+    printed = unroll("evaluate", tmp_path / "run").out
+    assert "4 texts with 12 references" in printed
+    assert f"CIDEr-D {facts['outputs']['caption']['cider_d']:.3f} (" in printed
+    assert f"Different captions: {len(set(written))} of 4." in printed
+    assert "Baseline: nearest neighbour by numbers BLEU-1 " in printed
+    assert training.summary.lines[1:3] == printed.splitlines()[1:3]  # type: ignore[union-attr]
+    assert training.folder  # the scores of the run are those of the evaluation
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())["scores"]["outputs"]["caption"]
+    assert kept["cider_d"] == facts["outputs"]["caption"]["cider_d"]

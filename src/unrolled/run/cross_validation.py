@@ -22,7 +22,8 @@ from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
 OTHER = "Give another folder: --out OTHER"  # the advice where this one is damaged
-FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "bleu", "chrf", "wer", "exact_match", "nats")
+FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "bleu", "chrf", "wer", "exact_match",
+           "plain_bleu_4", "cider_d", "nats")  # fmt: skip
 """The metrics in the table, for the outputs that have them."""
 OTHER_FORMATS = {"macro_f1": "macro-F1 {:.3f}", "rmse": "RMSE {:.4g}", "r2": "R² {:.3f}"}
 """Metrics that the summary shows next to the main one."""

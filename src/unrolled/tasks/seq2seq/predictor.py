@@ -12,7 +12,8 @@ from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, RunError
-from unrolled.metrics.text import TextScore, chrf, count_characters
+from unrolled.metrics.n_grams import chrf, count_characters
+from unrolled.metrics.text import TextScore
 from unrolled.options import DEFAULT_MODEL
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
@@ -59,7 +60,7 @@ class Seq2SeqEvaluation(Evaluation):
     @property
     def score_lines(self) -> list[str]:
         score = self.score.format_line(self.figure == "bleu")
-        return [f"{self.name}, {self.split}, {self.generation}: {score}; {self.cost.line}"]
+        return [f"{self.name}, {self.split}, {self.generation}: {score}; {self.cost.line}", *self.score.caption_lines]
 
     @property
     def lines(self) -> list[str]:

@@ -17,7 +17,8 @@ from unrolled.data.dataset.vocabulary_choice import has_words
 from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.figures import FORMATS
-from unrolled.metrics.text import TextScore, chrf, count_characters, score_texts
+from unrolled.metrics.n_grams import chrf, count_characters
+from unrolled.metrics.text import TextScore, score_texts
 from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, make_nearest, sample_rows
 from unrolled.tasks.dataset import evenly_spaced
 from unrolled.tasks.generation import GenerationConfig
@@ -30,6 +31,7 @@ BEAM = 5  # width of the beam, if beam search is selected
 MOST_SCORED = 1_000  # most rows to generate texts for at the end, without a deadline
 FEWEST_JUDGED = 50
 TIMED = 64  # rows on which the speed of generation is measured
+SCORED = 3  # texts that are scored for each row: by greedy and beam search, and of the nearest neighbour
 LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
 GREEDY = GenerationConfig()
 NEARLY_ALL = 0.9  # share of equal texts that is reported
@@ -83,6 +85,7 @@ class Seq2SeqSummary:
         better = compare_with_baseline(self.model, (low, high), baseline.chrf, more_is_better=True)
         lines = [
             f"{self.name}, {self.split}, by {self.model}, {way}: {scores}; {self.cost.line}.",
+            *self.score.caption_lines,
             *([self.sameness] if self.sameness else []),
             f"Baseline: {self.baseline} {shown_score(baseline, self.figure)}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
@@ -108,7 +111,9 @@ class Seq2SeqSummary:
 
 
 def shown_score(score: TextScore, figure: str) -> str:
-    """The figure by which models are compared, and chrF."""
+    """The figure by which models are compared, and chrF; of captions their main metrics, and chrF."""
+    if score.captions is not None:
+        return f"{score.captions.short}, {FORMATS['chrf'].format(score.chrf)}"
     figures = score.as_dict()
     return ", ".join(FORMATS[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
 
@@ -119,6 +124,11 @@ def figure_of(examples: Examples) -> str:
     return (
         "bleu" if has_words([written.texts[row] for row in examples.splits["training"][:1000].tolist()]) else "chrf"
     )
+
+
+def are_captions(examples: Examples) -> bool:
+    """Whether the texts describe images or audio files in several words."""
+    return bool(examples.featurizer.input.endings) and figure_of(examples) == "bleu"
 
 
 def summarise_seq2seq(
@@ -185,10 +195,14 @@ def rows_to_judge(text_generator: Generator, examples: Examples, split: str, dea
     if deadline.unlimited:
         return evenly_spaced(choosing, MOST_SCORED), evenly_spaced(scored, MOST_SCORED)
     seconds = max(0.0, deadline.seconds_left)
-    timed = list(SplitItems(examples.items, evenly_spaced(choosing, TIMED)))
+    spread = evenly_spaced(choosing, TIMED)
+    timed = list(SplitItems(examples.items, spread))
     started = time.monotonic()
     texts = text_generator.generate(timed, GREEDY, deadline=deadline.share(0.1))
     pace = (time.monotonic() - started) * (1 + BEAM) / len(texts)  # seconds per row, greedy and by beam search
+    started, some = time.monotonic(), spread[: len(texts)]
+    score_rows(examples, "validation", some, list(map(text_generator.decode, texts)), deadline.within(0.0))
+    pace += (time.monotonic() - started) * SCORED / len(texts)
     counts = [max(FEWEST_JUDGED, int(share * seconds / max(1e-9, pace))) for share in (0.25, 0.6)]
     return evenly_spaced(choosing, min(MOST_SCORED, counts[0])), evenly_spaced(scored, counts[1])
 
@@ -206,7 +220,8 @@ def score_rows(
     """The scores of texts for these rows of a split, of different inputs; also by length if the inputs are texts."""
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
-    return score_texts(texts, reference_texts(examples, split, rows), sources or None, deadline)
+    references = reference_texts(examples, split, rows)
+    return score_texts(texts, references, sources or None, deadline, captions=are_captions(examples))
 
 
 def nearest_texts(
