@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +197,18 @@ def test_train_evaluate_and_predict_take_a_folder_and_coco(unroll: Unroll, tmp_p
     scored = unroll("evaluate", run, path, "--json")
     assert scored.code == 0, scored.err
     assert json.loads(scored.out)["outputs"]["caption"]["rows"] == 20
+
+
+def test_a_large_file_of_captions_is_opened_quickly(tmp_path: Path) -> None:
+    """30,000 captions of 6,000 images: 0.3 seconds of processor time."""
+    (tmp_path / "Images").mkdir()
+    for number in range(6000):
+        (tmp_path / "Images" / f"{number}.jpg").touch()
+    lines = [
+        f"{n}.jpg,A dog runs , and another one , called {turn} , waits\n" for n in range(6000) for turn in range(5)
+    ]
+    (tmp_path / "captions.txt").write_text("image,caption\n" + "".join(lines))
+    started = time.process_time()
+    table = open_table(tmp_path)
+    assert len(rows(table)) == 30_000
+    assert time.process_time() - started < 3

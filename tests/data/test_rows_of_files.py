@@ -113,3 +113,17 @@ def test_another_group_and_labels_are_not_grouped_by_file(tmp_path: Path) -> Non
     assert examples.columns.group == "town"
     assert examples.split_method == "drawn at random in whole groups of 'town'"
     assert read_examples(path, DatasetOptions(output="town")).columns.group is None
+
+
+def test_a_blank_caption_is_an_empty_cell(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", mixed=False)
+    lines = path.read_text().splitlines()
+    lines[5] = f"{lines[5].split(',')[0]},  \t"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"t\.csv, row 6: 'caption' is empty\. A row needs an input and a target"):
+        read_examples(path, DatasetOptions())
+    examples = read_examples(path, DatasetOptions(skip_empty=True))
+    assert examples.skipped == 1
+    assert sum(map(len, examples.splits.values())) == sum(COUNTS) - 1
+    assert len(examples.inputs) == sum(COUNTS) - 1
+    assert len(images(examples, "training") | images(examples, "validation") | images(examples, "test")) == 20

@@ -142,20 +142,21 @@ def single_text_output(path: str | Path, kinds: Mapping[str, str]) -> str:
 def drop_rows_without_target(
     tables: Sequence[TableFile], rows: RowReader, kinds: Mapping[str, str], skip_empty: bool
 ) -> None:
-    """Remove the rows that have no target: nan among numbers, a blank label. Without skip_empty, raises DataError
-    for a blank label, with the row; nan is refused by `read_values`."""
+    """Remove the rows that have no target: nan among numbers, a blank label or text. Without skip_empty, raises
+    DataError for a blank cell, with the row; nan is refused by `read_values`."""
     gone: NDArray[np.bool_] = np.zeros(len(rows.numbers), np.bool_)
     for name, kind in kinds.items():
         column = rows.columns[name]
-        if kind not in ("regression", "classification"):
+        if kind not in ("regression", "classification", "seq2seq"):
             continue
-        numeric = kind == "regression" or column.numeric
+        numeric = kind == "regression" or (kind == "classification" and column.numeric)
+        blank = kind in ("classification", "seq2seq")
         empty = [
             number for cell, number in rows.kinds[name].items()
-            if (numeric and is_missing(cell)) or (kind == "classification" and not label_of(cell))
+            if (numeric and is_missing(cell)) or (blank and not label_of(cell))
         ]  # fmt: skip
         found = np.isin(np.array(rows.ids[name]), empty)
-        if found.any() and not skip_empty and kind == "classification":
+        if found.any() and not skip_empty and blank:
             row = int(np.flatnonzero(found)[0])
             empty_rows = int(found.sum()), len(found)
             raise empty_cell_error(tables[rows.sources[row]], name, Row(rows.numbers[row], ()), empty_rows)
