@@ -6,6 +6,7 @@ FORMATS = {
     "mae": "MAE {:.4g}",
     "bleu": "BLEU {:.1f}",
     "chrf": "chrF {:.1f}",
+    "cider_d": "CIDEr-D {:.3f}",
 }
 """The format of each."""
 LOWER_IS_BETTER = ("mae",)  # metrics of which less is better

@@ -72,6 +72,14 @@ class TextScore:
         )
 
     @property
+    def decisive(self) -> tuple[float, Interval]:
+        """The figure by which models are compared, with its interval: CIDEr-D of captions, else chrF, because BLEU is
+        0 without four correct words in a row."""
+        if self.captions is not None:
+            return self.captions.cider, self.captions.cider_interval
+        return self.chrf, self.chrf_interval
+
+    @property
     def caption_lines(self) -> list[str]:
         """The metrics of captions; none for other texts."""
         return [] if self.captions is None else self.captions.lines

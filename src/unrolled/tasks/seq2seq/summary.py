@@ -17,6 +17,7 @@ from unrolled.data.dataset.vocabulary_choice import has_words
 from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.figures import FORMATS
+from unrolled.metrics.captions import mean_cider_d
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore, score_texts
 from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, make_nearest, sample_rows
@@ -35,6 +36,7 @@ SCORED = 3  # texts that are scored for each row: by greedy and beam search, and
 LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
 GREEDY = GenerationConfig()
 NEARLY_ALL = 0.9  # share of equal texts that is reported
+CAPTIONS = "cider_d"  # the figure by which models of captions are compared
 SHOWN_CHARACTERS = 60  # of a reported text
 
 
@@ -68,7 +70,7 @@ class Seq2SeqSummary:
     others: Mapping[str, TextScore]  # of the other way of generating, and of the nearest-neighbour baseline
     cost: ReferenceCost
     figure: str  # by which models are compared
-    validation: Mapping[str, float]  # chrF of each way of generating
+    validation: Mapping[str, float]  # chrF, of captions CIDEr-D, of each way of generating
     trend: str | None
     baseline_name: str
     baseline: str  # the name of the nearest-neighbour baseline in `others`
@@ -78,18 +80,18 @@ class Seq2SeqSummary:
     @property
     def lines(self) -> list[str]:
         """The lines that the command prints."""
-        ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
+        criterion, form = ("CIDEr-D", ".3f") if self.figure == CAPTIONS else ("chrF", ".1f")
+        ways = ", ".join(f"{name} {value:{form}}" for name, value in self.validation.items())
         scores = self.score.format_line(bleu=self.figure == "bleu")
         way, baseline = GenerationConfig(self.beam).name, self.others[self.baseline]
-        low, high = self.score.chrf_interval  # BLEU is 0 without four correct words in a row
-        better = compare_with_baseline(self.model, (low, high), baseline.chrf, more_is_better=True)
+        better = compare_with_baseline(self.model, self.score.decisive[1], baseline.decisive[0], more_is_better=True)
         lines = [
             f"{self.name}, {self.split}, by {self.model}, {way}: {scores}; {self.cost.line}.",
             *self.score.caption_lines,
             *([self.sameness] if self.sameness else []),
             f"Baseline: {self.baseline} {shown_score(baseline, self.figure)}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
-            f"Selected: {way}, by chrF on validation ({ways}).",
+            f"Selected: {way}, by {criterion} on validation ({ways}).",
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
@@ -119,16 +121,12 @@ def shown_score(score: TextScore, figure: str) -> str:
 
 
 def figure_of(examples: Examples) -> str:
-    """The figure by which models are compared: BLEU for texts of several words, else chrF."""
+    """The figure by which models are compared: CIDEr-D for captions, which are texts of several words about images or
+    audio files; BLEU for other texts of several words; else chrF."""
     written = target_texts_of(examples)
-    return (
-        "bleu" if has_words([written.texts[row] for row in examples.splits["training"][:1000].tolist()]) else "chrf"
-    )
-
-
-def are_captions(examples: Examples) -> bool:
-    """Whether the texts describe images or audio files in several words."""
-    return bool(examples.featurizer.input.endings) and figure_of(examples) == "bleu"
+    if not has_words([written.texts[row] for row in examples.splits["training"][:1000].tolist()]):
+        return "chrf"
+    return CAPTIONS if examples.featurizer.input.endings else "bleu"
 
 
 def summarise_seq2seq(
@@ -145,7 +143,8 @@ def summarise_seq2seq(
         texts[way.name] = written(text_generator, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
     references = reference_texts(examples, "validation", choosing[: len(items)])
-    validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], references).sum(0)) for way in ways}
+    figure = figure_of(examples)
+    validation = {way.name: compare_by(figure, texts[way.name][: len(items)], references) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
     items = list(SplitItems(examples.items, rows))
     for way, share in zip(slow_first, (0.5, 0.25), strict=True):
@@ -163,10 +162,17 @@ def summarise_seq2seq(
     return Seq2SeqSummary(
         name=name, model=model, split=split, beam=best.beam, score=score,
         others=scores | baselines, cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
-        figure=figure_of(examples),
+        figure=figure,
         validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
         sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
     )  # fmt: skip
+
+
+def compare_by(figure: str, texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """The score by which ways of generating are compared: CIDEr-D of captions, else chrF."""
+    if figure == CAPTIONS:
+        return mean_cider_d(texts, references)
+    return chrf(count_characters(texts, references).sum(0))
 
 
 def equal_texts_note(texts: Sequence[str]) -> str:
@@ -221,7 +227,7 @@ def score_rows(
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
     references = reference_texts(examples, split, rows)
-    return score_texts(texts, references, sources or None, deadline, captions=are_captions(examples))
+    return score_texts(texts, references, sources or None, deadline, captions=figure_of(examples) == CAPTIONS)
 
 
 def nearest_texts(
