@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,18 @@ def test_rows_of_an_image_stay_in_one_split_and_shares_count_images(tmp_path: Pa
     known = DatasetSchema(examples.columns, examples.featurizer, {n: t.output for n, t in examples.targets.items()})
     again = read_examples(path, DatasetOptions(valid=0.2, test=0.1), known)
     assert all(np.array_equal(again.splits[split], examples.splits[split]) for split in parts)
+
+
+def test_a_run_that_was_split_row_by_row_is_read_again_as_it_was(tmp_path: Path) -> None:
+    """Runs made before images were kept in one split have no group."""
+    path = table(tmp_path / "t.csv")
+    examples = read_examples(path, DatasetOptions())
+    outputs = {name: target.output for name, target in examples.targets.items()}
+    known = DatasetSchema(replace(examples.columns, group=None), examples.featurizer, outputs)
+    again = read_examples(path, DatasetOptions(), known)
+    assert again.split_method == "drawn at random"
+    assert len(again.splits["test"]) == round(0.1 * sum(COUNTS))
+    assert images(again, "test") & images(again, "training")
 
 
 def test_folds_have_equally_many_images(tmp_path: Path) -> None:

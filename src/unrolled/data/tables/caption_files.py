@@ -66,7 +66,10 @@ def find_caption_file(folder: Path) -> Path | None:
     """The file of captions in a folder of images; None if there is none. Raises DataError if there are several."""
     if not folder.is_dir():
         return None
-    found = sorted(path for path in folder.iterdir() if is_caption_file(path))
+    try:
+        found = sorted(path for path in folder.iterdir() if is_caption_file(path))
+    except OSError:  # reported by whoever lists the folder
+        return None
     found = [path for path in found if not LEMMAS.search(path.name)] or found
     if len(found) > 1:
         raise DataError(

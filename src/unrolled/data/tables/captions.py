@@ -98,7 +98,8 @@ def _find_images(path: Path, file: CaptionFile, images: Sequence[str]) -> tuple[
         raise DataError(
             f"{path} names {len(images):,} images, and {len(missing):,} of them are not there, such as "
             f"{', '.join(sorted(missing)[:SHOWN])}.\nThey were looked for in these folders, from {path.parent}: "
-            f"{looked}. Put them into one of these; up to {MOST_MISSING:.0%} would be left out."
+            f"{looked}. Put them into one of these; up to {MOST_MISSING:.0%} would be left out. "
+            "To read the file as plain text: --task language-modeling."
         )
     return folder, missing
 
