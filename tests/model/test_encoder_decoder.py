@@ -14,7 +14,13 @@ from unrolled.errors import OptionError
 from unrolled.memory import LSTM, Attention, Memory, NoMemory, Stack, draw_masks
 from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttentionMemory, Dot
 from unrolled.model.embeddings import BagEmbedding
-from unrolled.model.encoder_decoder import EncoderDecoder, EncoderDecoderConfig, Source, build_encoder_decoder
+from unrolled.model.encoder_decoder import (
+    EncoderDecoder,
+    EncoderDecoderConfig,
+    Source,
+    build_encoder_decoder,
+    uncovered,
+)
 from unrolled.model.encoders import Bidirectional, SelfAttentionEncoder, build_bidirectional
 from unrolled.seeds import make_generator
 
@@ -200,3 +206,33 @@ def test_a_text_of_no_tokens_has_no_loss() -> None:
     encoder_decoder = make(smoothing=0.1)
     assert float(encoder_decoder.loss(batch, encoder_decoder.initial_state(3))[0].detach()) == 0.0
     assert encoder_decoder.nats(batch).tolist() == [0.0] * 3
+
+
+def test_the_penalty_of_places_that_are_not_looked_at() -> None:
+    weights = torch.tensor([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], [[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]]])
+    alive = torch.tensor([[True, True], [True, False]])
+    # row 1: totals 1.5, 0.5, 0 of three places; row 2: 0.25, 0.75 of two places
+    expected = 0.5**2 + 0.5**2 + 1 + 0.75**2 + 0.25**2
+    assert float(uncovered(weights, alive, torch.tensor([3, 2]))) == pytest.approx(expected)
+    none = torch.zeros(2, 2, dtype=torch.bool)
+    assert float(uncovered(weights, none, torch.tensor([3, 2]))) == 0.0  # rows of padding
+
+
+def test_coverage_changes_the_gradient_and_not_the_loss() -> None:
+    def make(coverage: float) -> EncoderDecoder:
+        torch.manual_seed(0)
+        config = EncoderDecoderConfig("lstm", "additive", 9, 6, 8, coverage=coverage, places=4)
+        return build_encoder_decoder(config, nn.Identity())
+
+    torch.manual_seed(1)
+    inputs, targets = torch.randn(3, 4, 6), torch.randint(1, 9, (3, 5))
+    batch = Texts(inputs, torch.tensor([4, 4, 0]), targets, torch.tensor([5, 3, 0]))
+    losses, gradients = [], []
+    for coverage in (0.0, 1.0):
+        model = make(coverage)
+        loss, _ = model.loss(batch, model.initial_state(3))
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(float(loss))
+        gradients.append(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None]))
+    assert losses[0] == pytest.approx(losses[1])
+    assert (gradients[0] - gradients[1]).abs().max() > 1e-3

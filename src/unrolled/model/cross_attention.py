@@ -44,6 +44,7 @@ class CrossAttention(Checked):
         self.key = nn.Linear(source_size, size, bias=False)
         self.value = nn.Linear(source_size, size, bias=False)
         self.mix: nn.Module = nn.Identity()  # applied to the weighted mean
+        self.seen: nn.Module = nn.Identity()  # applied to the weights; a hook on it sees them
 
     @abstractmethod
     def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
@@ -72,7 +73,7 @@ class CrossAttention(Checked):
         self, xs: Tensor, state: CrossAttentionState, lengths: Tensor | None = None
     ) -> tuple[Tensor, CrossAttentionState]:
         """xs (B, T, D) -> outputs (B, T, H), zero past a row's length, and the state."""
-        weights = self.scores(xs, state)  # (B, heads, T, S)
+        weights = self.seen(self.scores(xs, state))  # (B, heads, T, S)
         values = split_heads(state.values, weights.shape[1])  # (B, heads, S, H / heads)
         outputs = self.mix((weights @ values.to(weights.dtype)).transpose(1, 2).flatten(2))  # (B, T, H)
         if (lengths := ragged(lengths, xs.shape[1])) is not None:

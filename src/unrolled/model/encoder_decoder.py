@@ -6,6 +6,8 @@ embedding turns any input into vectors: a text to translate, an image to caption
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -77,6 +79,7 @@ class EncoderDecoder(nn.Module):
         tied: bool = False,
         begins: bool = True,
         smoothing: float = 0.0,
+        coverage: float = 0.0,
     ) -> None:
         """decoder: a stack with at least one `CrossAttentionMemory` in it. tokens: V.
 
@@ -85,6 +88,8 @@ class EncoderDecoder(nn.Module):
         begins: the decoder's first input is a vector of the whole source, before the first token (Vinyals et al.
         2015), so that a recurrent memory has the source in its state from the start.
         smoothing: label smoothing, the share of a target's weight spread over all tokens (Szegedy et al. 2016).
+        coverage: λ of doubly stochastic attention (Xu et al. 2015, equation 14): over a whole text, each place of the
+        source gets a total weight near 1.
         """
         super().__init__()
         embed = decoder.input_size  # E
@@ -98,7 +103,7 @@ class EncoderDecoder(nn.Module):
         if not 0.0 <= smoothing < 1.0:
             raise OptionError(f"The label smoothing is {smoothing}; it must be at least 0 and below 1.")
         self.source_embedding, self.stem, self.encoder, self.decoder = source_embedding, stem, encoder, decoder
-        self.tokens, self.tied, self.smoothing = tokens, tied, smoothing
+        self.tokens, self.tied, self.smoothing, self.coverage = tokens, tied, smoothing, coverage
         self.embedding = nn.Embedding(tokens, embed)  # normal, standard deviation 1
         self.bias = nn.Parameter(torch.zeros(tokens))
         self.output = None if tied else nn.Linear(decoder.size, tokens, bias=False)
@@ -151,13 +156,21 @@ class EncoderDecoder(nn.Module):
 
     def loss(self, batch: Seq2SeqBatch, initial_state: InitialState) -> tuple[Tensor, InitialState]:
         """Smoothed nats of all targets, summed, with teacher forcing (Williams & Zipser 1989), and the initial state
-        for the next batch: no state is carried from one text to another."""
-        logits, targets, _ = self._teacher_forced(batch, initial_state)
-        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing), initial_state
+        for the next batch: no state is carried from one text to another.
+
+        The gradient includes the penalty of `coverage`; the value is the nats alone.
+        """
+        logits, targets, _, seen = self._teacher_forced(batch, initial_state)
+        nats = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
+        if not self.coverage:
+            return nats, initial_state
+        alive = valid_steps(batch.target_lengths, batch.targets.shape[1], logits.device)  # (B, T)
+        cost = torch.stack([uncovered(weights, alive, batch.lengths) for weights in seen]).sum() * self.coverage
+        return nats + cost - cost.detach(), initial_state
 
     def nats(self, batch: Seq2SeqBatch) -> Tensor:
         """Nats of each row's text (B,), without label smoothing or dropout."""
-        logits, targets, rows = self._teacher_forced(batch, self.initial_state(len(batch.inputs)))
+        logits, targets, rows, _ = self._teacher_forced(batch, self.initial_state(len(batch.inputs)))
         each = F.cross_entropy(logits, targets, reduction="none")
         return each.new_zeros(len(batch.inputs)).index_add(0, rows, each)
 
@@ -166,27 +179,39 @@ class EncoderDecoder(nn.Module):
 
         Weights [:, t] are those of the token that follows token t.
         """
+        with self._seeing() as seen:
+            self.unroll(tokens, state)
+        return tuple(seen)
+
+    @contextmanager
+    def _seeing(self, needed: bool = True) -> Iterator[list[Tensor]]:
+        """Within the context, unrolling appends the attention weights (B, T, S) of each cross-attention, where they
+        are needed, from the first layer on. They are averaged over heads, sum to 1, and are 0 past a source's
+        length."""
         seen: list[Tensor] = []
         hooks = [
-            cross_attention.register_forward_hook(lambda one, given, _: seen.append(one.weights(*given[:2])))
-            for cross_attention in cross_attentions_of(self.decoder)
+            one.seen.register_forward_hook(lambda _, given, weights: seen.append(weights.mean(1)))
+            for one in (cross_attentions_of(self.decoder) if needed else ())
         ]
         try:
-            self.unroll(tokens, state)
+            yield seen
         finally:
             for hook in hooks:
                 hook.remove()
-        return tuple(seen)
 
-    def _teacher_forced(self, batch: Seq2SeqBatch, initial_state: InitialState) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, V) of N targets, each after BOS and the targets before it; the targets (N,); their rows (N,).
-        The decoder also runs over padding, which changes no logits before it; its logits are dropped."""
+    def _teacher_forced(
+        self, batch: Seq2SeqBatch, initial_state: InitialState
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Logits (N, V) of N targets, each after BOS and the targets before it; the targets (N,); their rows (N,);
+        and the attention weights (B, T, S) of each cross-attention, where `coverage` needs them. The decoder also
+        runs over padding, which changes no logits before it; its logits are dropped."""
         state = self.start(Source(batch.inputs, batch.lengths), initial_state)
         targets = batch.targets.to(self.bias.device)
         inputs = F.pad(targets, (1, 0), value=EOS)[:, :-1]  # (B, T)
-        hidden, _ = self.decoder.unroll(self._embed(inputs), state)  # (B, T, H)
+        with self._seeing(self.coverage > 0) as seen:
+            hidden, _ = self.decoder.unroll(self._embed(inputs), state)  # (B, T, H)
         alive = valid_steps(batch.target_lengths, targets.shape[1], targets.device)
-        return self._project(hidden[alive]), targets[alive], alive.nonzero()[:, 0]
+        return self._project(hidden[alive]), targets[alive], alive.nonzero()[:, 0], seen
 
     def _embed(self, tokens: Tensor) -> Tensor:
         vectors: Tensor = self.embedding(tokens.to(self.bias.device))
@@ -196,6 +221,15 @@ class EncoderDecoder(nn.Module):
         weight = self.embedding.weight if self.output is None else self.output.weight
         logits = F.linear(self.gain * hidden, weight, self.bias)
         return at_least_float32(logits)
+
+
+def uncovered(weights: Tensor, alive: Tensor, lengths: Tensor) -> Tensor:
+    """Σ (1 − Σ_t α_ts)² over rows and places: weights α (B, T, S) of T tokens, of which `alive` (B, T) exist, for
+    sources of these lengths (B,)."""
+    total = (weights * alive[..., None]).sum(1)  # (B, S)
+    there = valid_steps(lengths, weights.shape[2], weights.device)
+    written = alive.any(1)[:, None]
+    return (torch.where(there & written, 1 - total, 0.0) ** 2).sum()
 
 
 @checked
@@ -212,6 +246,7 @@ class EncoderDecoderConfig:
     dropout: float = 0.0  # share of each layer's outputs
     tied: bool = False  # one matrix for input and output embeddings
     smoothing: float = 0.0  # label smoothing
+    coverage: float = 0.0  # λ of doubly stochastic attention
     places: Count | None = None  # of an image: the source has at most so many, which are no sequence
 
 
@@ -247,7 +282,7 @@ def build_encoder_decoder(
     decoder = build_stack(model, embed, size, depth, dropout, make_cross_attention)
     return EncoderDecoder(
         source_embedding, stem, encoder, decoder, config.tokens,
-        tied=config.tied, begins=not transformer, smoothing=config.smoothing,
+        tied=config.tied, begins=not transformer, smoothing=config.smoothing, coverage=config.coverage,
     )  # fmt: skip
 
 

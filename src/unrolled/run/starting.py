@@ -43,10 +43,14 @@ def load_initial_weights(start: Start, task: Task, training_state: TrainingState
     """Loads weights into the trained model and its average; returns notes about it. Raises OptionError where nothing
     fits, or a component to be frozen does not."""
     _check_freeze(task, training_state.model)
-    if start.pretrained is not None:
+    init_from = task.settings.init_from
+    if is_pretrained(init_from):
+        pretrained = start.pretrained or read_pretrained(init_from or "")
+        why = "" if start.pretrained else "They suit images that are large or few; without them: --model lstm."
         if isinstance(task, RowTask) and isinstance(task.examples.featurizer, GridFeaturizer):
-            return [f"Images are described by {start.pretrained.source}."]
-        return [load_pretrained(start.pretrained, (training_state.model, training_state.optimiser.averaged))]
+            return [f"Images are described by {pretrained.source}. {why}".strip()]
+        models = training_state.model, training_state.optimiser.averaged
+        return [f"{load_pretrained(pretrained, models)} {why}".strip()]
     return [] if start.source is None else _load_components(start.source, task, training_state)
 
 

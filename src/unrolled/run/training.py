@@ -180,11 +180,18 @@ class Training:
     def _leave_out_net(self) -> None:
         """Where reading has spent the budget and no model was requested: an n-gram or a linear model alone."""
         model, budget = self.task.fallback_model, self.clock.budget
-        if budget is None or model is None or self.settings.model is not None or self.settings.init_from:
+        if budget is None or model is None or self.settings.model is not None:
+            return
+        if self.settings.init_from and not self._has_unasked_net:
             return
         if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.startup_seconds):
             self.task.settings = dataclasses.replace(self.settings, model=model)
             self._no_net = f"; after {self.clock.elapsed:.0f} of {budget:.0f} seconds there is no time for a net"
+
+    @property
+    def _has_unasked_net(self) -> bool:
+        """Whether a pretrained net was chosen by the data, not by the options."""
+        return self.settings.init_from is not None and self.options.init_from is None and self.options.plan is None
 
     def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
         if not self.task.trained:
@@ -193,7 +200,15 @@ class Training:
             own = {"threads": self.settings.threads} if self.settings.threads else {}
             return recorded_plans(recorded, device=self.device, **own)
         seconds = None if self.settings.steps is not None else 0.85 * max(1.0, self.clock.left - 1.0)
-        return [self.task.make_plan(self.device, threads, seconds)]
+        try:
+            return [self.task.make_plan(self.device, threads, seconds)]
+        except OptionError as error:
+            model = self.task.fallback_model
+            if model is None or not self._has_unasked_net:
+                raise
+            self.task.settings = dataclasses.replace(self.settings, model=model)
+            self._no_net = f"; there is no time for a net: {str(error).splitlines()[0]}"
+            return []
 
     def _facts(self, path: str | Path, kept: bool, threads: int) -> dict[str, Any]:
         data = {

@@ -85,7 +85,7 @@ class Task(ABC):
     data: ClassVar[str]  # "text" or "table"
     settings_class: ClassVar[type[TrainSettings]]  # the options of the task
     terms: ClassVar[Terms]
-    baseline_share: ClassVar[float]  # largest share of a budget in minutes for the baseline
+    baseline_share: float  # largest share of a budget in minutes for the baseline
     ranked_items: ClassVar[int] = 0  # most validation items processed once more at the end
     settings: TrainSettings
 

@@ -35,6 +35,7 @@ LANGUAGE_MODELING = "language-modeling"  # kind of a language model's run
 READING = ("embedding", "stem", "memory", "encoder")
 """Components that read the input, in order; the last two are the same place. The others predict from their output."""
 DEFAULT_POOL = "attention"  # unless requested otherwise
+COVERAGE = 1.0  # λ of doubly stochastic attention to images, as in Xu et al. 2015
 ATTENTION = "additive"  # unless requested otherwise or the memory is a transformer
 
 
@@ -114,10 +115,12 @@ def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[
         raise RunError("The run's vocabulary.json is damaged: its output is not a text. Train again.")
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(known.featurizer, plan.embedding_size, settings.stem)
+        places = known.featurizer.places if isinstance(known.featurizer, GridFeaturizer) else None
+        attention = attention_of(settings)
         config = EncoderDecoderConfig(
-            model=plan.model, cross_attention=attention_of(settings), tokens=output.width, embed=plan.embedding_size,
+            model=plan.model, cross_attention=attention, tokens=output.width, embed=plan.embedding_size,
             size=plan.hidden_size, depth=plan.layers, dropout=plan.dropout, tied=True, smoothing=plan.smoothing,
-            places=known.featurizer.places if isinstance(known.featurizer, GridFeaturizer) else None,
+            places=places, coverage=COVERAGE if places and not attention.startswith("none") else 0.0,
         )  # fmt: skip
         numeric = isinstance(known.featurizer, NumericFeaturizer)
         encoder_decoder = build_encoder_decoder(config, embedding, stem if numeric else None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +32,17 @@ from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
+from unrolled.registry import LINEAR
 from unrolled.tasks.base import StartingWeights
 from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
-from unrolled.tasks.pretrained import scaling_of
+from unrolled.tasks.pretrained import IMAGENET, IMAGENET_NET, find_imagenet, scaling_of
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
+OTHER_ENCODERS = ("encoder", "init_from", "stem")
+OTHER_NETS = ("hidden_size", "layers", "pool", "direction", "bptt")
+"""Options that ask for images to be read without pretrained weights; the second, where a net reads rows of pixels."""
 FEW = 20_000  # up to this number of training audio files or images, each is augmented differently in every epoch
 SHOWN_CHARACTERS = 60  # of a row in a sample
 
@@ -60,11 +66,15 @@ def read_task_examples(
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
-        settings.stem, None if known else whole_images_of(settings), table,
-        (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
-        settings.shuffle,
-        settings.rows,
-        start,
+        settings.stem,
+        whole_images=None if known else whole_images_of(settings),
+        pretrained=None if known else partial(pretrained_images, settings),
+        vocabulary=table,
+        fold=(settings.fold, settings.folds) if settings.fold and settings.folds else None,
+        table_options=table_options(settings),
+        shuffle=settings.shuffle,
+        rows=settings.rows,
+        start=start,
     )  # fmt: skip
     examples = read_examples(path, requested, known, measured, opened)
     if known is None and not examples.count("validation"):
@@ -85,6 +95,17 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
     with torch.device("meta"):  # shapes without weights
         size = make_net(encoder).image_size
     return WholeImages(size, scaling_of(settings.init_from), frozen_maker(settings))
+
+
+def pretrained_images(settings: TableSettings, texts: bool) -> WholeImages | None:
+    """How images are read for the ImageNet weights; None where the options ask for another model, or the package with
+    the weights is not installed. texts: whether texts are generated, by a decoder that has options of its own."""
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    others = OTHER_ENCODERS if texts else (*OTHER_ENCODERS, *OTHER_NETS)
+    other = any(getattr(settings, name) != defaults[name] for name in others if name in defaults)
+    if other or (settings.model not in (None, LINEAR) and not texts) or find_imagenet() is None:
+        return None
+    return whole_images_of(dataclasses.replace(settings, encoder=IMAGENET_NET, init_from=IMAGENET))
 
 
 def as_one_split(settings: TableSettings) -> TableSettings:

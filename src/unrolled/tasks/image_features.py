@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.item_store import Arrays
 from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.image_grid import GridFeaturizer
@@ -71,6 +73,16 @@ def frozen_of(featurizer: Featurizer) -> ImageFeatures | None:
     """The pretrained net whose features a featurizer gives, if there is one."""
     frozen = featurizer.frozen if isinstance(featurizer, PixelFeaturizer | GridFeaturizer) else None
     return frozen if isinstance(frozen, ImageFeatures) else None
+
+
+def features_note(examples: Examples) -> str:
+    """What is printed before the features of the images are computed, and where they are stored; "" without them."""
+    frozen = frozen_of(examples.featurizer)
+    if frozen is None:
+        return ""
+    where = f" ({frozen.store.note})" if isinstance(frozen.store, FeatureCache) else ""
+    count = examples.items.unique_count if isinstance(examples.items, Arrays) else len(examples.numbers)
+    return f"; first computes features of {count:,} images that it does not have{where}"
 
 
 def save_features(run: RunFolder, featurizer: Featurizer) -> None:

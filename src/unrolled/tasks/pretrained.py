@@ -76,9 +76,7 @@ def read_pretrained(name: str) -> Pretrained:
     MissingExtra if the package with ImageNet weights is not installed."""
     if name != IMAGENET:
         return Pretrained(name, _read_file(Path(name)))
-    found = find_spec(PACKAGE)  # finds the folder without importing anything
-    folders = [] if found is None else list(found.submodule_search_locations or ())
-    path = next((path for folder in folders if (path := Path(folder) / WEIGHTS).is_file()), None)
+    path = find_imagenet()
     if path is None:
         raise MissingExtra(
             f"--init-from {IMAGENET} needs the weights of EfficientNet-Lite0 (17 MB): {install_extra('vision')}."
@@ -86,6 +84,13 @@ def read_pretrained(name: str) -> Pretrained:
     if hashlib.sha256(path.read_bytes()).hexdigest() != DIGEST:
         raise RunError(f"{path} is not the file of weights that is known by its checksum. Install the extra again.")
     return Pretrained(f"ImageNet weights of {IMAGENET_NET} (Apache License 2.0)", _read_file(path))
+
+
+def find_imagenet() -> Path | None:
+    """The file of the ImageNet weights; None where the package is not installed."""
+    found = find_spec(PACKAGE)  # finds the folder without importing anything
+    folders = [] if found is None else list(found.submodule_search_locations or ())
+    return next((path for folder in folders if (path := Path(folder) / WEIGHTS).is_file()), None)
 
 
 def load_pretrained(pretrained: Pretrained, models: tuple[nn.Module, ...]) -> str:

@@ -32,11 +32,13 @@ from unrolled.rundir.sessions import recorded_plans
 from unrolled.settings import option_name
 from unrolled.tasks.base import Task
 from unrolled.tasks.dataset import known_of, read_task_examples, table_options
+from unrolled.tasks.image_features import frozen_of
 from unrolled.tasks.inherited import options_of_source, takes_memory
 from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.model_names import check_model_names
 from unrolled.tasks.prediction.baselines import available_members
 from unrolled.tasks.prediction.task import Prediction
+from unrolled.tasks.pretrained import IMAGENET, IMAGENET_NET
 from unrolled.tasks.reading_time import check_reading
 from unrolled.tasks.seq2seq.task import Seq2Seq
 from unrolled.tasks.table import TASKS
@@ -115,6 +117,8 @@ def _read_rows(
     theirs = vocabulary_from_json(tables) if tables is not None and from_text else None
     start = None if source is None or from_text else known_of(source)
     examples = read_task_examples(path, wanted, None, theirs, opened=table, start=start)
+    if wanted.encoder is None and frozen_of(examples.featurizer) is not None and source is None:
+        wanted = dataclasses.replace(wanted, encoder=IMAGENET_NET, init_from=IMAGENET)
     task_class = Prediction if examples.text_targets is None else Seq2Seq
     for name in options.refused_by(task_class.settings_class):
         raise OptionError(

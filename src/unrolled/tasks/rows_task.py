@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
     from unrolled.training.plan import Plan
 
+FEATURES_SHARE = 0.4  # largest share of a budget for the baseline where features of images are computed for it
 PLANNED_ROWS = 200  # training rows from whose lengths a plan is made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,6 +167,9 @@ class DatasetOptions:
     sequence: str | None = None  # column
     stem: str = "auto"  # `--stem`
     whole_images: WholeImages | None = None  # for the net of `--encoder`
+    pretrained: Callable[[bool], WholeImages | None] | None = None
+    """How images are read for a pretrained net where that suits them; given whether texts are generated. It returns
+    None where options ask for another model."""
     vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
     table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test

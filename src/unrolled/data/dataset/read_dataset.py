@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from unrolled.data.dataset.splits import split_fold, split_table
 from unrolled.data.dataset.targets import Targets
 from unrolled.data.modalities.base import Ids, Modality
 from unrolled.data.modalities.category import CategoryInput
+from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.text import TextInput
 from unrolled.data.splits import parse_share
 from unrolled.data.tables.base import TableFile
@@ -37,6 +39,10 @@ from unrolled.data.tables.row_order import address_columns, date_columns, descri
 from unrolled.errors import DataError, OptionError
 
 MOST_BAD = 0.1  # largest share of unreadable audio files or images
+LARGE = 64  # pixels on the longer side of an image, from which a pretrained net suits it
+FEW = 5_000  # images, below which it does, whatever their size
+PEEKED = 100  # rows from which the kind of targets is guessed before rows are read
+SENTENCE = 3  # words
 NAMED = 3  # unreadable files named in the error above that share
 
 
@@ -65,6 +71,11 @@ def read_examples(
         modality = (
             settled.input if settled else detect_input(tables[0], columns, options.input_type, options.whole_images)
         )
+        if settled is None and options.pretrained and suits_pretrained(modality, tables[0], columns):
+            whole = options.pretrained(options.task == "seq2seq" or are_sentences(tables[0], columns))
+            if whole is not None:
+                options = replace(options, whole_images=whole, pretrained=None)
+                modality = detect_input(tables[0], columns, options.input_type, whole)
     cut = options.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
     reader = _reader(tables[0], columns, modality, options, known, cut)
     try:
@@ -142,6 +153,21 @@ def read_examples(
         sampled_rows=rows.drawn,
         blank=rows.blank,
     )  # fmt: skip
+
+
+def suits_pretrained(modality: Modality, table: TableFile, columns: Columns) -> bool:
+    """Whether a net that was trained on photographs suits the inputs: images that are large, or few."""
+    if not isinstance(modality, ImageInput):
+        return False
+    return max(modality.height, modality.width) >= LARGE or table.count_rows(columns.input) < FEW
+
+
+def are_sentences(table: TableFile, columns: Columns) -> bool:
+    """Whether the first targets are texts of several words, which are hardly ever the same."""
+    rows = [row.cells for row in islice(table.rows(columns.outputs), PEEKED)]
+    cells = [cell for cells in rows for cell in cells if isinstance(cell, str)]
+    words = sum(len(cell.split()) for cell in cells)
+    return bool(cells) and words >= SENTENCE * len(cells) and 2 * len(set(cells)) > len(cells)
 
 
 def _check_one_level(kinds: Mapping[str, str]) -> bool:

@@ -156,6 +156,7 @@ class PixelFeaturizer(NumericFeaturizer):
     def attach(self, frozen: FrozenNet) -> None:
         """Give it the pretrained net."""
         self.frozen, self.facts = frozen, frozen.facts()
+        self.step_description += f", and as features by {self.facts['weights']}"
 
     def to_json(self) -> dict[str, Any]:
         return super().to_json() | ({} if self.facts is None else {"net": dict(self.facts)})

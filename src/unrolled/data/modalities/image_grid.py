@@ -43,7 +43,8 @@ class GridFeaturizer(NumericFeaturizer):
     def attach(self, frozen: FrozenNet) -> None:
         """Give it the net. Until then it has sizes, and cannot encode."""
         self.frozen, self.facts, self.places = frozen, frozen.facts(), frozen.places
-        self.step_description = f"images, as {self.places} places with {frozen.width} features each"
+        grid = f"{self.places} places with {frozen.width} features each"
+        self.step_description = f"images, as {grid} by {self.facts['weights']}"
 
     def unscaled(self, item: Any) -> Floats:
         return self._grids([item])[0]

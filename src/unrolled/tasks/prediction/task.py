@@ -37,6 +37,7 @@ from unrolled.tasks.dataset import (
     drop_mismatched,
     shown_row,
 )
+from unrolled.tasks.image_features import features_note, frozen_of
 from unrolled.tasks.prediction.baselines import (
     baseline_names,
     best_baseline,
@@ -56,7 +57,7 @@ from unrolled.tasks.prediction.summary import (
 )
 from unrolled.tasks.pretrained import is_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
-from unrolled.tasks.rows_task import RowTask
+from unrolled.tasks.rows_task import FEATURES_SHARE, RowTask
 from unrolled.tasks.trend import trend_of
 from unrolled.training.measure import time_updates
 from unrolled.training.planning_rows import TAGGING, TableSize, shape_rows
@@ -99,6 +100,8 @@ class Prediction(RowTask):
         self._read_text = read_text
         check_row_options(examples, settings)
         check_encoder(settings, examples.featurizer)
+        if frozen_of(examples.featurizer) is not None:
+            self.baseline_share = FEATURES_SHARE
         check_baselines(examples, settings.model)
         if settings.class_weights and not all(isinstance(one, LabelTargets) for one in examples.targets.values()):
             raise OptionError(
@@ -134,10 +137,11 @@ class Prediction(RowTask):
 
     @property
     def selection_note(self) -> str:
+        note = features_note(self.examples)
         if self.settings.model is None:
             baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in baseline_names(self.examples))
-            return f"; at the end combined with {baselines}, and the best on validation is selected"
-        return f"; at the end combined as {self.settings.model}" if self.settings.is_ensemble else ""
+            return f"{note}; at the end combined with {baselines}, and the best on validation is selected"
+        return f"{note}; at the end combined as {self.settings.model}" if self.settings.is_ensemble else note
 
     def items(self, split: str) -> int:
         return self.examples.count(split)
@@ -332,6 +336,8 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
         )
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for name in OF_STEPS:
+        if name == "model" and settings.model == LINEAR and frozen_of(featurizer) is not None:
+            continue  # the linear model on the features of the pretrained net
         if getattr(settings, name) != defaults[name]:
             raise OptionError(
                 f"--encoder {settings.encoder} reads whole images; {option_name(name)} is for models that read "

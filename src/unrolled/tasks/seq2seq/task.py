@@ -28,9 +28,10 @@ from unrolled.tasks.dataset import (
     evenly_spaced,
     shown_row,
 )
+from unrolled.tasks.image_features import features_note, frozen_of
 from unrolled.tasks.pretrained import IMAGENET
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
-from unrolled.tasks.rows_task import PLANNED_ROWS, RowTask
+from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows
 from unrolled.tasks.seq2seq.summary import (
@@ -69,6 +70,8 @@ class Seq2Seq(RowTask):
         check_row_options(examples, settings)
         check_seq2seq(settings)
         check_grid(settings, examples.featurizer)
+        if frozen_of(examples.featurizer) is not None:
+            self.baseline_share = FEATURES_SHARE
         self.written = target_texts_of(examples)
         self.name = next(iter(examples.targets))
         self._tokens: dict[str, int] = {}
@@ -87,7 +90,7 @@ class Seq2Seq(RowTask):
 
     @property
     def selection_note(self) -> str:
-        return f"; cross-attention: {attention_of(self.settings)}"
+        return f"; cross-attention: {attention_of(self.settings)}{features_note(self.examples)}"
 
     def items(self, split: str) -> int:
         if split not in self._tokens:
