@@ -19,6 +19,7 @@ from unrolled.settings import Settings, check_choice, check_count, check_minutes
 
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
+EARLY = "early"  # --freeze: the first half of the stages of a net for images
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 PATHS = ("out", "init_from", "plan", "valid", "test", "cache")  # settings that name, or may name, a file or folder
 COUNTS = {
@@ -32,7 +33,7 @@ CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "task": ("classification", "multilabel", "tagging", "regression", "seq2seq", "language-modeling"),
     "decimal": (",", "."),
-    "freeze": ("embedding", "stem", "encoder", "memory"),
+    "freeze": ("embedding", "stem", "early", "encoder", "memory"),
     "input_type": ("text", "category", "vectors", "audio", "image"),
     "stem": ("auto", "conv", "plain", "patches"),
     "augment": ("auto", "yes", "no"),
@@ -206,7 +207,9 @@ class PredictionSettings(TableSettings):
     direction: Annotated[str | None, "bidirectional, or causal (predicts at every step)"] = None
     class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None
     freeze: Annotated[
-        str | None, "with --init-from: embedding, stem, encoder or memory; it and all before it stay as they are"
+        str | None,
+        "with --init-from: embedding, stem, early (the first half of a net for images), encoder or memory; it and "
+        "all before it stay as they are",
     ] = None
 
     @property

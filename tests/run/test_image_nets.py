@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 import unrolled
-from unrolled.errors import OptionError
+from unrolled.data.modalities.base import StepOptions, WholeImages
+from unrolled.data.modalities.image import ImageInput
+from unrolled.errors import OptionError, RunError
 from unrolled.model.encoders import ImageEncoder
+from unrolled.model.encoders import images as encoders
 from unrolled.model.nets.table import make_net
 from unrolled.run.training import Training
 from unrolled.tasks.prediction import task as prediction
@@ -90,6 +94,58 @@ def test_images_smaller_than_the_net_reads_are_padded(tmp_path: Path) -> None:
     middle = torch.zeros(1, 1, 32, 32)
     middle[..., 10:22, 10:22] = torch.randn(12, 12)
     assert torch.equal(encoder.encode(middle).features, encoder.encode(middle[..., 10:22, 10:22]).features)
+
+
+def test_images_smaller_than_a_side_are_enlarged() -> None:
+    torch.manual_seed(0)
+    net = make_net(NORMED)
+    enlarging, plain = ImageEncoder(net, 24).eval(), ImageEncoder(make_net(NORMED)).eval()
+    plain.load_state_dict(enlarging.state_dict())
+    small, large = torch.randn(3, 3, 6, 12), torch.randn(2, 3, 12, 25)
+    larger = F.interpolate(small, (12, 24), mode="bilinear", align_corners=False)
+    assert torch.equal(enlarging.encode(small).features, plain.encode(larger).features), "in proportion"
+    assert torch.equal(enlarging.encode(large).features, plain.encode(large).features)
+
+
+def test_many_images_are_evaluated_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, images = ImageEncoder(make_net(NORMED)).eval(), torch.randn(10, 3, 8, 8)
+    with torch.no_grad():
+        whole = encoder.encode(images).features
+        sizes: list[int] = []
+        vector = encoder.net.vector
+
+        def counted(some: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(some))
+            return vector(some)
+
+        monkeypatch.setattr(encoder.net, "vector", counted)
+        monkeypatch.setattr(encoders, "AT_ONCE", 4)
+        assert torch.allclose(encoder.encode(images).features, whole, atol=1e-5)
+    assert sizes == [4, 4, 2]
+    encoder.encode(images)
+    assert sizes == [4, 4, 2, 10], "not in training: batch norm sees a whole batch"
+
+
+@pytest.mark.parametrize("given", ["small", -1, 1 << 20])
+def test_a_damaged_side_is_refused(given: Any) -> None:
+    kind = ImageInput(8, 8, False)
+    options = StepOptions(whole_images=WholeImages(32, ((0.5,) * 3, (0.5,) * 3), side=32))
+    facts = kind.learn_featurizer([], options).to_json()
+    assert kind.load_featurizer(facts).side == 32  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match=r"vocabulary\.json is damaged: the size of its enlarged images"):
+        kind.load_featurizer(facts | {"side": given})
+    del facts["side"]
+    assert kind.load_featurizer(facts).side == 0, "as runs from before"  # type: ignore[attr-defined]
+
+
+def test_only_a_net_for_images_has_early_layers_to_freeze(tmp_path: Path) -> None:
+    table = tmp_path / "films.csv"
+    table.write_text("text,label\n" + "a good film,yes\na dull film,no\n" * 30)
+    before = train(table, tmp_path / "before", 2, hidden_size=4)
+    with pytest.raises(
+        OptionError, match=r"--freeze early keeps the first half of a net for images, and there is no"
+    ):
+        train(table, tmp_path / "after", 2, init_from=str(before.folder), freeze="early")
 
 
 def test_a_frozen_encoder_starts_a_training_on_other_labels(images: Path, tmp_path: Path) -> None:

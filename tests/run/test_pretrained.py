@@ -157,3 +157,40 @@ def test_grey_images_are_read_in_color_for_pretrained_weights(net: nn.Module, tm
     mean, std = (np.array(one, np.float32)[:, None, None] for one in CUSTOMARY)
     back = first * std + mean
     assert first.shape == (3, 12, 12) and np.allclose(back[0], back[1], atol=1e-6)
+
+
+def test_fine_tuning_keeps_statistics_and_with_freeze_early_the_first_layers(
+    net: nn.Module, images: Path, tmp_path: Path
+) -> None:
+    for name, buffer in net.named_buffers():
+        if "running" in name:
+            nn.init.uniform_(buffer, 0.5, 1.5)
+    state = net.state_dict()
+    save_file(state, tmp_path / "weights.safetensors")
+    options: dict[str, Any] = {"init_from": str(tmp_path / "weights.safetensors"), "encoder": NET}
+    for freeze in (None, "early"):
+        training = train(images, tmp_path / f"run-{freeze}", 3, freeze=freeze, **options)
+        for _ in training:
+            pass
+        tuned = training.training_state.model.memory.net.state_dict()
+        same = {name for name, tensor in tuned.items() if torch.equal(tensor, state[name])}
+        assert same >= {name for name in tuned if "running" in name}
+        first = {name for name in tuned if name.startswith(("conv1.", "bn1.", "layer1."))}
+        changed = {name for name, _ in training.training_state.model.memory.net.named_parameters()} - same
+        assert changed and bool(changed & first) == (freeze is None)
+        assert any(name.startswith("layer2.") for name in changed)
+
+
+def test_small_images_are_enlarged_for_pretrained_weights(net: nn.Module, images: Path, tmp_path: Path) -> None:
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    options: dict[str, Any] = {"init_from": str(tmp_path / "weights.safetensors"), "encoder": NET}
+    training = train(images, tmp_path / "run", **options)
+    for _ in training:
+        pass
+    examples, model = training.task.examples, training.training_state.optimiser.averaged  # type: ignore[attr-defined]
+    assert examples.items[0].shape == (12, 12, 3), "items stay small"
+    assert model.memory.side == 32, "the size for which the net was made, and at most 128"
+    again: Any = training.task.model_of(training.run, training.monitor.plans[0])  # type: ignore[union-attr]
+    assert again.memory.side == 32, "of a run that is loaded"
+    after = train(images, tmp_path / "after", init_from=str(tmp_path / "run"))
+    assert after.training_state.model.memory.side == 32

@@ -22,11 +22,14 @@ from unrolled.model.encoder_decoder import TRANSFORMER, EncoderDecoderConfig, Te
 from unrolled.model.encoders import ImageEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
+from unrolled.model.nets.base import first_layers
 from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import PredictionNet
-from unrolled.options import DEFAULT_MODEL, PredictionSettings, Seq2SeqSettings
+from unrolled.model.weights import batch_norms
+from unrolled.options import DEFAULT_MODEL, EARLY, PredictionSettings, Seq2SeqSettings
 from unrolled.registry import parse_component
 from unrolled.tasks.dataset import build_stem, known_from_json
+from unrolled.tasks.pretrained import is_pretrained
 
 if TYPE_CHECKING:
     from unrolled.training.plan import Plan
@@ -82,11 +85,19 @@ def _build_image_net(
     with weights_seeded_by(settings.seed):
         text = settings.encoder or ""
         net = make_net(f"{text}{',' if ':' in text else ':'}channels={featurizer.channels}")
-        encoder = ImageEncoder(net)
+        encoder = ImageEncoder(net, featurizer.side)
         heads = _build_heads(known, plan, encoder.size, weights)
         embedding, pool = RawInput(featurizer.width), POOLS["last"](encoder.size, encoder.size)
         model = PredictionNet(embedding, None, encoder, pool, heads).to(plan.device)
-    if settings.freeze is not None:
+    if is_pretrained(settings.init_from):
+        for normed in batch_norms(encoder).values():
+            normed.eval()  # the statistics of many images are better than those of a few in small batches
+    if settings.freeze == EARLY:
+        for own in net.parameters(recurse=False):
+            own.requires_grad_(False)  # embeddings of places
+        for layer in first_layers(net):
+            layer.requires_grad_(False).eval()
+    elif settings.freeze is not None:
         encoder.requires_grad_(False).eval()
     return model
 

@@ -29,6 +29,7 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
+from unrolled.model.image_features import LEAST_SIDE
 from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
@@ -94,7 +95,8 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
         return None
     with torch.device("meta"):  # shapes without weights
         size = make_net(encoder).image_size
-    return WholeImages(size, scaling_of(settings.init_from), frozen_maker(settings))
+    scaling = scaling_of(settings.init_from)
+    return WholeImages(size, scaling, frozen_maker(settings), 0 if scaling is None else min(size, LEAST_SIDE))
 
 
 def pretrained_images(settings: TableSettings, texts: bool) -> WholeImages | None:

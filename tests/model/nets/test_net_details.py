@@ -12,7 +12,7 @@ from unrolled.model.nets import Net, counts_of, make_net
 from unrolled.model.nets.alexnet import response_norm
 from unrolled.model.nets.cifar10 import Cifar10Quick, ResponseNorm
 from unrolled.model.nets.cifar_resnet import Padded
-from unrolled.model.nets.efficientnet_lite import pad_same
+from unrolled.model.nets.efficientnet_lite import DepthwiseConv, pad_same
 from unrolled.model.nets.lenet import (
     READ_BY_C3,
     LeNet5Of1998,
@@ -284,6 +284,26 @@ def test_padding_is_tensorflows(side: int, kernel: int, stride: int, before: int
         and (rows[before + side :] == 0).all()
     )
     assert (len(rows) - kernel) // stride + 1 == -(-side // stride)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
+def test_the_gradients_of_a_depthwise_convolution_are_torchs(kernel: int, stride: int) -> None:
+    torch.manual_seed(0)
+    layer = DepthwiseConv(6, kernel, stride).double()
+    x = torch.randn(3, 6, 13, 12, dtype=torch.float64).requires_grad_()
+    expected = F.conv2d(x, layer.weight, stride=stride, groups=6)
+    gradient, found = torch.randn_like(expected), layer(x)
+    assert torch.equal(found, expected)
+    own, torchs = (torch.autograd.grad(one, (x, layer.weight), gradient) for one in (found, expected))
+    assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(own, torchs, strict=True))
+    layer.requires_grad_(False)
+    assert torch.allclose(torch.autograd.grad(layer(x), x, gradient)[0], torchs[0], atol=1e-12), "frozen"
+    layer.float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x.float())
+    assert found.dtype == torch.bfloat16
+    (in_bfloat16,) = torch.autograd.grad(found, layer.weight, gradient.bfloat16())
+    assert torch.allclose(in_bfloat16, torchs[1].float(), rtol=0.05, atol=0.5)
 
 
 def test_a_block_adds_its_input_only_where_the_shape_stays() -> None:

@@ -73,6 +73,7 @@ class WholeImages(NamedTuple):
     then read in colour. None: measured."""
     make_frozen: Callable[[int], FrozenNet] | None = None
     """Makes the pretrained net that gives features of images with this many pixels on the longer side."""
+    side: int = 0  # pixels on the longer side to which smaller images are enlarged; 0: they stay as they are
 
 
 class InputSample(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,8 @@ from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE
 from unrolled.data.modalities.image_arrays import are_images, as_image
 from unrolled.data.modalities.image_grid import GRID, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
-from unrolled.errors import DataError, MediaError
-from unrolled.schema import Within
+from unrolled.errors import DataError, MediaError, RunError
+from unrolled.schema import Within, find_fault
 
 LARGEST = 64  # height and width of an image, at most
 SPREAD = 100  # files of a table, spread evenly, from which bit depth and background are measured
@@ -47,6 +47,7 @@ SIDE = 4  # pixels on a side of a patch
 SHIFT = 0.125  # of a side, the largest shift of a whole image; four pixels of 32, as is usual for CIFAR-10
 PATCHES = "patches"  # the stem, and the kind of its steps
 PIXELS = "pixels"  # the kind of a whole image
+Side: TypeAlias = Annotated[int, Within(0, 1 << 14)]
 
 
 class PixelRowFeaturizer(NumericFeaturizer):
@@ -106,11 +107,14 @@ class PixelFeaturizer(NumericFeaturizer):
     Each channel has a mean and a standard deviation.
     """
 
-    kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 40)  # the net has sizes of its own
+    kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 160, smoothing=0.1)  # the net has sizes of its own
+    fine_tuning = Recipe(1, 1, 1, 64, 2e-4, 0.0, 12, smoothing=0.1)  # of pretrained weights
     axes: ClassVar[tuple[str, ...]] = ("channel", "height", "width")
     frozen: FrozenNet | None = None
     """The pretrained net whose features the linear model gets; None until it is attached, and without one."""
     facts: Mapping[str, Any] | None = None  # of that net
+    side = 0
+    """Pixels on the longer side to which the net enlarges smaller images. Items stay small."""
 
     def __init__(self, modality: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
         super().__init__(modality, mean, std)
@@ -159,12 +163,15 @@ class PixelFeaturizer(NumericFeaturizer):
         self.step_description += f", and as features by {self.facts['weights']}"
 
     def to_json(self) -> dict[str, Any]:
-        return super().to_json() | ({} if self.facts is None else {"net": dict(self.facts)})
+        net = {} if self.facts is None else {"net": dict(self.facts)}
+        return super().to_json() | net | ({"side": self.side} if self.side else {})
 
     @classmethod
     def from_json(cls, modality: Modality, value: Mapping[str, Any]) -> Self:
         made = super().from_json(modality, value)
-        made.facts = value.get("net")
+        made.facts, made.side = value.get("net"), value.get("side", 0)
+        if find_fault(made.side, Side) is not None:
+            raise RunError("The run's vocabulary.json is damaged: the size of its enlarged images. Train again.")
         return made
 
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
@@ -221,6 +228,7 @@ class ImageInput(Modality):
             if options.whole_images.scaling is not None:
                 mean, std = (np.array(one, np.float32) for one in options.whole_images.scaling)
                 pixels = PixelFeaturizer(self, mean, std)
+                pixels.side = options.whole_images.side
                 if frozen is not None:
                     pixels.attach(frozen)
                 return pixels

@@ -10,16 +10,20 @@ from unrolled.memory.none import NoState
 from unrolled.model.encoders.base import Encoded
 from unrolled.model.nets.base import Net
 
+AT_ONCE = 64  # images in evaluation, whose features of the first layers are large
+
 
 class ImageEncoder(nn.Module):
     """Turns each image into one vector, the one that the net's last layer reads. Heads take that layer's place, so it
-    is left out. Images smaller than the net reads are padded with the mean colour."""
+    is left out. Images smaller than `side` are enlarged (bilinear), because pretrained nets know larger ones; then
+    images smaller than the net reads are padded with the mean colour."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, side: int = 0) -> None:
+        """side: pixels on the longer side of an image, at least."""
         super().__init__()
         parent, _, name = net.last_layer.rpartition(".")
         setattr(net.get_submodule(parent), name, nn.Identity())
-        self.net, self.size = net, net.vector_size
+        self.net, self.size, self.side = net, net.vector_size, side
 
     def start(self, rows: int) -> NoState:
         """The state; an image has none."""
@@ -38,9 +42,15 @@ class ImageEncoder(nn.Module):
     def _vectors(self, images: Tensor) -> Tensor:
         if not len(images):
             return images.new_zeros(0, self.size)
+        if len(images) > AT_ONCE and not torch.is_grad_enabled() and not self.training:
+            return torch.cat([self._vectors(some) for some in torch.split(images, AT_ONCE)])
+        images = images.to(next(self.net.parameters()).dtype)
+        if (longer := max(images.shape[2:])) < self.side:
+            sides = [round(one * self.side / longer) for one in images.shape[2:]]
+            images = F.interpolate(images, sides, mode="bilinear", align_corners=False)
         short = [max(0, self.net.smallest - side) for side in images.shape[:1:-1]]  # of width, height
         padding = [part for lacking in short for part in (lacking // 2, lacking - lacking // 2)]
-        padded = F.pad(images.to(next(self.net.parameters()).dtype), padding)
+        padded = F.pad(images, padding)
         padded = padded.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are faster so
         if len(images) == 1 and self.training:  # batch norm needs two values of each feature
             return self.net.vector(padded.repeat(2, 1, 1, 1))[:1]

@@ -75,6 +75,13 @@ def scaled(units: int, width: float, multiple: int = 1) -> int:
     return max(1, round(units * width / multiple)) * multiple
 
 
+def first_layers(net: Net) -> list[nn.Module]:
+    """The layers, without layers in them, of the first half of a net's stages, rounded up."""
+    end = list(net.get_submodule(net.stages[(len(net.stages) - 1) // 2]).modules())[-1]
+    layers = [layer for layer in net.modules() if not list(layer.children())]
+    return layers[: layers.index(end) + 1]
+
+
 def initialize(net: Net) -> None:
     """Draws the weights for layers with ReLU (He et al. 2015, arXiv 1502.01852): normal, with standard deviation
     √(2 / inputs of a unit). Biases are 0. The last layer is small, so the first loss is about ln classes."""

@@ -4,13 +4,19 @@ no squeeze-and-excitation, and ReLU6 instead of swish."""
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 from unrolled.arguments import Count
+from unrolled.memory.base import at_least_float32
 from unrolled.model.nets.base import Net, Width, initialize, scaled
+
+SMALL = 3  # kernels for which torch's gradient is fast
 
 
 class Stage(NamedTuple):
@@ -41,7 +47,7 @@ class InvertedBottleneck(nn.Module):
         self.expands = form.expansion > 1
         if self.expands:
             self._expand_conv, self._bn0 = nn.Conv2d(before, wide, 1, bias=False), batch_norm(wide)
-        self._depthwise_conv = nn.Conv2d(wide, wide, self.kernel, stride, groups=wide, bias=False)
+        self._depthwise_conv = DepthwiseConv(wide, self.kernel, stride)
         self._bn1 = batch_norm(wide)
         self._project_conv, self._bn2 = nn.Conv2d(wide, units, 1, bias=False), batch_norm(units)
         self._relu = nn.ReLU6()
@@ -51,6 +57,62 @@ class InvertedBottleneck(nn.Module):
         out = self._relu(self._bn1(self._depthwise_conv(pad_same(out, self.kernel, self.stride))))
         change: Tensor = self._bn2(self._project_conv(out))
         return change + x if self.adds else change
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of each map by itself, without padding. x (B, C, H, W) -> (B, C, H', W')."""
+
+    def __init__(self, units: int, kernel: int, stride: int) -> None:
+        super().__init__(units, units, kernel, stride, groups=units, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The convolution. On a CPU some of its gradients are computed in other ways."""
+        if x.device.type != "cpu" or (self.kernel_size[0] <= SMALL and self.stride[0] == 1):
+            return super().forward(x)
+        if torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        convolved: Tensor = _Depthwise.apply(x, self.weight.to(x.dtype), self.stride[0])  # type: ignore[no-untyped-call]
+        return convolved
+
+
+class _Depthwise(torch.autograd.Function):
+    """A depthwise convolution with faster gradients on a CPU. torch's own for kernels of 5 × 5, and for a stride of 2
+    in bfloat16, take 3 to 30 times as long, and took half of the time of fine-tuning."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return F.conv2d(x, weight, stride=stride, groups=len(weight))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        of_x = _of_inputs(x, weight, gradient, ctx.stride) if ctx.needs_input_grad[0] else None
+        of_weight = _of_weight(x, weight, gradient, ctx.stride) if ctx.needs_input_grad[1] else None
+        return of_x, of_weight, None
+
+
+def _of_inputs(x: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> Tensor:
+    """The gradient, spread by the stride, convolved with the turned kernels: (B, C, H, W)."""
+    rows, units, height, width = x.shape
+    kernel = weight.shape[2]
+    spread = gradient.new_zeros(rows, height - kernel + 1, width - kernel + 1, units).permute(0, 3, 1, 2)
+    spread[:, :, ::stride, ::stride] = gradient
+    return F.conv2d(spread, weight.flip(2, 3), padding=kernel - 1, groups=units)
+
+
+def _of_weight(x: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> Tensor:
+    """The gradient of each image's kernels, a convolution of its maps with their gradients, summed: (C, 1, k, k)."""
+    rows, units, kernel = len(x), len(weight), weight.shape[2]
+    if kernel <= SMALL:
+        of_all: Tensor = conv2d_weight(x, list(weight.shape), gradient, stride, groups=units)  # type: ignore[no-untyped-call]
+        return of_all
+    maps, kernels = (one.permute(2, 3, 0, 1).flatten(2).permute(2, 0, 1) for one in (x, gradient))  # (B · C, H, W)
+    of_images = F.conv2d(maps[None], kernels[:, None], dilation=stride, groups=rows * units)[0]
+    of_images = of_images[:, :kernel, :kernel].reshape(rows, units, 1, kernel, kernel)
+    return of_images.sum(0, dtype=at_least_float32(weight).dtype).to(weight.dtype)
 
 
 class EfficientNetLite0(Net):

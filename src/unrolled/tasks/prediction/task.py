@@ -27,7 +27,7 @@ from unrolled.errors import OptionError
 from unrolled.model.heads import balanced_weights
 from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
-from unrolled.options import PredictionSettings
+from unrolled.options import EARLY, PredictionSettings
 from unrolled.registry import COUNTED, LINEAR, UNTRAINED
 from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
@@ -73,7 +73,6 @@ SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as man
 FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
 OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool", "direction")
 """Options of models that read steps, so not of a net for whole images."""
-FINE_TUNING = 0.1  # times the learning rate, for pretrained weights
 SHOWN = 8  # validation rows in the samples during training
 PROBED_SHARE = 8  # a batch is this many times as large as the one by which a net for images is timed
 LEAST_UPDATES = 10  # for which there has to be time
@@ -151,9 +150,10 @@ class Prediction(RowTask):
 
     def _size(self) -> TableSize:
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
-        recipe = TOKENS if self.init_task is not None else self.examples.featurizer.recipe
-        if is_pretrained(self.settings.init_from):
-            recipe = recipe._replace(learning_rate=FINE_TUNING * recipe.learning_rate)
+        featurizer = self.examples.featurizer
+        recipe = TOKENS if self.init_task is not None else featurizer.recipe
+        if is_pretrained(self.settings.init_from) and isinstance(featurizer, PixelFeaturizer):
+            recipe = featurizer.fine_tuning
         if any(target.each for target in self.examples.targets.values()):
             recipe = TAGGING
         rows = self.examples.count("training")
@@ -327,6 +327,11 @@ class Prediction(RowTask):
 
 def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
     """Raise OptionError where `--encoder` does not apply to the input, or other options do not apply to it."""
+    if settings.encoder is None and settings.freeze == EARLY:
+        raise OptionError(
+            f"--freeze {EARLY} keeps the first half of a net for images, and there is none here. Leave it out, or "
+            "name a component: --freeze encoder"
+        )
     if settings.encoder is None:
         return
     if not isinstance(featurizer, PixelFeaturizer):
