@@ -298,6 +298,9 @@ def test_the_gradients_of_a_depthwise_convolution_are_torchs(kernel: int, stride
     assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(own, torchs, strict=True))
     layer.requires_grad_(False)
     assert torch.allclose(torch.autograd.grad(layer(x), x, gradient)[0], torchs[0], atol=1e-12), "frozen"
+    layer.bias = nn.Parameter(torch.arange(6.0, dtype=torch.float64))
+    assert torch.allclose(layer(x), expected + layer.bias[:, None, None]), "with a batch norm folded into it"
+    layer.bias = None
     layer.float().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         found = layer(x.float())
