@@ -159,4 +159,9 @@ def test_features_are_saved_and_loaded() -> None:
 
 @pytest.mark.parametrize(("size", "side"), [(8, 128), (128, 128), (150, 160), (223, 224), (224, 224)])
 def test_small_images_are_enlarged(size: int, side: int) -> None:
-    assert side_for(size) == side
+    assert side_for(size, 224) == side
+
+
+@pytest.mark.parametrize(("size", "side"), [(8, 32), (32, 32), (50, 64), (224, 224)])
+def test_a_net_for_small_images_gets_them_small(size: int, side: int) -> None:
+    assert side_for(size, 32) == side

@@ -15,8 +15,10 @@ from torch import nn
 
 from unrolled.errors import InputError, MissingExtra, OptionError, RunError
 from unrolled.model.nets.table import make_net
+from unrolled.model.predictor import NetMember
 from unrolled.run.training import Training
 from unrolled.tasks import pretrained
+from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.pretrained import CUSTOMARY, OF_LITE, PACKAGE, read_pretrained
 
 NET = "cifar-resnet20:width=0.25"
@@ -159,9 +161,8 @@ def test_grey_images_are_read_in_color_for_pretrained_weights(net: nn.Module, tm
     assert first.shape == (3, 12, 12) and np.allclose(back[0], back[1], atol=1e-6)
 
 
-def test_fine_tuning_keeps_statistics_and_with_freeze_early_the_first_layers(
-    net: nn.Module, images: Path, tmp_path: Path
-) -> None:
+def test_fine_tuning_keeps_statistics_and_with_freeze_early_the_first_layers(images: Path, tmp_path: Path) -> None:
+    net = make_net(NET)
     for name, buffer in net.named_buffers():
         if "running" in name:
             nn.init.uniform_(buffer, 0.5, 1.5)
@@ -179,6 +180,32 @@ def test_fine_tuning_keeps_statistics_and_with_freeze_early_the_first_layers(
         changed = {name for name, _ in training.training_state.model.memory.net.named_parameters()} - same
         assert changed and bool(changed & first) == (freeze is None)
         assert any(name.startswith("layer2.") for name in changed)
+
+
+@pytest.mark.parametrize("output", ["label", "value"])
+def test_heads_start_as_the_linear_model_on_the_same_features(output: str, net: nn.Module, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    targets = np.arange(60) % 3 if output == "label" else random.normal(size=60).round(3)
+    path = tmp_path / "images.npz"
+    images = random.integers(0, 90, (60, 12, 12, 3)) + 50 * (np.round(targets).clip(-1, 2)[:, None, None, None] + 1)
+    np.savez(path, x=images.astype(np.uint8), y=targets)  # the brighter, the higher
+    save_file(net.state_dict(), tmp_path / "weights.safetensors")
+    options: dict[str, Any] = {"init_from": str(tmp_path / "weights.safetensors"), "encoder": NET, "cache": "none"}
+    training = train(path, tmp_path / "run", 2, **options)
+    reports = iter(training)
+    assert next(reports).step == 0
+    examples = training.task.examples  # type: ignore[attr-defined]
+    linear = load_baseline(training.run, "linear", examples.featurizer)
+    items = [examples.items[row] for row in range(20)]
+    for model in (training.training_state.model, training.training_state.optimiser.averaged):
+        model.eval()
+        own = NetMember(model, examples.featurizer).predict(items)["y"]
+        expected = linear.predict(items)["y"]  # from features in bfloat16, where that is faster
+        assert torch.allclose(own, expected.to(own.dtype), rtol=0.05, atol=0.1)
+    assert expected.std(0).max() > 0.2, "and that says something"
+    training.stop()
+    for _ in reports:
+        pass
 
 
 def test_small_images_are_enlarged_for_pretrained_weights(net: nn.Module, images: Path, tmp_path: Path) -> None:

@@ -69,9 +69,10 @@ class FeatureSource:
         return cls(**lists)  # type: ignore[arg-type]  # checked by the class
 
 
-def side_for(size: int) -> int:
-    """The side of the images that a net gets, for images of this size on their longer side."""
-    return max(LEAST_SIDE, round(size / MULTIPLE) * MULTIPLE)
+def side_for(size: int, made_for: int) -> int:
+    """The side of the images that a net gets, for images of this size on their longer side. made_for: the size for
+    which the net was made."""
+    return max(min(LEAST_SIDE, made_for), round(size / MULTIPLE) * MULTIPLE)
 
 
 class ImageFeatures:

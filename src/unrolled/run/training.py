@@ -328,6 +328,9 @@ class Training:
 
     def _train(self, monitor: Monitor) -> Iterator[Report]:
         self.baseline = self._make_baseline()
+        if not monitor.validations:
+            models = self.training_state.model, self.training_state.optimiser.averaged
+            self.task.start_from_baseline(self.run, models)
         monitor.begin()
         if not monitor.validations:
             yield monitor.report(monitor.plans[0])

@@ -197,6 +197,10 @@ class Task(ABC):
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         """Make the baseline in time; keep it in the run if it can be part of the ensemble. Raises Stopped."""
 
+    def start_from_baseline(self, run: RunFolder, models: tuple[nn.Module, ...]) -> None:
+        """Before the first update, start what predicts from the baseline in the run, if that suits these models."""
+        return
+
     @abstractmethod
     def kept_baselines(self, run: RunFolder) -> list[str]:
         """The names of the baselines that `count_baseline` kept in the run and `conclude` reads again."""

@@ -38,9 +38,12 @@ def frozen_maker(settings: TableSettings) -> Callable[[int], ImageFeatures] | No
         return None
     mean, std = scaling_of(settings.init_from) or ((0.5,) * 3, (0.5,) * 3)
     precision = "bfloat16" if has_fast_bfloat16() else "float32"
+    with torch.device("meta"):
+        made_for = make_net(net).image_size
 
     def make(size: int) -> ImageFeatures:
-        source = FeatureSource(net, pretrained.source, side_for(size), mean, std, precision)  # type: ignore[arg-type]
+        side = side_for(size, made_for)
+        source = FeatureSource(net, pretrained.source, side, mean, std, precision)  # type: ignore[arg-type]
         return with_cache(ImageFeatures(source, pretrained.tensors), settings.cache)
 
     return make

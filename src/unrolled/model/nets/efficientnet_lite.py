@@ -66,8 +66,8 @@ class DepthwiseConv(nn.Conv2d):
         super().__init__(units, units, kernel, stride, groups=units, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The convolution. On a CPU some of its gradients are computed in other ways. It has a bias only where a batch
-        norm is folded into it, for a frozen net."""
+        """The convolution. On a CPU some of its gradients are computed in other ways. There is a bias only where a
+        batch norm is folded into it, for a frozen net."""
         fast = self.kernel_size[0] <= SMALL and self.stride[0] == 1
         if fast or x.device.type != "cpu" or self.bias is not None or not torch.is_grad_enabled():
             return super().forward(x)

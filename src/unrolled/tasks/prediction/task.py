@@ -46,6 +46,7 @@ from unrolled.tasks.prediction.baselines import (
     load_baseline,
     save_baselines,
 )
+from unrolled.tasks.prediction.linear_start import start_heads
 from unrolled.tasks.prediction.metrics import calibrated_nats, metric_of
 from unrolled.tasks.prediction.rows import AT_ONCE, most_rows
 from unrolled.tasks.prediction.summary import (
@@ -270,6 +271,11 @@ class Prediction(RowTask):
         best, rows = best_baseline(self.examples, baselines, deadline)
         self._baseline_seconds = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
         return best
+
+    def start_from_baseline(self, run: RunFolder, models: tuple[nn.Module, ...]) -> None:
+        if is_pretrained(self.settings.init_from):
+            featurizer = self.examples.featurizer
+            start_heads(load_baseline(run, LINEAR, featurizer), featurizer, models)
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         if clock.budget is None:
