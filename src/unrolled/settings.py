@@ -113,7 +113,7 @@ class SampleSettings(Settings):
 class PredictSettings(Settings):
     """The options of `unroll predict`. Each task takes some of them."""
 
-    top: Annotated[int | None, "print the N likeliest labels"] = None
+    top: Annotated[int | None, "print the N likeliest labels or texts"] = None
     every: Annotated[bool, "print the prediction after each step of a line"] = False
     beam: Annotated[int | None, "generated texts: beam search with N beams"] = None
     temperature: Annotated[float | None, "generated texts: sample; below 1 safer"] = None

@@ -131,7 +131,13 @@ class Run:
             yield RankedLine(number, text, float(len(text)), len(text) + 1.0, rank, adapted)
 
     def evaluate(
-        self, data: str | None = None, *, errors: bool = False, skip_empty: bool = False, adapt: bool = False
+        self,
+        data: str | None = None,
+        *,
+        errors: bool = False,
+        skip_empty: bool = False,
+        adapt: bool = False,
+        error_page: bool = False,
     ) -> Evaluation:
         time.sleep(60 if data == "slow" else 0)
         return Evaluation()

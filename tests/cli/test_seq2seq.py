@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,12 @@ def test_generated_texts_have_the_order_of_the_lines(unroll: Unroll, folder: Pat
     result = unroll("predict", folder / "run", folder / "lines.txt")
     assert result.code == 0
     rows = [line.split("\t") for line in result.out.splitlines()]
-    assert [row[2] for row in rows] == ["abc", "b", "", "cab"]
-    assert [row[:2] == ["", ""] for row in rows] == [False, False, True, False]
-    assert all(float(row[1]) < 0 for row in rows if row[1])
-    assert result.err.startswith("output\tscore\ttext")
+    assert [row[3] for row in rows] == ["abc", "b", "", "cab"]
+    assert [row[:3] == ["", "", ""] for row in rows] == [False, False, True, False]
+    assert all(float(row[1]) < 0 and 0 < float(row[2]) < 1 for row in rows if row[1])
+    assert result.err.startswith("output\tscore\tprobability per word\ttext")
     skipped = unroll("predict", folder / "run", folder / "lines.txt", "--skip-empty", "--quiet")
-    assert [line.split("\t")[2] for line in skipped.out.splitlines()] == ["abc", "b", "cab"]
+    assert [line.split("\t")[3] for line in skipped.out.splitlines()] == ["abc", "b", "cab"]
     table = unroll("predict", folder / "run", folder / "turned.csv", "--quiet")
     assert len(table.out.splitlines()) == 300
     assert table.err == ""
@@ -64,6 +65,27 @@ def test_json_has_the_score_and_the_attention_weights(unroll: Unroll, folder: Pa
     assert "attention" not in plain["outputs"]["output"]
 
 
+def test_the_best_texts_are_printed_each_in_a_line(unroll: Unroll, folder: Path) -> None:
+    (folder / "some.txt").write_text("abc\n\nb\n")
+    plain = [line.split("\t") for line in unroll("predict", folder / "run", folder / "some.txt").out.splitlines()]
+    top = unroll("predict", folder / "run", folder / "some.txt", "--top", "3", "--quiet")
+    rows = [line.split("\t") for line in top.out.splitlines()]
+    assert [row[3] for row in rows] == ["abc"] * 3 + [""] + ["b"] * 3
+    assert [rows[0], rows[3], rows[4]] == plain
+    lines = unroll("predict", folder / "run", folder / "some.txt", "--top", "3", "--json").out.splitlines()
+    first, empty, _ = (json.loads(line)["outputs"]["output"] for line in lines)
+    assert empty == {"prediction": None}
+    assert [f"{one['text']} {one['score']:.3f} {one['word_probability']:.3f}" for one in first["alternatives"]] == [
+        " ".join(row[:3]) for row in rows[:3]
+    ]
+    best = first["alternatives"][0]
+    assert (best["text"], best["score"]) == (first["prediction"], first["score"])
+    for one in first["alternatives"]:
+        words = len(one["text"].split()) + 1  # all of them end
+        assert one["word_probability"] == pytest.approx(math.exp(one["score"] / words), rel=1e-12)
+    assert "alternatives" not in json.loads(unroll("predict", folder / "run", "--text", "abca", "--json").out)
+
+
 def test_sampled_texts_depend_on_the_seed(unroll: Unroll, folder: Path) -> None:
     (folder / "twenty.txt").write_text("abc\nbca\n" * 10)
 
@@ -76,7 +98,9 @@ def test_sampled_texts_depend_on_the_seed(unroll: Unroll, folder: Path) -> None:
 
 
 REFUSED = [
-    (["--top", "3"], r"--top applies to labels and tags, but this run generates texts"),
+    (["--top", "3", "--temperature", "1"], r"--top lists the likeliest texts, and --temperature samples one"),
+    (["--top", "3", "--beam", "2"], r"--beam 2 finds 2 texts at most. For --top 3: --beam 3"),
+    (["--top", "0"], r"--top is a whole number of at least 1; got 0"),
     (["--every"], r"--every applies to labels and tags, but this run generates texts"),
     (["--show-attention"], r"--show-attention prints a table of weights for each text. Add --json"),
     (["--beam", "2", "--temperature", "1"], r"--beam searches for the likeliest text, --temperature samples one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,6 +99,68 @@ def test_the_score_is_the_log_probability_of_the_text(learnt: Path) -> None:
         (text,) = generator.generate(["abca"], choice)
         tokens = torch.tensor([[*text.tokens, *([0] if text.ended else [])]])
         assert text.score == pytest.approx(cost(generator, "abca", tokens), abs=1e-4), choice.name
+
+
+@pytest.mark.parametrize("config", [GenerationConfig(4), None], ids=["a beam", "the run's own way"])
+def test_alternatives_are_the_best_texts_the_answer_first(learnt: Path, config: GenerationConfig | None) -> None:
+    run, items = opened(learnt), ["abca", "d", "bd"]
+    assert run.preferred == GenerationConfig(), "greedy, narrower than the number of texts"
+    plain = [one.texts["output"] for one in run.predict(items, generation=config)]
+    found = [one.texts["output"] for one in run.predict(items, generation=config, top=4)]
+    beams = run.generator._generate_batches(items, 4, run.generator.output.longest)
+    for item, answer, best, beam in zip(items, plain, found, beams, strict=True):
+        alternatives = best.alternatives
+        assert alternatives is not None and answer.alternatives is None
+        assert best[:3] == answer[:3] == alternatives[0][:3]
+        assert [one.text for one in alternatives] == [run.generator.decode(text) for text in beam]
+        assert len({one.text for one in alternatives}) == 4
+        for one, text in zip(alternatives, beam, strict=True):
+            tokens = torch.tensor([[*text.tokens, *([0] if text.ended else [])]])
+            assert one.score == pytest.approx(cost(run.generator, item, tokens), abs=1e-4)
+            assert one.word_probability == math.exp(one.score / (1 + bool(one.text))), "a word and its end"
+            assert one.score < 0
+    (two,) = run.predict(["abca"], generation=config, top=2)
+    assert [one.text for one in two.texts["output"].alternatives or ()] == ["acba", "acab"]
+
+
+def test_an_answer_by_a_narrower_beam_stays_the_first(learnt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = opened(learnt)
+    missed = Hypothesis((1,), -9.0, -9.0, True)
+    made = run.generator._generate_batches
+
+    def generated(items: Any, beam: int, *rest: Any) -> list[list[Hypothesis]]:
+        return [[missed] for _ in items] if beam == 1 else made(items, beam, *rest)
+
+    monkeypatch.setattr(run.generator, "_generate_batches", generated)
+    (found,) = run.predict(["abca"], top=3)
+    texts = [one.text for one in found.texts["output"].alternatives or ()]
+    assert texts[:2] == ["a", "acba"], "greedy decoding was selected, so it gives the answer"
+    assert len(set(texts)) == 3
+
+
+def test_a_text_in_other_tokens_is_no_alternative(tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "twice.csv", [(one, one + one[::-1]) for one in ("ab", "ba", "aa")] * 40, ("x", "y"))
+    finish(
+        Training(
+            table,
+            task="seq2seq",
+            input_type="text",
+            out=str(tmp_path / "run"),
+            tokenizer="word",
+            **SMALL | {"steps": 1},
+        )
+    )
+    run = opened(tmp_path / "run")
+    (beam,) = run.generator._generate_batches(["ab"], 60, run.generator.output.longest)
+    written = [run.generator.decode(text) for text in beam]
+    assert len(set(written)) < len(written), "a word and its letters"
+    (found,) = run.predict(["ab"], top=60, generation=GenerationConfig(60))
+    alternatives = found.texts["y"].alternatives
+    assert [one.text for one in alternatives or ()] == list(dict.fromkeys(written))
+    for choice, words in ((GenerationConfig(2), "--beam 2 finds 2 texts at most"),
+                          (GenerationConfig(temperature=1), "--temperature samples one")):  # fmt: skip
+        with pytest.raises(OptionError, match=words):
+            run.predict(["ab"], top=3, generation=choice)
 
 
 def cost(generator: Any, item: str, tokens: torch.Tensor) -> float:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from unrolled.run import GenerationConfig, InferenceInput, RowPrediction, Run
     from unrolled.tasks.results import Estimate
 
-CONFIDENCE = {
-    "classification": "probability", "multilabel": "probability", "tagging": "probability", "regression": "interval",
-    "seq2seq": "score",
+CONFIDENCE: dict[str, tuple[str, ...]] = {
+    "classification": ("probability",), "multilabel": ("probability",), "tagging": ("probability",),
+    "regression": ("interval",), "seq2seq": ("score", "probability per word"),
 }  # fmt: skip
-"""Kind of an output -> head of the column after its predictions."""
+"""Kind of an output -> heads of the columns after its predictions."""
 
 
 @takes(PredictSettings)
@@ -48,7 +48,8 @@ def predict(
 
     Prints one line per input, in the order of the input. Columns are separated by tabs: for each output its label and
     the label's probability, then the input. Tags: the tags of all words and the lowest of their probabilities.
-    Numbers: the value and its 95% interval. Generated texts: the text and the sum of its tokens' log-probabilities.
+    Numbers: the value and its 95% interval. Generated texts: the text, the sum of its tokens' log-probabilities, and
+    the geometric mean of its words' probabilities; with --top a line for each of the best texts.
     For a .conllu file, its own lines are printed with the tags in their column. An empty cell or line gets an empty
     prediction.
 
@@ -83,14 +84,16 @@ def predict(
         _lines(model, source, text or []),
         top=settings.top, every=settings.every, generation=generation, show_attention=settings.show_attention,
     )  # fmt: skip
-    heading = "\t".join([*(f"{name}\t{CONFIDENCE[output.kind]}" for name, output in model.outputs.items()), "text"])
+    heads = [head for name, output in model.outputs.items() for head in (name, *CONFIDENCE[output.kind])]
+    heading = "\t".join([*heads, "text"])
     for prediction in _in_order(predictions, heading, skip_empty, json, quiet):
         if json:
             print_json(prediction.as_dict())
         elif prediction.empty or prediction.error:
-            say("\t\t" * len(model.outputs) + _in_line(prediction.text))
+            say("\t" * len(heads) + _in_line(prediction.text))
         else:
-            say(_line(prediction, model.outputs, settings.top or 1))
+            for line in _lines_of(prediction, model.outputs, settings.top or 1):
+                say(line)
 
 
 def _generation(settings: PredictSettings) -> GenerationConfig | None:
@@ -185,18 +188,22 @@ def _with_notes(predictions: Iterable[RowPrediction], json: bool) -> Iterator[Ro
         yield prediction
 
 
-def _line(prediction: RowPrediction, outputs: Iterable[str], top: int) -> str:
-    cells = [cell for name in outputs for cell in _cells(prediction, name, top)]
-    return "\t".join([*cells, _in_line(prediction.text)])
+def _lines_of(prediction: RowPrediction, outputs: Iterable[str], top: int) -> list[str]:
+    """The line of a prediction; a line for each of several texts."""
+    name = _in_line(prediction.text)
+    if prediction.texts:  # then it is the only output
+        (text,) = prediction.texts.values()
+        return [
+            f"{_in_line(one.text)}\t{one.score:.3f}\t{one.word_probability:.3f}\t{name}"
+            for one in text.alternatives or (text,)
+        ]
+    return ["\t".join([*(cell for output in outputs for cell in _cells(prediction, output, top)), name])]
 
 
 def _cells(prediction: RowPrediction, name: str, top: int) -> tuple[str, str]:
     """The cell of an output, and the one after it, see CONFIDENCE. top: number of labels."""
     if name in prediction.values:
         return _number_cells(prediction.values[name])
-    if name in prediction.texts:
-        generated = prediction.texts[name]
-        return _in_line(generated.text), f"{generated.score:.3f}"
     if name in prediction.tags:
         words = prediction.tags[name]
         tags = ["|".join(_in_line(label) for label, _ in ranked[:top]) for ranked in words]

@@ -23,6 +23,18 @@ class GenerationConfig:
         if self.temperature is not None:
             as_number("temperature", self.temperature)
 
+    def check_top(self, top: int | None) -> None:
+        """Raises OptionError where these settings cannot give the `top` best texts."""
+        if top is None:
+            return
+        if self.temperature is not None:
+            raise OptionError(
+                "--top lists the likeliest texts, and --temperature samples one. Leave one of them out; another "
+                "--seed gives another sample."
+            )
+        if top > self.beam:
+            raise OptionError(f"--beam {self.beam} finds {self.beam} texts at most. For --top {top}: --beam {top}")
+
     @property
     def name(self) -> str:
         """The method as text: "greedy", "a beam of 5"."""

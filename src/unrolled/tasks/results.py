@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -33,12 +34,46 @@ class AttentionWeights(NamedTuple):
         return self._asdict()
 
 
+class Alternative(NamedTuple):
+    """One of the best texts for a row."""
+
+    text: str
+    score: float  # sum of the log-probabilities of its tokens and of its end, in nats
+    word_probability: float  # see `word_probability`
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return self._asdict()
+
+
 class GeneratedText(NamedTuple):
     """A text that was generated for a row."""
 
     text: str
     score: float  # sum of the log-probabilities of its tokens and of its end, in nats
+    word_probability: float  # see `word_probability`
     attention: AttentionWeights | None = None  # the attention weights, if requested
+    alternatives: tuple[Alternative, ...] | None = None  # the best texts, this one first, if requested
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON. What was not requested is left out."""
+        facts: dict[str, Any] = {
+            "prediction": self.text, "score": self.score, "word_probability": self.word_probability,
+        }  # fmt: skip
+        if self.attention is not None:
+            facts["attention"] = self.attention.as_dict()
+        if self.alternatives is not None:
+            facts["alternatives"] = [one.as_dict() for one in self.alternatives]
+        return facts
+
+
+def word_probability(text: str, score: float, ended: bool = True) -> float:
+    """The geometric mean of the probabilities of a text's words, of which its end is one: e^(score / words).
+
+    So texts of different lengths can be compared. It does not depend on whether tokens are words or characters. Words
+    are what white space separates. ended: False for a text that was cut off at the largest length.
+    """
+    return math.exp(score / max(1, len(text.split()) + ended))
 
 
 @dataclass(frozen=True)
@@ -93,8 +128,7 @@ class RowPrediction:
                 "interval": intervals[0] if one else intervals,
             }
         for name, written in self.texts.items():
-            attention = {} if written.attention is None else {"attention": written.attention.as_dict()}
-            outputs[name] = {"prediction": written.text, "score": written.score, **attention}
+            outputs[name] = written.as_dict()
         return {"text": self.text, "outputs": outputs}
 
 

@@ -31,7 +31,7 @@ OPTIONS = {
     "error_page": "--errors with a name that ends in .html shows images",
     "skip_empty": "--skip-empty applies to tables",
     "adapt": "--adapt applies to language models",
-    "top": "--top applies to labels and tags",
+    "top": "--top applies to labels, tags and generated texts",
     "every": "--every applies to labels and tags",
     "beam": "--beam applies to runs that generate texts",
     "temperature": "--temperature applies to runs that generate texts",
@@ -50,7 +50,7 @@ cell). Raises DataError, OptionError, RunError."""
 class PredictOptions(NamedTuple):
     """Options of `predict`."""
 
-    top: int | None = None  # number of labels per output, the most probable first; None: all
+    top: int | None = None  # number of labels or texts per output, the best first; None: all labels, one text
     every: bool = False  # a prediction after each step of a row
     generation: GenerationConfig | None = None  # None: as selected on validation
     show_attention: bool = False  # with the attention weights of a generated text
@@ -191,10 +191,10 @@ class Run(ABC):
         A single string is one text. An empty input gives an empty prediction in its place; an audio file or an
         image that cannot be read gives one with `error`.
 
-        top: number of labels per output, the most probable first; None: all. every: a prediction after each step of a
-        row, in constant memory. generation: how texts are generated (greedy, beam search or sampling); None: as
-        selected on validation. show_attention: with the attention weights. Raises OptionError for an option that the
-        run's task does not take.
+        top: number of labels per output, the most probable first; None: all. For generated texts: number of
+        `alternatives`, found by a beam. every: a prediction after each step of a row, in constant memory. generation:
+        how texts are generated (greedy, beam search or sampling); None: as selected on validation. show_attention:
+        with the attention weights. Raises OptionError for an option that the run's task does not take.
 
         >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
         >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP

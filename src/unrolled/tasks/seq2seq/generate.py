@@ -48,41 +48,60 @@ class Generator:
         length = self.output.longest if length is None else min(length, self.output.longest)
         if config.temperature is not None:
             return [self._sample(item, config, first + place, length) for place, item in enumerate(items)]
-        texts: list[Hypothesis] = []
         if deadline.unlimited:
-            return self._generate_batches(items, config, length, deadline)
+            return [found[0] for found in self._generate_batches(items, config.beam, length)]
+        texts: list[Hypothesis] = []
         together = LATE if deadline.passed() else AT_FIRST
         while len(texts) < len(items) and not (texts and deadline.passed()):
             left = deadline.seconds_left
-            some = self._generate_batches(items[len(texts) : len(texts) + together], config, length, deadline)
-            texts += some
+            some = self._generate_batches(items[len(texts) : len(texts) + together], config.beam, length, deadline)
+            texts += [found[0] for found in some]
             pace = max(1e-9, left - deadline.seconds_left) / len(some)
             together = max(
                 1, min(ROWS, int(deadline.seconds_left / pace))
             )  # as many as in time: larger batches are faster
         return texts
 
+    def alternatives(self, items: Sequence[Item], beam: int, top: int) -> list[list[Hypothesis]]:
+        """For each item at most `top` texts, all different: first the one that `generate` gives with a beam of this
+        width, then the best others. Where the beam is narrower than `top`, a beam as wide as `top` finds the others.
+        """
+        length = self.output.longest
+        found = self._generate_batches(items, max(beam, top), length)
+        if beam < top:
+            first = self._generate_batches(items, beam, length)
+            found = [[answer[0], *others] for answer, others in zip(first, found, strict=True)]
+        return [self._different(texts)[:top] for texts in found]
+
+    def _different(self, texts: Sequence[Hypothesis]) -> list[Hypothesis]:
+        """The first of those that are the same text, because several sequences of tokens can be one text."""
+        first: dict[str, Hypothesis] = {}
+        for text in texts:
+            first.setdefault(self.decode(text), text)
+        return list(first.values())
+
     def _generate_batches(
-        self, items: Sequence[Item], config: GenerationConfig, length: int, deadline: Deadline
-    ) -> list[Hypothesis]:
+        self, items: Sequence[Item], beam: int, length: int, deadline: Deadline = UNLIMITED
+    ) -> list[list[Hypothesis]]:
+        """Up to `beam` texts for each item, the best first."""
         order = np.argsort([len(item) for item in items], kind="stable").tolist()
-        found: dict[int, Hypothesis] = {}
+        found: dict[int, list[Hypothesis]] = {}
         start = 0
         while start < len(order):
             deadline.check()
             some = order[start : start + ROWS]
             steps = 1 + min(LONGEST, max(len(items[row]) for row in some))
-            some = some[: max(1, STEPS // (steps * config.beam))]
+            some = some[: max(1, STEPS // (steps * beam))]
             start += len(some)
-            found |= zip(some, self._generate_batch([items[row] for row in some], config.beam, length), strict=True)
+            found |= zip(some, self._generate_batch([items[row] for row in some], beam, length), strict=True)
         return [found[place] for place in range(len(items))]
 
     @torch.no_grad()
-    def _generate_batch(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
+    def _generate_batch(self, items: Sequence[Item], beam: int, length: int) -> list[list[Hypothesis]]:
         state = self.encoder_decoder.start(Source(*pad_items(self.featurizer, items)))
         if beam == 1:
-            return greedy(self.encoder_decoder, state, len(items), length=length)
-        return [texts[0] for texts in beam_search(self.encoder_decoder, state, len(items), width=beam, length=length)]
+            return [[text] for text in greedy(self.encoder_decoder, state, len(items), length=length)]
+        return beam_search(self.encoder_decoder, state, len(items), width=beam, length=length)
 
     @torch.no_grad()
     def _sample(self, item: Item, config: GenerationConfig, number: int, length: int) -> Hypothesis:

@@ -22,7 +22,7 @@ from unrolled.tasks.error_pages import WrongRow, check_pictures
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
-from unrolled.tasks.results import GeneratedText, RowPrediction
+from unrolled.tasks.results import Alternative, GeneratedText, RowPrediction, word_probability
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.tasks.seq2seq.generate import Generator
@@ -85,7 +85,9 @@ class Seq2SeqRun(RowsRun):
     """A run of the seq2seq task: one output, a text, and its encoder-decoder."""
 
     kind, does = Seq2Seq.kind, "generates texts"
-    accepts = frozenset({"errors", "skip_empty", "beam", "temperature", "seed", "generation", "show_attention"})
+    accepts = frozenset(
+        {"errors", "skip_empty", "top", "beam", "temperature", "seed", "generation", "show_attention"}
+    )
 
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
@@ -107,19 +109,30 @@ class Seq2SeqRun(RowsRun):
         return self._parameters
 
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
+        if options.generation is not None:
+            options.generation.check_top(options.top)
         return self._in_place(rows, lambda some, first: self._predict_batch(some, first, options))
 
     def _predict_batch(
         self, some: Sequence[tuple[str, Item]], first: int, options: PredictOptions
     ) -> Iterator[RowPrediction]:
         """A text for each (name, item). first: the number of the first item, which seeds sampling."""
-        texts = self._generate([item for _, item in some], options.generation or self.preferred, first)
-        for (name, item), text in zip(some, texts, strict=True):
+        items, config = [item for _, item in some], options.generation or self.preferred
+        if options.top is None:
+            texts = [[text] for text in self._generate(items, config, first)]
+        else:
+            with torch_threads(self._faster_threads(items)):
+                texts = self.generator.alternatives(items, config.beam, options.top)
+        for (name, item), found in zip(some, texts, strict=True):
             with single_thread():  # a single row
-                attention = self.generator.attention(item, text) if options.show_attention else None
-            yield RowPrediction(
-                name, texts={self.name: GeneratedText(self.generator.decode(text), text.score, attention)}
-            )
+                attention = self.generator.attention(item, found[0]) if options.show_attention else None
+            ranked = tuple(self._alternative(text) for text in found)
+            alternatives = None if options.top is None else ranked
+            yield RowPrediction(name, texts={self.name: GeneratedText(*ranked[0], attention, alternatives)})
+
+    def _alternative(self, text: Hypothesis) -> Alternative:
+        written = self.generator.decode(text)
+        return Alternative(written, text.score, word_probability(written, text.score, text.ended))
 
     def _generate(self, items: Sequence[Item], config: GenerationConfig, first: int = 0) -> list[Hypothesis]:
         """Texts for items, on the faster number of threads."""
