@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from unrolled.errors import OptionError, RunError
 from unrolled.model.encoders import ImageEncoder
 from unrolled.model.encoders import images as encoders
 from unrolled.model.nets.table import make_net
+from unrolled.run import training
 from unrolled.run.training import Training
 from unrolled.tasks.prediction import task as prediction
+from unrolled.training.plan import Plan
 
 NORMED = "cifar-resnet20:width=0.25"
 
@@ -208,6 +211,23 @@ def test_a_net_that_is_too_slow_for_the_budget_is_refused(
         Training(images, out=str(tmp_path / "run"), minutes=minutes, encoder="resnet152")
     assert not (tmp_path / "run").exists()
     Training(images, out=str(tmp_path / "long"), minutes=10 * minutes, encoder="lenet5").stop()
+
+
+def test_a_net_that_is_slow_with_all_threads_alone_is_not_refused(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def timed(plan: Plan, rehearse: Any) -> Iterator[float]:
+        tried.append(plan.threads)
+        return repeat(0.01 if plan.threads == 1 else 60.0)
+
+    monkeypatch.setattr(prediction, "time_updates", timed)
+    monkeypatch.setattr(training, "threads_for", lambda threads: threads or 2)
+    Training(images, out=str(tmp_path / "run"), minutes=1, encoder="lenet5").stop()
+    assert tried == [1], "as beside a busy process"
+    with pytest.raises(OptionError, match="That leaves no time"):
+        Training(images, out=str(tmp_path / "never"), minutes=1, encoder="lenet5", threads=2)
 
 
 @pytest.mark.slow

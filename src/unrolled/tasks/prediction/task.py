@@ -161,15 +161,20 @@ class Prediction(RowTask):
         return TableSize(rows, self._mean_steps(), recipe, self._rehearse, self.padding_share, self.embed)
 
     def _check_pace(self, size: TableSize, device: str, threads: int, seconds: float) -> None:
-        """Judges a net for images by updates of a few images."""
+        """Judges a net for images by updates of a few images. Half of the threads are tried first: beside other
+        processes an update with all of them can take a hundred times as long."""
         if self.settings.encoder is None:
             return
         plan = shape_rows(self.settings, size, device, threads)
-        few = max(1, plan.batch_size // PROBED_SHARE)
-        probe = dataclasses.replace(plan, batch_size=few)
-        pace = min(islice(time_updates(probe, self._rehearse), 2)) * plan.batch_size / few  # the first is slower
-        needed = LEAST_UPDATES * pace / UPDATING_SHARE
-        if needed > seconds:
+        few, needed = max(1, plan.batch_size // PROBED_SHARE), math.inf
+        for some in [threads] if self.settings.threads else sorted({max(1, threads // 2), threads}):
+            probe = dataclasses.replace(plan, batch_size=few, threads=some)
+            pace = min(islice(time_updates(probe, self._rehearse), 2)) * plan.batch_size / few  # the first is slower
+            needed = min(needed, LEAST_UPDATES * pace / UPDATING_SHARE)
+            if needed <= seconds:
+                break
+        else:
+            pace = needed / LEAST_UPDATES * UPDATING_SHARE
             raise OptionError(
                 f"--encoder {self.settings.encoder} needs about {pace:.1f} seconds for an update of "
                 f"{plan.batch_size} images here.\nThat leaves no time to train it. Give --minutes "
