@@ -223,13 +223,18 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a corrupt png": ("a.png", corrupt, r"a\.png is damaged or truncated: "),
     "a bomb": (
         "a.png",
-        bomb(10_000),
-        r"a\.png has 10,000 x 10,000 pixels by its header; at most 80,000,000 are read",
+        bomb(13_000),
+        r"a\.png has 13,000 x 13,000 pixels by its header; at most 150,000,000 are read",
     ),
     "a larger bomb": (
         "a.png",
         bomb(100_000),
-        r"a\.png has far too many pixels by its header; at most 80,000,000 are read",
+        r"a\.png has far too many pixels by its header; at most 150,000,000 are read",
+    ),
+    "a WebP, which takes more memory": (
+        "a.webp",
+        lambda path: Image.new("L", (8_000, 6_000)).save(path, lossless=True, method=0),
+        r"a\.webp has 8,000 x 6,000 pixels by its header; at most 40,000,000 of a WebP are read, to limit memory",
     ),
     "no picture": (
         "a.jpg",
@@ -271,12 +276,12 @@ def test_a_wrong_image_is_refused(case: str, tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_found_by_probing_too(tmp_path: Path) -> None:
-    assert 8000 * 8000 <= MOST_PIXELS < 9000 * 9000
-    bomb(9000)(tmp_path / "a.png")
-    with pytest.raises(MediaError, match="9,000 x 9,000"):
+    assert 12_000 * 12_000 <= MOST_PIXELS < 13_000 * 13_000
+    bomb(13_000)(tmp_path / "a.png")
+    with pytest.raises(MediaError, match="13,000 x 13,000"):
         inspect_image(tmp_path / "a.png")
-    bomb(8000)(tmp_path / "a.png")
-    assert inspect_image(tmp_path / "a.png") == (8000, 8000, False)
+    bomb(12_000)(tmp_path / "a.png")
+    assert inspect_image(tmp_path / "a.png") == (12_000, 12_000, False)
 
 
 def test_the_extra_for_images_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

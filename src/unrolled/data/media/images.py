@@ -6,7 +6,7 @@ Uses Pillow, which comes with the extra `vision`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,15 @@ IMAGE_ENDINGS = (
     ".jpe", ".apng",
 )  # fmt: skip
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # decoders that are used, whatever a file's name
-MOST_PIXELS = 80_000_000  # below the size from which Pillow itself warns
+MOST_PIXELS = 150_000_000  # of 4 bytes, in memory; below the size that Pillow itself refuses
+MOST_WEBP = 40_000_000  # pixels of a WebP, which takes four times the memory
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112  # tag of the orientation in EXIF
 LARGE = 1 << 22  # pixels above which an image is shrunk tile by tile
 TILE = 1 << 9  # pixels on a side of a tile, about
 COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrunk by tiles
+BLOCK = 1 << 26  # bytes of Pillow's blocks of pixels: more than malloc keeps for later in each thread
+MEASURED = 1 << 28  # pixels of large images from which bit depth and background are measured, about
 WHITE, DEEPEST = 0xFF, 0xFFFF  # largest values of 8 and 16 bits
 LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ from the background
 
@@ -60,15 +63,25 @@ def read_image(
     It is turned upright by its EXIF and resized without keeping its aspect ratio (Pillow's bilinear, which averages
     when it shrinks). Transparent pixels lie on `ground`, a grey from 0 to 255. For 16 bits, the values of `depth`
     become 0 to 255. Of an animation the first frame is taken. A large image is shrunk tile by tile to save memory.
-    Raises MediaError, with the file and its fault, if it is not an image, is truncated or damaged, has more than 80
-    million pixels, or values of neither 8 nor 16 bits; MissingExtra.
+    Raises MediaError, with the file and its fault, if it is not an image, is truncated or damaged, has more than 150
+    million pixels (40 million of a WebP), or values of neither 8 nor 16 bits; MissingExtra.
     """
     path = Path(path)
     with _open(path) as image:
+        whole = image.width * image.height
         _draft(path, image, height, width)
-        pixels = image.width * image.height
-    with DECODING.hold(4 * pixels * (1 if pixels > LARGE else COPIES)):
+        held = _decoding_bytes(image, whole)
+    with DECODING.hold(held):
         return _decode(path, height, width, grey, depth, ground)
+
+
+def _decoding_bytes(image: Image, whole: int) -> int:
+    """Approximate memory that decoding takes. whole: pixels of the file, of which a JPEG's image has a fraction."""
+    pixels = image.width * image.height
+    held = 4 * pixels * (1 if pixels > LARGE else COPIES)
+    if image.format == "WEBP":
+        return held + 12 * whole
+    return held + 2 * whole * len(image.getbands()) if image.info.get("progressive") else held
 
 
 def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int) -> ImageArray:
@@ -98,16 +111,16 @@ def _draft(path: Path, image: Image, height: int, width: int) -> None:
 
 def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
     """(least and greatest value of the 16-bit images, background for transparent images). The background is white,
-    unless drawings are too bright to be visible on it. Files that cannot be read are skipped."""
+    unless drawings are too bright to be visible on it. Files that cannot be read are skipped; so are large images
+    beyond about 270 million pixels, evenly."""
     low, high, bright = DEEPEST, 0, list[float]()
-    for path in paths:
+    for path in _measured(paths):
         try:
             with _open(path) as image:
-                if image.width * image.height > LARGE:
-                    continue
                 if _is_deep(image):
-                    values = np.asarray(image)
-                    low, high = min(low, int(values.min())), max(high, int(values.max()))
+                    for tile in _tiles(image):
+                        values = np.asarray(tile)
+                        low, high = min(low, int(values.min())), max(high, int(values.max()))
                 elif _is_transparent(image):
                     bright += _brightness(image)
         except Exception:
@@ -117,6 +130,24 @@ def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
         return depth, WHITE
     contrast = {ground: float(np.quantile(np.abs(np.array(bright) - ground), 0.1)) for ground in (WHITE, 0, 128)}
     return depth, WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
+
+
+def _measured(paths: Iterable[Path]) -> list[Path]:
+    """Those images from which bit depth and background can be seen. Large ones only as far as there is time."""
+    small, large, pixels = list[Path](), list[Path](), 0
+    for path in paths:
+        try:
+            with _open(path) as image:
+                if not (_is_deep(image) or _is_transparent(image)):
+                    continue
+                if image.width * image.height > LARGE:
+                    large.append(path)
+                    pixels += image.width * image.height
+                else:
+                    small.append(path)
+        except MediaError:
+            continue
+    return small + large[:: max(1, -(-pixels // MEASURED))]
 
 
 def image_rows(image: ImageArray) -> NDArray[np.float32]:
@@ -167,9 +198,7 @@ def _open(path: Path) -> Image:
     image_module = require_pillow()
     check_file(path, "an image")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)  # the limit below is lower
-            image: Image = image_module.open(path, formats=FORMATS)
+        image: Image = image_module.open(path, formats=FORMATS)
     except image_module.DecompressionBombError:
         raise _bomb(path, "far too many") from None
     except image_module.UnidentifiedImageError:
@@ -179,15 +208,16 @@ def _open(path: Path) -> Image:
         ) from None
     except Exception as error:
         raise _damaged(path, error) from None
-    if image.width * image.height > MOST_PIXELS:
+    if image.width * image.height > (MOST_WEBP if image.format == "WEBP" else MOST_PIXELS):
         image.close()
-        raise _bomb(path, f"{image.width:,} x {image.height:,}")
+        raise _bomb(path, f"{image.width:,} x {image.height:,}", image.format == "WEBP")
     return image
 
 
-def _bomb(path: Path, count: str) -> MediaError:
+def _bomb(path: Path, count: str, webp: bool = False) -> MediaError:
+    most = f"{MOST_WEBP:,} of a WebP" if webp else f"{MOST_PIXELS:,}"
     return MediaError(
-        f"{path} has {count} pixels by its header; at most {MOST_PIXELS:,} are read, to limit memory.\n"
+        f"{path} has {count} pixels by its header; at most {most} are read, to limit memory.\n"
         "Make it smaller, or leave it out."
     )
 
@@ -215,8 +245,22 @@ def _is_transparent(image: Image) -> bool:
 
 def _brightness(image: Image) -> list[float]:
     """[mean brightness of the visible pixels, from 0 to 255]; empty if all pixels are transparent, or none is."""
-    light, alpha = (np.asarray(band, np.float64) for band in image.convert("RGBA").convert("LA").split())
-    return [float((light * alpha).sum() / alpha.sum())] if alpha.any() and not alpha.all() else []
+    visible, total, hidden = 0.0, 0.0, False
+    for tile in _tiles(image):
+        light, alpha = (np.asarray(band, np.float64) for band in tile.convert("RGBA").convert("LA").split())
+        total, visible = total + float((light * alpha).sum()), visible + float(alpha.sum())
+        hidden |= not alpha.all()
+    return [total / visible] if visible and hidden else []
+
+
+def _tiles(image: Image) -> Iterator[Image]:
+    """An image in pieces, if it is large; to save memory."""
+    if image.width * image.height <= LARGE:
+        yield image
+        return
+    for top in range(0, image.height, TILE):
+        for left in range(0, image.width, TILE):
+            yield image.crop((left, top, min(left + TILE, image.width), min(top + TILE, image.height)))
 
 
 def _flat(path: Path, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
@@ -277,4 +321,7 @@ def require_pillow() -> Any:
         from PIL import Image
     except ImportError:
         raise MissingExtra(f"Image files need Pillow, which is not installed: {install_extra('vision')}.") from None
+    # images above our own limit are refused; not in a context, because those of threads would get mixed up
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    Image.core.set_block_size(BLOCK)  # type: ignore[attr-defined]
     return Image
