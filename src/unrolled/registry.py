@@ -16,6 +16,7 @@ from unrolled.errors import OptionError, nearest
 T = TypeVar("T")
 COUNTED = "ngram"  # a model of a text, or of the texts of each label
 LINEAR = "linear"  # a model of rows with targets
+RETRIEVAL = "retrieval"  # captions of similar images, as captions of an image
 UNTRAINED = {LINEAR: ("linear model", "fitted"), COUNTED: ("n-gram", "counted")}
 """Their names and how they are made, in the order of an ensemble's name, after the trained model."""
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

@@ -89,6 +89,14 @@ def test_a_single_training_image_gives_its_caption() -> None:
     assert [one.text for one in fitted.predict(torch.randn(2, 3), top=3)[0]] == ["Only this."]
 
 
+def test_far_more_features_than_images_give_finite_directions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, captions = worlds(56, 12)
+    wide = torch.cat([features, torch.randn(56, 1264, generator=generator)], 1)
+    fitted = fit_retrieval("words", wide, [[f"{text} {n}" for text in own] for n, own in enumerate(captions)])
+    assert all(bool(tensor.isfinite().all()) for tensor in fitted.tensors().values())
+
+
 def test_captions_without_words_and_in_characters() -> None:
     nothing = fit_retrieval("words", torch.randn(4, 3), [["…"], ["!"], ["?"], ["…"]])
     assert nothing.predict(torch.randn(1, 3))[0][0].text in "…!?"

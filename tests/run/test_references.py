@@ -98,7 +98,7 @@ def test_summary_and_evaluation_score_an_image_once(tmp_path: Path, unroll: Unro
     assert "4 texts with 12 references" in printed
     assert f"CIDEr-D {facts['outputs']['caption']['cider_d']:.3f} (" in printed
     assert f"Different captions: {len(set(written))} of 4." in printed
-    assert "Baseline: nearest neighbour by numbers BLEU-1 " in printed
+    assert "Baseline: captions of the most similar images BLEU-1 " in printed
     assert training.summary.lines[1:3] == printed.splitlines()[1:3]  # type: ignore[union-attr]
     assert training.folder  # the scores of the run are those of the evaluation
     assert "by CIDEr-D on validation (greedy " in training.summary.lines[-2]  # type: ignore[union-attr]

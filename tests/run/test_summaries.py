@@ -214,7 +214,8 @@ def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> Non
     texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
     summary = Seq2SeqSummary(
-        "en", "lstm", "test", 1, wrong, {"nearest": right}, ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0},
+        "en", "lstm", "test", 1, "greedy", {"greedy": wrong, "nearest": right}, ReferenceCost(1.0, 2.0), "bleu",
+        {"greedy": 1.0},
         None, "",
         "nearest", equal_texts_note(["zz"] * 4),
     )  # fmt: skip
@@ -223,3 +224,9 @@ def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> Non
     assert any(
         line.startswith("Baseline: nearest ") and line.endswith("The lstm is worse.") for line in summary.lines
     )
+    by_baseline = dataclasses.replace(summary, selected="nearest", sameness="")
+    assert by_baseline.lines[0].startswith("en, test, by nearest: BLEU 0.0 (95% interval 0.0 to 0.0), chrF 100.0")
+    assert by_baseline.lines[1].startswith("Not selected: lstm, greedy: BLEU 0.0, chrF 0.0; reference texts: ")
+    assert by_baseline.lines[1].endswith("The lstm is worse.")
+    outputs = by_baseline.as_dict()["outputs"]["en"]
+    assert (outputs["exact_match"], outputs["others"]["greedy"]["exact_match"]) == (1.0, 0.0)

@@ -194,10 +194,14 @@ def _lines_of(prediction: RowPrediction, outputs: Iterable[str], top: int) -> li
     if prediction.texts:  # then it is the only output
         (text,) = prediction.texts.values()
         return [
-            f"{_in_line(one.text)}\t{one.score:.3f}\t{one.word_probability:.3f}\t{name}"
+            f"{_in_line(one.text)}\t{one.score:.3f}\t{_shown(one.word_probability)}\t{name}"
             for one in text.alternatives or (text,)
         ]
     return ["\t".join([*(cell for output in outputs for cell in _cells(prediction, output, top)), name])]
+
+
+def _shown(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.3f}"
 
 
 def _cells(prediction: RowPrediction, name: str, top: int) -> tuple[str, str]:

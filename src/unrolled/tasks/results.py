@@ -39,7 +39,8 @@ class Alternative(NamedTuple):
 
     text: str
     score: float  # sum of the log-probabilities of its tokens and of its end, in nats
-    word_probability: float  # see `word_probability`
+    word_probability: float | None  # see `word_probability`
+    """None for a caption of another image; then `score` is its similarity to those of similar images, 0 to 1."""
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
@@ -50,8 +51,8 @@ class GeneratedText(NamedTuple):
     """A text that was generated for a row."""
 
     text: str
-    score: float  # sum of the log-probabilities of its tokens and of its end, in nats
-    word_probability: float  # see `word_probability`
+    score: float  # sum of the log-probabilities of its tokens and of its end, in nats; see `Alternative`
+    word_probability: float | None  # see `word_probability`
     attention: AttentionWeights | None = None  # the attention weights, if requested
     alternatives: tuple[Alternative, ...] | None = None  # the best texts, this one first, if requested
 

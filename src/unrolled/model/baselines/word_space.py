@@ -148,20 +148,21 @@ class Covariances(NamedTuple):
         the predictions of the images' coordinates by ridge regression.
         """
         size, words = len(self.features), len(self.words)
-        ridge = word_strength * float(self.words.diagonal().mean()) if words else 1.0
-        factor = torch.linalg.cholesky(self.words + max(ridge, 1e-9) * torch.eye(words))
-        predictors = torch.cholesky_solve(self.both, factor)  # (V, D)
-        whitener = torch.linalg.cholesky(self.features + strength * torch.eye(size))
-        explained = torch.linalg.solve_triangular(whitener, self.both.T @ predictors, upper=False)
+        both, of_words = self.both.double(), self.words.double()  # in float32, eigh gives NaN for few images
+        ridge = word_strength * float(of_words.diagonal().mean()) if words else 1.0
+        factor = torch.linalg.cholesky(of_words + max(ridge, 1e-9) * torch.eye(words))
+        predictors = torch.cholesky_solve(both, factor)  # (V, D)
+        whitener = torch.linalg.cholesky(self.features.double() + strength * torch.eye(size))
+        explained = torch.linalg.solve_triangular(whitener, both.T @ predictors, upper=False)
         explained = torch.linalg.solve_triangular(whitener, explained.T, upper=False)  # (D, D)
         values, vectors = torch.linalg.eigh((explained + explained.T) / 2)
         kept = min(DIRECTIONS, words, size)
         values, vectors = values.flip(0)[:kept].clamp(min=0), vectors.flip(1)[:, :kept]
         directions = torch.linalg.solve_triangular(whitener.T, vectors, upper=True)  # (D, K)
-        of_words = predictors @ directions
+        projected = predictors @ directions  # (V, K)
         return WordSpace(
-            units, vocabulary, self.mean, directions * values.sqrt() / self.scale[:, None],
-            of_words.contiguous(), self.word_mean @ of_words,
+            units, vocabulary, self.mean, (directions * values.sqrt()).float() / self.scale[:, None],
+            projected.float(), (self.word_mean.double() @ projected).float(),
         )  # fmt: skip
 
 

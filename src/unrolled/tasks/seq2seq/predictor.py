@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from unrolled.data.dataset.dataset import Examples
@@ -14,7 +15,9 @@ from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, RunError
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore
+from unrolled.opening import CURE
 from unrolled.options import DEFAULT_MODEL
+from unrolled.registry import RETRIEVAL
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
 from unrolled.tasks.build import build_teacher_forced
@@ -22,9 +25,10 @@ from unrolled.tasks.error_pages import WrongRow, check_pictures
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
-from unrolled.tasks.results import Alternative, GeneratedText, RowPrediction, word_probability
+from unrolled.tasks.results import Alternative, AttentionWeights, GeneratedText, RowPrediction, word_probability
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
+from unrolled.tasks.seq2seq.baselines import ImageRetrieval, baseline_texts, first_texts, load_retrieval
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts
 from unrolled.tasks.seq2seq.summary import (
@@ -32,7 +36,6 @@ from unrolled.tasks.seq2seq.summary import (
     ReferenceCost,
     equal_texts_note,
     figure_of,
-    nearest_texts,
     score_rows,
     shown_score,
 )
@@ -53,14 +56,16 @@ class Seq2SeqEvaluation(Evaluation):
     generation: str  # how texts were generated
     score: TextScore
     cost: ReferenceCost
-    baselines: Mapping[str, TextScore]  # of the nearest-neighbour baseline; empty if the training rows are gone
+    baselines: Mapping[str, TextScore]  # of the baseline; empty if its training rows are gone
+    others: Mapping[str, TextScore]  # of the net, if it was not selected
     figure: str
     sameness: str = ""  # a sentence if texts are empty or all the same
 
     @property
     def score_lines(self) -> list[str]:
         score = self.score.format_line(self.figure == "bleu")
-        return [f"{self.name}, {self.split}, {self.generation}: {score}; {self.cost.line}", *self.score.caption_lines]
+        cost = "" if self.others else f"; {self.cost.line}"
+        return [f"{self.name}, {self.split}, {self.generation}: {score}{cost}", *self.score.caption_lines]
 
     @property
     def lines(self) -> list[str]:
@@ -70,6 +75,8 @@ class Seq2SeqEvaluation(Evaluation):
             lines.append(f"  inputs of {to} words: BLEU {one.bleu:.1f} ({one.rows:,} rows)")
         lines += [self.sameness] if self.sameness else []
         lines += [f"Baseline: {name} {shown_score(score, self.figure)}" for name, score in self.baselines.items()]
+        for name, score in self.others.items():
+            lines.append(f"Not selected: {name}: {shown_score(score, self.figure)}; {self.cost.line}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,6 +85,7 @@ class Seq2SeqEvaluation(Evaluation):
             "split": self.split,
             "outputs": {self.name: {**self.score.as_dict(), **figures}},
             "baselines": {name: score.as_dict() for name, score in self.baselines.items()},
+            **({"others": {name: score.as_dict() for name, score in self.others.items()}} if self.others else {}),
         }
 
 
@@ -91,7 +99,8 @@ class Seq2SeqRun(RowsRun):
 
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
-        self.selected = [self.settings.model or DEFAULT_MODEL]
+        self.net = self.settings.model or DEFAULT_MODEL
+        self.selected = folder.facts.get("selected") or [self.net]
         self.name, output = next(iter(self.outputs.items()))
         tables = folder.read_vocabulary()
         plan = recorded_plans(folder, device=self.device)[0]
@@ -108,6 +117,20 @@ class Seq2SeqRun(RowsRun):
     def parameters(self) -> int:
         return self._parameters
 
+    @cached_property
+    def retrieval(self) -> ImageRetrieval | None:
+        """The retrieval baseline, for images with features."""
+        return load_retrieval(self.folder, self.known.featurizer)
+
+    @property
+    def by_retrieval(self) -> ImageRetrieval | None:
+        """The retrieval baseline, if it was selected. Raises RunError if it is missing."""
+        if self.selected != [RETRIEVAL]:
+            return None
+        if self.retrieval is None:
+            raise RunError(f"{self.folder.baseline_file(RETRIEVAL)} is missing: the run is damaged. {CURE}")
+        return self.retrieval
+
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.generation is not None:
             options.generation.check_top(options.top)
@@ -116,8 +139,15 @@ class Seq2SeqRun(RowsRun):
     def _predict_batch(
         self, some: Sequence[tuple[str, Item]], first: int, options: PredictOptions
     ) -> Iterator[RowPrediction]:
-        """A text for each (name, item). first: the number of the first item, which seeds sampling."""
+        """A text for each (name, item): as selected on validation, or by the net if its options or its attention are
+        requested. first: the number of the first item, which seeds sampling."""
         items, config = [item for _, item in some], options.generation or self.preferred
+        retrieval = self.by_retrieval
+        if retrieval is not None and options.generation is None and not options.show_attention:
+            for (name, _), captions in zip(some, retrieval.captions(items, options.top or 1), strict=True):
+                retrieved = tuple(Alternative(one.text, one.score, None) for one in captions)
+                yield self._row(name, retrieved, options)
+            return
         if options.top is None:
             texts = [[text] for text in self._generate(items, config, first)]
         else:
@@ -126,9 +156,15 @@ class Seq2SeqRun(RowsRun):
         for (name, item), found in zip(some, texts, strict=True):
             with single_thread():  # a single row
                 attention = self.generator.attention(item, found[0]) if options.show_attention else None
-            ranked = tuple(self._alternative(text) for text in found)
-            alternatives = None if options.top is None else ranked
-            yield RowPrediction(name, texts={self.name: GeneratedText(*ranked[0], attention, alternatives)})
+            yield self._row(name, tuple(self._alternative(text) for text in found), options, attention)
+
+    def _row(
+        self, name: str, ranked: tuple[Alternative, ...], options: PredictOptions,
+        attention: AttentionWeights | None = None,
+    ) -> RowPrediction:  # fmt: skip
+        """The prediction for a row; its texts, the best first."""
+        alternatives = None if options.top is None else ranked
+        return RowPrediction(name, texts={self.name: GeneratedText(*ranked[0], attention, alternatives)})
 
     def _alternative(self, text: Hypothesis) -> Alternative:
         written = self.generator.decode(text)
@@ -154,18 +190,23 @@ class Seq2SeqRun(RowsRun):
         split, shown_as = self._split_of(examples, data)
         rows = distinct_rows(examples, split)
         items = list(SplitItems(examples.items, rows))
-        texts = [self.generator.decode(text) for text in self._generate(items, self.preferred)]
+        texts = by_net = [self.generator.decode(text) for text in self._generate(items, self.preferred)]
+        generation, retrieval = self.preferred.name, self.by_retrieval
         with torch_threads(self._faster_threads(items)):
             cost = ReferenceCost.of(*self.generator.reference_nats(examples, examples.splits[split]))
         baselines: dict[str, TextScore] = {}
-        if own is not None:
-            name, nearest = nearest_texts(examples, rows, own)
-            baselines[name] = score_rows(examples, split, rows, nearest)
+        others: dict[str, TextScore] = {}
+        if retrieval is not None:
+            texts, generation = first_texts(retrieval.captions(items)), retrieval.model.name
+            others[f"{self.net}, {self.preferred.name}"] = score_rows(examples, split, rows, by_net)
+        elif own is not None or self.retrieval is not None:
+            name, found = baseline_texts(examples, rows, self.retrieval, own)
+            baselines[name] = score_rows(examples, split, rows, found)
         listed = options.errors or options.error_page
         wrong = list_furthest(self.name, examples, split, rows, texts) if listed else []
         evaluation = Seq2SeqEvaluation(
-            shown_as, self.name, self.preferred.name,
-            score_rows(examples, split, rows, texts), cost, baselines, figure_of(examples), equal_texts_note(texts),
+            shown_as, self.name, generation, score_rows(examples, split, rows, texts), cost, baselines, others,
+            figure_of(examples), equal_texts_note(texts),
             errors=[one.facts for one in wrong],
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation

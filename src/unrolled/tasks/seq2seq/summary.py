@@ -1,4 +1,4 @@
-"""The summary of a seq2seq run: scores of the generated texts, and of the nearest-neighbour baseline."""
+"""The summary of a seq2seq run: scores of the generated texts, and of the baseline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from unrolled.data.dataset.seq2seq_batches import target_texts_of
 from unrolled.data.dataset.vocabulary_choice import has_words
 from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.decoding.beam import Hypothesis
 from unrolled.figures import FORMATS
 from unrolled.metrics.captions import mean_cider_d
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore, score_texts
-from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, make_nearest, sample_rows
 from unrolled.tasks.dataset import evenly_spaced
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.selection import compare_with_baseline
+from unrolled.tasks.seq2seq.baselines import ImageRetrieval, nearest_texts
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts, rows_with_inputs
 from unrolled.tasks.trend import trend_line
@@ -32,8 +33,7 @@ BEAM = 5  # width of the beam, if beam search is selected
 MOST_SCORED = 1_000  # most rows to generate texts for at the end, without a deadline
 FEWEST_JUDGED = 50
 TIMED = 64  # rows on which the speed of generation is measured
-SCORED = 3  # texts that are scored for each row: by greedy and beam search, and of the nearest neighbour
-LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
+SCORED = 3  # texts that are scored for each row: by greedy and beam search, and of the baseline
 GREEDY = GenerationConfig()
 NEARLY_ALL = 0.9  # share of equal texts that is reported
 CAPTIONS = "cider_d"  # the figure by which models of captions are compared
@@ -63,17 +63,17 @@ class Seq2SeqSummary:
     """The summary of a seq2seq run. Nothing is selected on test rows."""
 
     name: str  # the output
-    model: str
+    model: str  # the net
     split: str  # the scored split: test, or validation without a test split
-    beam: int  # selected width; 1 is greedy
-    score: TextScore
-    others: Mapping[str, TextScore]  # of the other way of generating, and of the nearest-neighbour baseline
-    cost: ReferenceCost
+    beam: int  # selected width of the net; 1 is greedy
+    selected: str  # a way of generating by the net, or the baseline: a name in `scores`
+    scores: Mapping[str, TextScore]  # of each way of generating, and of the baseline
+    cost: ReferenceCost  # under the net
     figure: str  # by which models are compared
-    validation: Mapping[str, float]  # chrF, of captions CIDEr-D, of each way of generating
+    validation: Mapping[str, float]  # chrF, of captions CIDEr-D, of all that could be selected
     trend: str | None
     baseline_name: str
-    baseline: str  # the name of the nearest-neighbour baseline in `others`
+    baseline: str  # the name of the baseline in `scores`
     sameness: str = ""  # a sentence if texts are empty or all the same
     split_method: str = ""  # how the split was made
 
@@ -83,28 +83,45 @@ class Seq2SeqSummary:
         criterion, form = ("CIDEr-D", ".3f") if self.figure == CAPTIONS else ("chrF", ".1f")
         ways = ", ".join(f"{name} {value:{form}}" for name, value in self.validation.items())
         scores = self.score.format_line(bleu=self.figure == "bleu")
-        way, baseline = GenerationConfig(self.beam).name, self.others[self.baseline]
-        better = compare_with_baseline(self.model, self.score.decisive[1], baseline.decisive[0], more_is_better=True)
+        way = GenerationConfig(self.beam).name
+        net, baseline = self.scores[way], self.scores[self.baseline]
+        better = compare_with_baseline(self.model, net.decisive[1], baseline.decisive[0], more_is_better=True)
+        by_net, cost = f"{self.model}, {way}", self.cost.line
+        by, other = (by_net, self.baseline) if self.selected == way else (self.baseline, by_net)
         lines = [
-            f"{self.name}, {self.split}, by {self.model}, {way}: {scores}; {self.cost.line}.",
+            f"{self.name}, {self.split}, by {by}: {scores}{f'; {cost}' if by == by_net else ''}.",
             *self.score.caption_lines,
             *([self.sameness] if self.sameness else []),
-            f"Baseline: {self.baseline} {shown_score(baseline, self.figure)}. {better}",
+            f"Baseline: {other} {shown_score(baseline, self.figure)}. {better}"
+            if by == by_net
+            else f"Not selected: {other}: {shown_score(net, self.figure)}; {cost}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
-            f"Selected: {way}, by {criterion} on validation ({ways}).",
+            f"Selected: {self.selected}, by {criterion} on validation ({ways}).",
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
+    @property
+    def score(self) -> TextScore:
+        """The score of what is selected."""
+        return self.scores[self.selected]
+
+    @property
+    def by_baseline(self) -> bool:
+        """Whether the baseline is selected."""
+        return self.selected == self.baseline
+
     def as_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
-        baselines = {self.baseline: self.others[self.baseline].as_dict()}
-        others = {name: score.as_dict() for name, score in self.others.items() if name != self.baseline}
+        baselines = {self.baseline: self.scores[self.baseline].as_dict()}
+        beside = (self.baseline, self.selected)
+        others = {name: score.as_dict() for name, score in self.scores.items() if name not in beside}
         figures = {"metric": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
         return {
             "model": self.model,
             "split": self.split,
             "split_method": self.split_method,
             "beam": self.beam,
+            "selected": self.selected,
             "outputs": {self.name: {**self.score.as_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
             "trend": self.trend,
@@ -129,43 +146,88 @@ def figure_of(examples: Examples) -> str:
     return CAPTIONS if examples.featurizer.input.endings else "bleu"
 
 
+class JudgedTask(NamedTuple):
+    """What a summary is of."""
+
+    name: str  # the output
+    model: str  # the net
+    examples: Examples
+    may_select_baseline: bool
+
+
+class Written(NamedTuple):
+    """Texts for items, and a figure of each that says how probable it is."""
+
+    texts: list[str]
+    figures: list[float]
+
+    def first(self, count: int) -> Written:
+        """The first texts."""
+        return Written(self.texts[:count], self.figures[:count])
+
+
 def summarise_seq2seq(
-    name: str, model: str, text_generator: Generator, examples: Examples, deadline: Deadline, trend: str | None,
-    baseline_name: str,
+    task: JudgedTask, text_generator: Generator, retrieval: ImageRetrieval | None, deadline: Deadline,
+    trend: str | None, baseline_name: str,
 ) -> Seq2SeqSummary:  # fmt: skip
-    """Select greedy or beam search on validation, then score the test split; with a deadline on fewer rows."""
+    """Select greedy or beam search on validation, or the retrieval baseline, then score the test split; with a
+    deadline on fewer rows."""
+    examples = task.examples
     split = "test" if examples.count("test") else "validation"
     choosing, rows = rows_to_judge(text_generator, examples, split, deadline)
     ways = [GREEDY, GenerationConfig(BEAM)]
-    slow_first = list(reversed(ways))  # the faster way then gets no more rows
-    items, texts = list(SplitItems(examples.items, choosing)), {}
-    for way, share in zip(slow_first, (0.3, 0.1), strict=True):
-        texts[way.name] = written(text_generator, items, way, deadline.share(share))
-        items = items[: len(texts[way.name])]
-    references = reference_texts(examples, "validation", choosing[: len(items)])
+    texts = _write(text_generator, retrieval, list(SplitItems(examples.items, choosing)), deadline, (0.3, 0.1))
+    references = reference_texts(examples, "validation", choosing[: len(texts[GREEDY.name].texts)])
     figure = figure_of(examples)
-    validation = {way.name: compare_by(figure, texts[way.name][: len(items)], references) for way in ways}
-    best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
-    items = list(SplitItems(examples.items, rows))
-    for way, share in zip(slow_first, (0.5, 0.25), strict=True):
-        texts[way.name] = written(text_generator, items, way, deadline.share(share))
-        items = items[: len(texts[way.name])]
-    nearest_name, nearest = nearest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
-    rows = rows[: min(len(items), len(nearest))]
-
-    def scored(some: Sequence[str]) -> TextScore:
-        return score_rows(examples, split, rows, some[: len(rows)], deadline.share(0.3))
-
-    scores = {way.name: scored(texts[way.name]) for way in ways}
-    baselines = {nearest_name: scored(nearest)}
-    score, read = scores.pop(best.name), rows_with_inputs(examples, split, rows)
+    reached = {name: compare_by(figure, one.texts, references) for name, one in texts.items()}
+    best = GREEDY if reached[GREEDY.name] >= reached[ways[1].name] else ways[1]
+    selected = best.name
+    if retrieval is not None and task.may_select_baseline and reached[retrieval.model.name] > reached[best.name]:
+        selected = retrieval.model.name
+    texts = _write(text_generator, retrieval, list(SplitItems(examples.items, rows)), deadline, (0.5, 0.25))
+    rows = rows[: len(texts[GREEDY.name].texts)]
+    if retrieval is None:
+        baseline, nearest = nearest_texts(examples, rows, deadline=deadline.share(0.3))
+        rows = rows[: len(nearest)]
+        texts[baseline] = Written(nearest, [])
+    else:
+        baseline = retrieval.model.name
+    scores = {
+        name: score_rows(examples, split, rows, one.texts[: len(rows)], deadline.share(0.3))
+        for name, one in texts.items()
+    }
+    read = rows_with_inputs(examples, split, rows)
     return Seq2SeqSummary(
-        name=name, model=model, split=split, beam=best.beam, score=score,
-        others=scores | baselines, cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
+        name=task.name, model=task.model, split=split, beam=best.beam, selected=selected, scores=scores,
+        cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
         figure=figure,
-        validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
-        sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
+        validation=reached, trend=trend, baseline_name=baseline_name, baseline=baseline,
+        sameness=equal_texts_note(texts[selected].texts), split_method=examples.split_method,
     )  # fmt: skip
+
+
+def _write(
+    text_generator: Generator, retrieval: ImageRetrieval | None, items: Sequence[Any], deadline: Deadline,
+    shares: tuple[float, float],
+) -> dict[str, Written]:  # fmt: skip
+    """Texts by each way of generating, and by retrieval, for the same first items: as many as there is time for.
+    shares: of the time left, for beam search and then for greedy search."""
+    found: dict[str, Written] = {}
+    if retrieval is not None:
+        best = [own[0] for own in retrieval.captions(items, deadline=deadline.share(0.1))]
+        found[retrieval.model.name] = Written([one.text for one in best], [one.score for one in best])
+        items = items[: len(best)]
+    for way, share in zip((GenerationConfig(BEAM), GREEDY), shares, strict=True):  # the faster one gets no more items
+        texts = text_generator.generate(items, way, deadline=deadline.share(share))
+        found[way.name] = Written(list(map(text_generator.decode, texts)), list(map(probability_of, texts)))
+        items = items[: len(texts)]
+    order = (GREEDY.name, GenerationConfig(BEAM).name, *found)
+    return {name: found[name].first(len(items)) for name in dict.fromkeys(order)}
+
+
+def probability_of(text: Hypothesis) -> float:
+    """The mean log-probability of a text's tokens, its end included."""
+    return text.score / max(1, len(text.tokens) + text.ended)
 
 
 def compare_by(figure: str, texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -213,13 +275,6 @@ def rows_to_judge(text_generator: Generator, examples: Examples, split: str, dea
     return evenly_spaced(choosing, min(MOST_SCORED, counts[0])), evenly_spaced(scored, counts[1])
 
 
-def written(
-    text_generator: Generator, items: Sequence[Any], way: GenerationConfig, deadline: Deadline = UNLIMITED
-) -> list[str]:
-    """Texts for items; with a deadline, for about as many of the first items as there is time for."""
-    return [text_generator.decode(text) for text in text_generator.generate(items, way, deadline=deadline)]
-
-
 def score_rows(
     examples: Examples, split: str, rows: Ids, texts: Sequence[str], deadline: Deadline = UNLIMITED
 ) -> TextScore:
@@ -228,24 +283,3 @@ def score_rows(
     sources = [item for item in items if isinstance(item, str)]
     references = reference_texts(examples, split, rows)
     return score_texts(texts, references, sources or None, deadline, captions=figure_of(examples) == CAPTIONS)
-
-
-def nearest_texts(
-    examples: Examples, rows: Ids, known: Examples | None = None, deadline: Deadline = UNLIMITED
-) -> tuple[str, list[str]]:
-    """The nearest-neighbour baseline: the name, and for each row the text of the most similar training row.
-
-    known: the examples with these training rows, if not `examples`. With a deadline, for as many of the first rows as
-    there is time for, among fewer training rows.
-    """
-    known = examples if known is None else known
-    most = MOST_ROWS if deadline.unlimited else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.seconds_left))
-    training, own = sample_rows(distinct_rows(known, "training"), min(MOST_ROWS, most)), target_texts_of(known)
-    texts = [own.texts[row] for row in training.tolist()]
-    nearest = make_nearest(known.featurizer, list(SplitItems(known.items, training)), texts)
-    found: list[int] = []
-    for start in range(0, len(rows), TIMED):
-        if found and deadline.passed():
-            break
-        found += nearest.find(list(SplitItems(examples.items, rows[start : start + TIMED])))
-    return nearest.name, [texts[place] for place in found]

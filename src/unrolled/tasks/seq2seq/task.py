@@ -19,7 +19,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
 from unrolled.model.encoder_decoder import TeacherForced
 from unrolled.options import Seq2SeqSettings
-from unrolled.registry import UNTRAINED, build
+from unrolled.registry import RETRIEVAL, UNTRAINED, build
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import attention_of, build_teacher_forced
 from unrolled.tasks.dataset import (
@@ -32,13 +32,14 @@ from unrolled.tasks.image_features import features_note, frozen_of
 from unrolled.tasks.pretrained import IMAGENET
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
+from unrolled.tasks.seq2seq.baselines import baseline_texts, fit_image_retrieval, has_retrieval, load_retrieval
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows
 from unrolled.tasks.seq2seq.summary import (
     GREEDY,
     MOST_SCORED,
+    JudgedTask,
     figure_of,
-    nearest_texts,
     score_rows,
     shown_score,
     summarise_seq2seq,
@@ -151,12 +152,15 @@ class Seq2Seq(RowTask):
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         rows = evenly_spaced(distinct_rows(self.examples, "validation"), MOST_SCORED)
-        name, texts = nearest_texts(self.examples, rows, deadline=deadline.share(0.8))
+        retrieval = fit_image_retrieval(self.examples, deadline.share(0.8))
+        if retrieval is not None:
+            retrieval.save(run)
+        name, texts = baseline_texts(self.examples, rows, retrieval, deadline=deadline.share(0.8))
         score = score_rows(self.examples, "validation", rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown_score(score, figure_of(self.examples))}", None, None)
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
-        return []
+        return [RETRIEVAL] if has_retrieval(run) else []
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         return ConclusionCost(CLOSING + CLOSING_SHARE * (clock.budget or 0.0))
@@ -164,12 +168,14 @@ class Seq2Seq(RowTask):
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
         attention = attention_of(self.settings).replace("none", "no")
+        judged = JudgedTask(
+            self.name, f"{model} with {attention} attention", self.examples, run.options.model is None
+        )
         summary = summarise_seq2seq(
-            self.name, f"{model} with {attention} attention", self._generator_of(record.model),
-            self.examples,
-            deadline, trend_of(run.log.read_reports()), baseline.name,
+            judged, self._generator_of(record.model), load_retrieval(run, self.examples.featurizer), deadline,
+            trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
-        run.write_facts(selected=[model], beam=summary.beam)
+        run.write_facts(selected=[RETRIEVAL if summary.by_baseline else model], beam=summary.beam)
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:

@@ -1,0 +1,124 @@
+"""Captions of similar images in a run: the baseline of captions, selected where it is better than the net."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import Unroll
+
+from unrolled.errors import RunError
+from unrolled.run import GenerationConfig, load
+from unrolled.run.training import Training
+from unrolled.tasks.pretrained import PACKAGE
+
+pytestmark = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision")
+
+Image = pytest.importorskip("PIL.Image", reason="needs the extra vision")
+COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 60, 200), "black": (20, 20, 20)}
+
+
+def draw(path: Path, colour: str, number: int) -> None:
+    """A square of a colour, at a random place."""
+    random = np.random.default_rng(number)
+    pixels = np.full((72, 96, 3), 235, np.uint8)
+    top, left = random.integers(0, 32), random.integers(0, 56)
+    pixels[top : top + 40, left : left + 40] = COLOURS[colour]
+    pixels = np.clip(pixels + random.normal(0, 8, pixels.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("captions")
+    rows = []
+    for number in range(80):
+        colour = list(COLOURS)[number % 4]
+        draw(folder / f"{number}.png", colour, number)
+        for text in (f"A large {colour} square at place {number} .", f"The {colour} thing, {number}, on a wall ."):
+            rows.append((f"{number}.png", text))
+    with (folder / "captions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "caption"), *rows])
+    return folder / "captions.csv"
+
+
+def train(path: Path, out: Path, **options: Any) -> Training:
+    training = Training(path, out=str(out), steps=2, threads=1, test="0.2", **options)
+    list(training)
+    return training
+
+
+@pytest.fixture(scope="module")
+def trained(captions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    train(captions, out)
+    return out
+
+
+def images(captions: Path, count: int = 8) -> list[str]:
+    return [str(captions.parent / f"{number}.png") for number in range(count)]
+
+
+def test_an_untrained_net_is_worse_so_retrieval_is_selected_and_used(trained: Path, captions: Path) -> None:
+    run = load(trained)
+    assert run.facts["selected"] == ["retrieval"]
+    assert run.facts["baseline"]["name"].startswith("captions of the most similar images, BLEU-1 ")
+    for found, colour in zip(run.predict(images(captions)), list(COLOURS) * 2, strict=True):
+        text = found.texts["caption"]
+        assert text.text.startswith((f"A large {colour} square at ", f"The {colour} thing, "))
+        assert 0 < text.score <= 1 and text.word_probability is None
+    (several,) = run.predict(images(captions, 1), top=3)
+    found_texts = several.texts["caption"].alternatives
+    assert found_texts is not None and len({one.text for one in found_texts}) == 3
+    scores = run.facts["scores"]
+    assert scores["selected"] == "captions of the most similar images"
+    assert scores["validation"]["captions of the most similar images"] > scores["validation"]["greedy"]
+    assert scores["outputs"]["caption"]["plain_bleu_1"] > 60
+
+
+def test_options_of_generation_ask_the_net(trained: Path, captions: Path) -> None:
+    run = load(trained)
+    by_net = [one.texts["caption"] for one in run.predict(images(captions, 2), generation=GenerationConfig(1))]
+    assert all(text.score < 0 for text in by_net)
+    (attended,) = run.predict(images(captions, 1), show_attention=True)
+    assert attended.texts["caption"].attention is not None
+
+
+def test_evaluate_scores_the_selected_baseline_and_the_net(trained: Path, captions: Path, unroll: Unroll) -> None:
+    result = unroll("evaluate", trained, "--quiet")
+    assert result.code == 0
+    assert result.out.startswith("caption, test, captions of the most similar images: ")
+    assert "Not selected: lstm, " in result.out and "reference texts: " in result.out
+    assert load(trained).evaluate(captions).as_dict()["others"]
+
+
+def test_a_model_that_was_named_is_kept_whatever_its_score(captions: Path, tmp_path: Path) -> None:
+    train(captions, tmp_path / "run", model="gru")
+    run = load(tmp_path / "run")
+    assert run.facts["selected"] == ["gru"]
+    assert [one.texts["caption"].score < 0 for one in run.predict(images(captions, 1))] == [True]
+    lines = run.evaluate().lines
+    assert any(line.startswith("Baseline: captions of the most similar images BLEU-1 ") for line in lines)
+
+
+def test_a_missing_or_damaged_baseline_is_an_error(trained: Path, captions: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / "retrieval.safetensors").write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"retrieval\.safetensors is damaged"):
+        next(iter(load(run).predict(images(captions, 1))))
+    (run / "retrieval.safetensors").unlink()
+    with pytest.raises(RunError, match=r"retrieval\.safetensors is missing"):
+        next(iter(load(run).predict(images(captions, 1))))
+
+
+def test_a_resumed_training_reads_the_baseline_again(captions: Path, trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    before = (run / "retrieval.safetensors").read_bytes()
+    list(Training.resume(run, steps=1))
+    assert load(run).facts["selected"] == ["retrieval"]
+    assert (run / "retrieval.safetensors").read_bytes() == before
