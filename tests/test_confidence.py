@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import RunError
-from unrolled.metrics.confidence import FEWEST, Confidence, fit_confidence, isotonic
+from unrolled.metrics.confidence import FEWEST, Confidence, fit_confidence, hedge, isotonic
 
 
 def test_adjacent_violators_are_pooled_by_weight() -> None:
@@ -50,22 +50,36 @@ def test_figures_that_say_nothing_give_the_share_of_all() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([-3.0, -1.5, -1.0, 0.0]) | st.floats(-9, 0), st.floats(0, 10)), max_size=120)
+    st.lists(st.tuples(st.sampled_from([-3.0, -1.5, -1.0, 0.0]) | st.floats(-9, 0), st.floats(0, 10)), max_size=140)
 )
 def test_the_confidence_rises_between_zero_and_one(pairs: list[tuple[float, float]]) -> None:
     found = fit_confidence([a for a, _ in pairs], [b for _, b in pairs])
     if found is None:
-        assert not pairs
+        assert len(pairs) < 2 * FEWEST
         return
-    assert (np.diff(found.points) > 0).all()
+    assert len(pairs) >= 2 * FEWEST and (np.diff(found.points) > 0).all()
     line = found.of(np.linspace(-10, 1, 50))
     assert (np.diff(line) >= 0).all() and line.min() >= 0 and line.max() <= 1
     assert Confidence.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
-def test_no_texts_or_a_broken_model_give_no_confidence() -> None:
+def test_few_texts_or_a_broken_model_give_no_confidence() -> None:
     assert fit_confidence([], []) is None
-    assert fit_confidence([-1.0, float("nan")], [1.0, 2.0]) is None
+    assert fit_confidence([-1.0] * (2 * FEWEST - 1), [1.0] * (2 * FEWEST - 1)) is None
+    assert fit_confidence([-1.0] * 99 + [float("nan")], [1.0] * 100) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "hedged"),
+    [
+        ("A dog runs .", "perhaps a dog runs ."), ("two dogs", "perhaps two dogs"),
+        ("I see a dog", "perhaps I see a dog"),
+        ("TV on a wall", "perhaps TV on a wall"),
+        ("", "perhaps "), ("Ein Hund", "perhaps ein Hund"),
+    ],
+)  # fmt: skip
+def test_a_hedged_text_begins_with_a_word_of_doubt(text: str, hedged: str) -> None:
+    assert hedge(text) == hedged
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ class PredictSettings(Settings):
     temperature: Annotated[float | None, "generated texts: sample; below 1 safer"] = None
     seed: Annotated[int | None, "with --temperature: seed of the sampling"] = None
     show_attention: Annotated[bool, "generated texts, with --json: attention weight of each input step"] = False
+    hedge: Annotated[bool, "captions: perhaps before those with a confidence under a quarter"] = False
 
     def check(self) -> None:
         """Raises OptionError for the first invalid value."""

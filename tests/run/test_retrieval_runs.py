@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import Unroll
 
-from unrolled.errors import RunError
+from unrolled.errors import OptionError, RunError
 from unrolled.run import GenerationConfig, load
 from unrolled.run.training import Training
 from unrolled.tasks.pretrained import PACKAGE
@@ -37,7 +37,7 @@ def draw(path: Path, colour: str, number: int) -> None:
 def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("captions")
     rows = []
-    for number in range(80):
+    for number in range(108):
         colour = list(COLOURS)[number % 4]
         draw(folder / f"{number}.png", colour, number)
         for text in (f"A large {colour} square at place {number} .", f"The {colour} thing, {number}, on a wall ."):
@@ -48,7 +48,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(path: Path, out: Path, **options: Any) -> Training:
-    training = Training(path, out=str(out), steps=2, threads=1, test="0.2", **options)
+    training = Training(path, out=str(out), steps=2, threads=1, **{"valid": "0.5", "test": "0.1"} | options)
     list(training)
     return training
 
@@ -89,6 +89,48 @@ def test_options_of_generation_ask_the_net(trained: Path, captions: Path) -> Non
     assert attended.texts["caption"].attention is not None
 
 
+def test_captions_have_a_confidence_and_doubtful_ones_are_hedged(
+    trained: Path, captions: Path, tmp_path: Path, unroll: Unroll
+) -> None:
+    run = load(trained)
+    assert run.facts["confidence"]["points"]
+    found = [one.texts["caption"] for one in run.predict(images(captions))]
+    assert all(text.confidence is not None and 0 <= text.confidence <= 1 for text in found)
+    (by_net,) = run.predict(images(captions, 1), generation=GenerationConfig(1))
+    assert by_net.texts["caption"].confidence is None and "confidence" not in str(by_net.as_dict())
+
+    doubtful = change_confidence(shutil.copytree(trained, tmp_path / "doubtful"), [0.1, 0.24])
+    sure = change_confidence(shutil.copytree(trained, tmp_path / "sure"), [0.25, 0.9])
+    for path, start in ((doubtful, "perhaps "), (sure, "")):
+        result = unroll("predict", path, images(captions, 1)[0], "--hedge")
+        assert result.err == "caption\tscore\tprobability per word\tconfidence\ttext\n"
+        caption, _, per_word, confidence, _ = result.out.split("\t")
+        text = found[0].text
+        assert caption == (start + text[:1].lower() + text[1:] if start else text)
+        assert per_word == "" and (float(confidence) < 0.25) is bool(start)
+    (several,) = load(doubtful).predict(images(captions, 1), top=2, hedge=True)
+    assert all(one.text.startswith("perhaps ") for one in several.texts["caption"].alternatives or ())
+
+
+def change_confidence(path: Path, shares: list[float]) -> Path:
+    """Give a run another confidence."""
+    run = load(path).folder
+    run.write_facts(confidence={"points": [0.0, 1.0], "shares": shares})
+    return path
+
+
+def test_hedging_without_a_confidence_is_refused(trained: Path, captions: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--hedge needs a confidence.*\n.*Leave out --beam"):
+        next(iter(load(trained).predict(images(captions, 1), generation=GenerationConfig(2), hedge=True)))
+    run = shutil.copytree(trained, tmp_path / "run")
+    load(run).folder.write_facts(confidence=None)
+    with pytest.raises(OptionError, match="--hedge applies to captions whose confidence is known"):
+        next(iter(load(run).predict(images(captions, 1), hedge=True)))
+    load(run).folder.write_facts(confidence={"points": [], "shares": []})
+    with pytest.raises(RunError, match="confidence of this run is damaged"):
+        load(run)
+
+
 def test_evaluate_scores_the_selected_baseline_and_the_net(trained: Path, captions: Path, unroll: Unroll) -> None:
     result = unroll("evaluate", trained, "--quiet")
     assert result.code == 0
@@ -98,7 +140,7 @@ def test_evaluate_scores_the_selected_baseline_and_the_net(trained: Path, captio
 
 
 def test_a_model_that_was_named_is_kept_whatever_its_score(captions: Path, tmp_path: Path) -> None:
-    train(captions, tmp_path / "run", model="gru")
+    train(captions, tmp_path / "run", model="gru", valid="0.2")
     run = load(tmp_path / "run")
     assert run.facts["selected"] == ["gru"]
     assert [one.texts["caption"].score < 0 for one in run.predict(images(captions, 1))] == [True]

@@ -38,6 +38,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "every": ("predict", True),
     "generation": ("predict", GenerationConfig(temperature=5.0)),
     "show_attention": ("predict", True),
+    "hedge": ("predict", True),
 }
 """Options of the methods from Python -> the method that takes each, and a value."""
 
@@ -61,7 +62,7 @@ CASES = {
     ),
     "seq2seq": Case(
         "turned.csv", {"task": "seq2seq", "input_type": "text"}, {"predict"},
-        {"errors", "skip_empty", "generation", "show_attention"},
+        {"errors", "skip_empty", "top", "generation", "show_attention"},
     ),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from unrolled.settings import PredictSettings
 
 if TYPE_CHECKING:
     from unrolled.run import GenerationConfig, InferenceInput, RowPrediction, Run
-    from unrolled.tasks.results import Estimate
+    from unrolled.tasks.results import Alternative, Estimate, GeneratedText
 
 CONFIDENCE: dict[str, tuple[str, ...]] = {
     "classification": ("probability",), "multilabel": ("probability",), "tagging": ("probability",),
@@ -83,16 +83,18 @@ def predict(
     predictions = model.predict(
         _lines(model, source, text or []),
         top=settings.top, every=settings.every, generation=generation, show_attention=settings.show_attention,
+        hedge=settings.hedge,
     )  # fmt: skip
     heads = [head for name, output in model.outputs.items() for head in (name, *CONFIDENCE[output.kind])]
-    heading = "\t".join([*heads, "text"])
+    confidence = model.facts.get("confidence") is not None
+    heading = "\t".join([*heads, *(["confidence"] if confidence else []), "text"])
     for prediction in _in_order(predictions, heading, skip_empty, json, quiet):
         if json:
             print_json(prediction.as_dict())
         elif prediction.empty or prediction.error:
-            say("\t" * len(heads) + _in_line(prediction.text))
+            say("\t" * (len(heads) + confidence) + _in_line(prediction.text))
         else:
-            for line in _lines_of(prediction, model.outputs, settings.top or 1):
+            for line in _lines_of(prediction, model.outputs, settings.top or 1, confidence):
                 say(line)
 
 
@@ -188,16 +190,19 @@ def _with_notes(predictions: Iterable[RowPrediction], json: bool) -> Iterator[Ro
         yield prediction
 
 
-def _lines_of(prediction: RowPrediction, outputs: Iterable[str], top: int) -> list[str]:
-    """The line of a prediction; a line for each of several texts."""
+def _lines_of(prediction: RowPrediction, outputs: Iterable[str], top: int, confidence: bool) -> list[str]:
+    """The line of a prediction; a line for each of several texts. confidence: whether these have that column."""
     name = _in_line(prediction.text)
     if prediction.texts:  # then it is the only output
         (text,) = prediction.texts.values()
-        return [
-            f"{_in_line(one.text)}\t{one.score:.3f}\t{_shown(one.word_probability)}\t{name}"
-            for one in text.alternatives or (text,)
-        ]
+        best = text.alternatives or (text,)
+        return ["\t".join([*_cells_of_text(one, confidence), name]) for one in best]
     return ["\t".join([*(cell for output in outputs for cell in _cells(prediction, output, top)), name])]
+
+
+def _cells_of_text(text: GeneratedText | Alternative, confidence: bool) -> list[str]:
+    cells = [_in_line(text.text), f"{text.score:.3f}", _shown(text.word_probability)]
+    return [*cells, _shown(text.confidence)] if confidence else cells
 
 
 def _shown(probability: float | None) -> str:

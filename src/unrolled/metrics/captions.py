@@ -98,10 +98,10 @@ def plain_text(text: str) -> str:
     return " ".join("".join(one for one in text.lower() if unicodedata.category(one)[0] not in "PS").split())
 
 
-def mean_cider_d(generated: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """CIDEr-D of N captions as they are written, in lower case and without punctuation."""
+def plain_cider_d(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """CIDEr-D of each of N captions, (N,), in lower case and without punctuation."""
     plain = [[plain_text(text) for text in texts] for texts in references]
-    return float(cider_d([plain_text(text) for text in generated], plain).mean())
+    return cider_d([plain_text(text) for text in generated], plain)
 
 
 def cider_d(generated: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:

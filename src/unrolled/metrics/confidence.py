@@ -13,6 +13,7 @@ from unrolled.errors import RunError
 
 Floats = NDArray[np.float64]
 
+DOUBTFUL = 0.25  # a text with less confidence is hedged
 FEWEST = 25  # texts of a group: an even share of so few is known to within 0.2
 MOST_GROUPS = 40
 
@@ -47,15 +48,15 @@ class Confidence:
 
 
 def fit_confidence(figures: Sequence[float] | Floats, scores: Sequence[float] | Floats) -> Confidence | None:
-    """Fit the map to texts that were not trained on. figures (N,): of each; scores (N,): its metric. None without
-    texts, or if a number is not finite.
+    """Fit the map to texts that were not trained on. figures (N,): of each; scores (N,): its metric. None with too
+    few texts for two groups, or if a number is not finite.
 
     Isotonic regression by pooling adjacent violators (Ayer et al. 1955; Zadrozny & Elkan 2002), of groups of texts
     with similar figures: single texts at either end would give shares of 0 and 1. Texts with equal figures are in one
     group.
     """
     own, reached = np.asarray(figures, np.float64), np.asarray(scores, np.float64)
-    if not len(own) or not bool(np.isfinite(own).all() and np.isfinite(reached).all()):
+    if len(own) < 2 * FEWEST or not bool(np.isfinite(own).all() and np.isfinite(reached).all()):
         return None
     order = np.argsort(own, kind="stable")
     own, above = own[order], (reached > np.median(reached))[order].astype(np.float64)
@@ -83,3 +84,10 @@ def isotonic(values: Floats, weights: Floats) -> Floats:
             total, count = total + earlier, count + places
         pools.append((mean, total, count))
     return np.repeat([mean for mean, _, _ in pools], [count for _, _, count in pools])
+
+
+def hedge(text: str) -> str:
+    """A text with a word of doubt before it: "A dog runs." is "perhaps a dog runs."."""
+    first = text.split(maxsplit=1)[:1]
+    lower = bool(first) and first[0][:1].isupper() and first[0] != "I" and not any(map(str.isupper, first[0][1:]))
+    return f"perhaps {text[:1].lower() + text[1:] if lower else text}"

@@ -112,6 +112,7 @@ class Facts(TypedDict):
     weights: NotRequired[dict[str, list[float]]]
     interval_half_widths: NotRequired[dict[str, list[Amount]]]
     beam: NotRequired[Annotated[int, Within(1, 1000)]]
+    confidence: NotRequired[Any]  # in captions; checked by metrics/confidence.py
     checksums: NotRequired[dict[str, str]]
 
 

@@ -41,10 +41,11 @@ class Alternative(NamedTuple):
     score: float  # sum of the log-probabilities of its tokens and of its end, in nats
     word_probability: float | None  # see `word_probability`
     """None for a caption of another image; then `score` is its similarity to those of similar images, 0 to 1."""
+    confidence: float | None = None  # see `metrics.confidence`; None where it was not calibrated
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
-        return self._asdict()
+        return {name: value for name, value in self._asdict().items() if name != "confidence" or value is not None}
 
 
 class GeneratedText(NamedTuple):
@@ -55,12 +56,15 @@ class GeneratedText(NamedTuple):
     word_probability: float | None  # see `word_probability`
     attention: AttentionWeights | None = None  # the attention weights, if requested
     alternatives: tuple[Alternative, ...] | None = None  # the best texts, this one first, if requested
+    confidence: float | None = None  # see `Alternative`
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, for JSON. What was not requested is left out."""
         facts: dict[str, Any] = {
             "prediction": self.text, "score": self.score, "word_probability": self.word_probability,
         }  # fmt: skip
+        if self.confidence is not None:
+            facts["confidence"] = self.confidence
         if self.attention is not None:
             facts["attention"] = self.attention.as_dict()
         if self.alternatives is not None:

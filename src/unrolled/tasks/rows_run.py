@@ -58,8 +58,9 @@ class RowsRun(Run):
         every: bool = False,
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
+        hedge: bool = False,
     ) -> Iterator[RowPrediction]:
-        options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention)
+        options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge)
         self.check_options(**options._asdict())
         return self._predict(as_texts(rows, (str, InferenceInput)), options)
 

@@ -38,6 +38,7 @@ OPTIONS = {
     "seed": "--seed applies to runs that generate texts",
     "generation": "generation applies to runs that generate texts",
     "show_attention": "--show-attention applies to runs that generate texts",
+    "hedge": "--hedge applies to captions whose confidence is known",
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
 
@@ -54,6 +55,7 @@ class PredictOptions(NamedTuple):
     every: bool = False  # a prediction after each step of a row
     generation: GenerationConfig | None = None  # None: as selected on validation
     show_attention: bool = False  # with the attention weights of a generated text
+    hedge: bool = False  # "perhaps" before captions with little confidence
 
 
 class EvaluateOptions(NamedTuple):
@@ -185,6 +187,7 @@ class Run(ABC):
         every: bool = False,
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
+        hedge: bool = False,
     ) -> Iterator[RowPrediction]:
         """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
 
@@ -194,7 +197,8 @@ class Run(ABC):
         top: number of labels per output, the most probable first; None: all. For generated texts: number of
         `alternatives`, found by a beam. every: a prediction after each step of a row, in constant memory. generation:
         how texts are generated (greedy, beam search or sampling); None: as selected on validation. show_attention:
-        with the attention weights. Raises OptionError for an option that the run's task does not take.
+        with the attention weights. hedge: "perhaps" before captions with a confidence under a quarter. Raises
+        OptionError for an option that the run's task does not take.
 
         >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
         >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP

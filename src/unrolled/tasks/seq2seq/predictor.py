@@ -12,7 +12,8 @@ from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
-from unrolled.errors import DataError, RunError
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.metrics.confidence import DOUBTFUL, Confidence, hedge
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore
 from unrolled.opening import CURE
@@ -36,6 +37,7 @@ from unrolled.tasks.seq2seq.summary import (
     ReferenceCost,
     equal_texts_note,
     figure_of,
+    probability_of,
     score_rows,
     shown_score,
 )
@@ -112,6 +114,10 @@ class Seq2SeqRun(RowsRun):
         self.generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output)
         # a run that was stopped early generates greedily
         self.preferred = GenerationConfig(folder.facts.get("beam", 1))
+        known = folder.facts.get("confidence")
+        self.confidence = None if known is None else Confidence.from_json(known)
+        if self.confidence is not None:
+            self.accepts = self.accepts | {"hedge"}
 
     @property
     def parameters(self) -> int:
@@ -134,6 +140,11 @@ class Seq2SeqRun(RowsRun):
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.generation is not None:
             options.generation.check_top(options.top)
+        if options.hedge and not self._as_selected(options):
+            raise OptionError(
+                "--hedge needs a confidence, which is known for captions as they were selected on validation.\n"
+                "Leave out --beam, --temperature and --show-attention."
+            )
         return self._in_place(rows, lambda some, first: self._predict_batch(some, first, options))
 
     def _predict_batch(
@@ -143,10 +154,10 @@ class Seq2SeqRun(RowsRun):
         requested. first: the number of the first item, which seeds sampling."""
         items, config = [item for _, item in some], options.generation or self.preferred
         retrieval = self.by_retrieval
-        if retrieval is not None and options.generation is None and not options.show_attention:
+        if retrieval is not None and self._as_selected(options):
             for (name, _), captions in zip(some, retrieval.captions(items, options.top or 1), strict=True):
-                retrieved = tuple(Alternative(one.text, one.score, None) for one in captions)
-                yield self._row(name, retrieved, options)
+                texts_of_row = [Alternative(one.text, one.score, None) for one in captions]
+                yield self._row(name, texts_of_row, [one.score for one in captions], options)
             return
         if options.top is None:
             texts = [[text] for text in self._generate(items, config, first)]
@@ -156,15 +167,29 @@ class Seq2SeqRun(RowsRun):
         for (name, item), found in zip(some, texts, strict=True):
             with single_thread():  # a single row
                 attention = self.generator.attention(item, found[0]) if options.show_attention else None
-            yield self._row(name, tuple(self._alternative(text) for text in found), options, attention)
+            texts_of_row = [self._alternative(text) for text in found]
+            yield self._row(name, texts_of_row, [probability_of(text) for text in found], options, attention)
+
+    def _as_selected(self, options: PredictOptions) -> bool:
+        """Whether texts are those that were selected on validation, and not those that options ask of the net."""
+        return options.generation is None and (self.selected != [RETRIEVAL] or not options.show_attention)
 
     def _row(
-        self, name: str, ranked: tuple[Alternative, ...], options: PredictOptions,
+        self, name: str, texts: Sequence[Alternative], figures: Sequence[float], options: PredictOptions,
         attention: AttentionWeights | None = None,
     ) -> RowPrediction:  # fmt: skip
-        """The prediction for a row; its texts, the best first."""
-        alternatives = None if options.top is None else ranked
-        return RowPrediction(name, texts={self.name: GeneratedText(*ranked[0], attention, alternatives)})
+        """The prediction for a row; its texts, the best first. figures: those from which their confidence follows."""
+        if self.confidence is not None and self._as_selected(options):
+            shares = self.confidence.of(figures).tolist()
+            texts = [
+                one._replace(
+                    text=hedge(one.text) if options.hedge and share < DOUBTFUL else one.text, confidence=share
+                )
+                for one, share in zip(texts, shares, strict=True)
+            ]
+        best, ranked = texts[0], None if options.top is None else tuple(texts)
+        text = GeneratedText(best.text, best.score, best.word_probability, attention, ranked, best.confidence)
+        return RowPrediction(name, texts={self.name: text})
 
     def _alternative(self, text: Hypothesis) -> Alternative:
         written = self.generator.decode(text)

@@ -18,7 +18,8 @@ from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.beam import Hypothesis
 from unrolled.figures import FORMATS
-from unrolled.metrics.captions import mean_cider_d
+from unrolled.metrics.captions import plain_cider_d
+from unrolled.metrics.confidence import Confidence, fit_confidence
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore, score_texts
 from unrolled.tasks.dataset import evenly_spaced
@@ -76,6 +77,7 @@ class Seq2SeqSummary:
     baseline: str  # the name of the baseline in `scores`
     sameness: str = ""  # a sentence if texts are empty or all the same
     split_method: str = ""  # how the split was made
+    confidence: Confidence | None = None  # in what is selected; of captions, if validation has enough of them
 
     @property
     def lines(self) -> list[str]:
@@ -184,6 +186,7 @@ def summarise_seq2seq(
     selected = best.name
     if retrieval is not None and task.may_select_baseline and reached[retrieval.model.name] > reached[best.name]:
         selected = retrieval.model.name
+    confidence = confidence_in(texts[selected], references) if figure == CAPTIONS else None
     texts = _write(text_generator, retrieval, list(SplitItems(examples.items, rows)), deadline, (0.5, 0.25))
     rows = rows[: len(texts[GREEDY.name].texts)]
     if retrieval is None:
@@ -202,7 +205,7 @@ def summarise_seq2seq(
         cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
         figure=figure,
         validation=reached, trend=trend, baseline_name=baseline_name, baseline=baseline,
-        sameness=equal_texts_note(texts[selected].texts), split_method=examples.split_method,
+        sameness=equal_texts_note(texts[selected].texts), split_method=examples.split_method, confidence=confidence,
     )  # fmt: skip
 
 
@@ -230,10 +233,15 @@ def probability_of(text: Hypothesis) -> float:
     return text.score / max(1, len(text.tokens) + text.ended)
 
 
+def confidence_in(written: Written, references: Sequence[Sequence[str]]) -> Confidence | None:
+    """The confidence in captions by their figures, from those of validation."""
+    return fit_confidence(written.figures, plain_cider_d(written.texts, references))
+
+
 def compare_by(figure: str, texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """The score by which ways of generating are compared: CIDEr-D of captions, else chrF."""
     if figure == CAPTIONS:
-        return mean_cider_d(texts, references)
+        return float(plain_cider_d(texts, references).mean())
     return chrf(count_characters(texts, references).sum(0))
 
 

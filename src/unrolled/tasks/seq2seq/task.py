@@ -176,6 +176,8 @@ class Seq2Seq(RowTask):
             trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
         run.write_facts(selected=[RETRIEVAL if summary.by_baseline else model], beam=summary.beam)
+        if summary.confidence is not None or "confidence" in run.facts:
+            run.write_facts(confidence=None if summary.confidence is None else summary.confidence.to_json())
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
