@@ -44,7 +44,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("error pages")
     write_photos(folder / "photos")
     write_photos(folder / "others", wrong=7)
-    assert run_command("train", folder / "photos", "--model", "lstm+linear", "--steps", "30", "--out", folder / "run").code == 0
+    assert (
+        run_command(
+            "train", folder / "photos", "--model", "lstm+linear", "--steps", "30", "--out", folder / "run"
+        ).code
+        == 0
+    )
     with (folder / "texts.csv").open("w") as file:
         csv.writer(file).writerows(
             [("text", "label"), *[(("bad", "good")[n % 2] + f" {n}", "ab"[n % 2]) for n in range(60)]]

@@ -18,12 +18,12 @@ GENERATOR = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
 SAID = "may be images, but each of their rows is read as a step; as images: "
 PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
-    "floats": (GENERATOR.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
+    "floats": (GENERATOR.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "--input-type image"),
     "whole numbers": (GENERATOR.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--input-type image"),
     "colours last": (GENERATOR.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--input-type image"),
-    "grey floats": (GENERATOR.random((60, 28, 28)), "28 x 28", "(255 * x).astype(numpy.uint8)"),
+    "grey floats": (GENERATOR.random((60, 28, 28)), "28 x 28", "--input-type image"),
     "a colour": (GENERATOR.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--input-type image"),
-    "broken numbers": (GENERATOR.random((60, 28, 28)) * 255, "28 x 28", "numpy.rint(x).astype(numpy.uint8)"),
+    "broken numbers": (GENERATOR.random((60, 28, 28)) * 255, "28 x 28", "--input-type image"),
     "centred": (GENERATOR.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
 }
 
@@ -38,10 +38,6 @@ def test_arrays_that_may_be_images_have_a_note(case: str, tmp_path: Path) -> Non
     assert cure in told
     if cure.startswith("--input-type"):
         assert "x (images of " in info_data(path, TrainOptions(input_type="image"))["description"]
-    elif "astype" in cure:
-        made = eval(cure, {"x": x, "numpy": np})
-        np.savez(path, x=made, y=LABELS)
-        assert "x (images of " in info_data(path)["description"]
     np.savez(path, x=x, y=LABELS)
     assert SAID not in info_data(path, TrainOptions(input_type="vectors"))["description"]  # where it is requested
 

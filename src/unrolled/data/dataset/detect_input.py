@@ -18,6 +18,8 @@ from unrolled.data.cells.written_numbers import is_missing, is_nearly_number, is
 from unrolled.data.dataset.item_store import Arrays, Texts
 from unrolled.data.modalities.base import InputSample, Modality, WholeImages
 from unrolled.data.modalities.files import resolve_paths
+from unrolled.data.modalities.image import ImageInput
+from unrolled.data.modalities.image_arrays import could_be_images
 from unrolled.data.modalities.numbers import OR_AS_TEXT, no_number
 from unrolled.data.modalities.table import MODALITIES, modality_of
 from unrolled.data.modalities.text import TextInput
@@ -42,6 +44,8 @@ def detect_input(
     """
     rows = [row for row in islice(table.rows(columns.inputs), SAMPLE_ROWS) if not any(c is None for c in row.cells)]
     name = requested or _detect(table, columns, rows)
+    if name == VectorInput.name and not requested and whole_images is not None and len(columns.inputs) == 1:
+        name = ImageInput.name if could_be_images([row.cells[0] for row in rows]) else name
     if not rows:
         name = TextInput.name
     modality = MODALITIES[name]

@@ -6,7 +6,7 @@ Uses Pillow, which comes with the extra `vision`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +126,16 @@ def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
         except Exception:
             continue
     depth = (low, min(high, DEEPEST)) if low < high else (0, DEEPEST)
+    return depth, background_of(bright)
+
+
+def background_of(bright: Sequence[float]) -> int:
+    """The grey on which drawings on a transparent ground are laid: white, unless they would be invisible on it.
+    bright: mean brightness of each drawing, from 0 to 255."""
     if not bright:
-        return depth, WHITE
+        return WHITE
     contrast = {ground: float(np.quantile(np.abs(np.array(bright) - ground), 0.1)) for ground in (WHITE, 0, 128)}
-    return depth, WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
+    return WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
 
 
 def _measured(paths: Iterable[Path]) -> list[Path]:

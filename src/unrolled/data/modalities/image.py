@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,13 @@ from unrolled.data.modalities.base import (
     check_whole_rows,
 )
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
-from unrolled.data.modalities.image_arrays import are_images, as_image
+from unrolled.data.modalities.image_arrays import are_images, as_image, measure_arrays, numbers_of, shape_of
 from unrolled.data.modalities.image_grid import GRID, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError, RunError
 from unrolled.schema import Within, find_fault
+
+T = TypeVar("T")
 
 LARGEST = 64  # height and width of an image, at most
 SPREAD = 100  # files of a table, spread evenly, from which bit depth and background are measured
@@ -183,9 +185,10 @@ class PixelFeaturizer(NumericFeaturizer):
 
 @dataclass(frozen=True)
 class ImageInput(Modality):
-    """A path to an image, or an array of its bytes -> (height, width, channels) uint8.
+    """A path to an image, or an array or a nested list of its pixels -> (height, width, channels) uint8.
 
-    low, high: the 16-bit values that become 0 and 255; ground: the grey background of transparent pixels.
+    low, high: the values that become 0 and 255, of 16-bit files and of arrays that are not bytes. ground: the grey
+    background of transparent pixels.
     """
 
     height: Annotated[int, Within(1, 1 << 14)]
@@ -206,8 +209,12 @@ class ImageInput(Modality):
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
         found = _measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.whole_images)
-        if isinstance(sample.rows[0][0], np.ndarray):
-            return cls(*found)
+        if not isinstance(sample.rows[0][0], str):
+            some_arrays = spread_evenly(cells[0] for cells in sample.all_rows())
+            (low, high), ground = measure_arrays(
+                [one for cell in some_arrays if (one := numbers_of(cell)) is not None]
+            )
+            return cls(*found, low, high, ground)
         paths = (cells[0] for cells in sample.all_rows())
         some = spread_evenly(Path(str(path)) for path in paths if path is not None)
         height, width, grey = found
@@ -249,8 +256,8 @@ class ImageInput(Modality):
 
     def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
         cell = cells[0]
-        if isinstance(cell, np.ndarray):
-            return as_image(cell, place)
+        if not isinstance(cell, str):
+            return as_image(cell, place, (self.low, self.high), self.ground)
         return read_thumbnail(path_of(cell, place), side, (self.low, self.high), self.ground)
 
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
@@ -263,16 +270,16 @@ class ImageInput(Modality):
 
     def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
         cell = cells[0]
-        if not isinstance(cell, np.ndarray):
-            depth = (self.low, self.high)
+        depth = (self.low, self.high)
+        if isinstance(cell, str):
             return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
-        image = as_image(cell, place)
+        image = as_image(cell, place, depth, self.ground)
         if image.shape[2] == 1 and not self.grey:
             image = image.repeat(3, 2)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if image.shape != expected:
             raise DataError(f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.")
-        return image.astype(np.uint8)
+        return image
 
 
 def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool]:
@@ -281,10 +288,10 @@ def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -
     the size for which the net was made."""
     sizes, grey = [], whole is None or whole.scaling is None
     for cell in cells:
-        if isinstance(cell, np.ndarray):
-            image = as_image(cell, path)
-            sizes.append(image.shape[:2])
-            grey &= image.shape[2] == 1
+        if not isinstance(cell, str):
+            *size, channels = shape_of(cell, path)
+            sizes.append(tuple(size))
+            grey &= channels == 1
             continue
         with suppress(MediaError):
             width, height, without_colour = inspect_image(path_of(cell, path))
@@ -293,7 +300,7 @@ def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -
     if not sizes:
         return LARGEST, LARGEST, False
     high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
-    if isinstance(cells[0], np.ndarray):
+    if not isinstance(cells[0], str):
         return round(high), round(wide), bool(grey)
     if whole is not None:
         side = min(whole.size, max(1, round(max(high, wide))))
@@ -303,12 +310,12 @@ def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -
     return max(1, round(high)), max(1, round(wide)), bool(grey)
 
 
-def spread_evenly(paths: Iterable[Path]) -> list[Path]:
-    """Some of these paths, spread evenly: SPREAD / 2 to SPREAD, or all of them if there are fewer."""
-    kept, every = list[Path](), 1
-    for number, path in enumerate(paths):
+def spread_evenly(entries: Iterable[T]) -> list[T]:
+    """Some of these entries, spread evenly: SPREAD / 2 to SPREAD, or all of them if there are fewer."""
+    kept, every = list[T](), 1
+    for number, entry in enumerate(entries):
         if number % every == 0:
-            kept.append(path)
+            kept.append(entry)
         if len(kept) == SPREAD:
             kept, every = kept[::2], 2 * every
     return kept
