@@ -137,7 +137,8 @@ class Additive(CrossAttention):
 
     def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         queries = at_least_float32(self.query(xs))
-        hidden = torch.tanh(queries[:, :, None] + state.keys[:, None])  # (B, T, S, H)
+        # in place: this is the largest tensor of a training on images
+        hidden = (queries[:, :, None] + state.keys[:, None]).tanh_()  # (B, T, S, H)
         return softmax(self.score(hidden)[:, None, ..., 0], state.lengths)
 
 

@@ -45,7 +45,7 @@ from unrolled.tasks.seq2seq.summary import (
     summarise_seq2seq,
 )
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import TableSize, seq2seq_recipe
+from unrolled.training.planning_rows import FEW_ROWS, TableSize, seq2seq_recipe
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -103,6 +103,8 @@ class Seq2Seq(RowTask):
         rows = self.examples.splits["training"]
         tokens = self.written.target_lengths(rows[:PLANNED_ROWS], min(PLANNED_ROWS, len(rows)))
         recipe = seq2seq_recipe(len(rows), self.written.output.vocabulary.kind in ("bpe", "word"))
+        if isinstance(self.examples.featurizer, GridFeaturizer) and len(rows) >= FEW_ROWS:
+            recipe = self.examples.featurizer.recipe
         return TableSize(
             len(rows), self._mean_steps(), recipe, self._rehearse, self.padding_share,
             target_tokens=float(tokens.mean()),
