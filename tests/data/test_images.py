@@ -239,7 +239,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no picture": (
         "a.jpg",
         lambda path: path.write_text("picture"),
-        r"a\.jpg cannot be read as an image\. Image",
+        r"a\.jpg cannot be read as an image\.\nImage",
     ),
     "a form that is run": (
         "a.png",

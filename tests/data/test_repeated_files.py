@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Unroll
 
 from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.item_store import Arrays
@@ -185,3 +187,18 @@ def test_arrays_of_images_in_a_table_are_not_files(tmp_path: Path) -> None:
     assert isinstance(found.featurizer.input, ImageInput)
     assert isinstance(found.items, Arrays)
     assert found.items.unique_count == 20
+
+
+def test_unreadable_files_are_listed_in_the_run(tmp_path: Path, unroll: Unroll) -> None:
+    for number in range(60):
+        draw(tmp_path / f"photos/{'ab'[number % 2]}/{number}.png", number)
+    for number in range(5):
+        (tmp_path / f"photos/a/{number}.jpg").write_bytes(b"no picture")
+    options = ("--encoder", "lenet5", "--steps", "1", "--out", tmp_path / "run")
+    result = unroll("train", tmp_path / "photos", *options)
+    assert result.code == 0, result.err
+    names = [f"{tmp_path}/photos/a/{number}.jpg cannot be read as an image" for number in range(5)]
+    assert f"; 5 unreadable files left out ({'; '.join(names[:3])}; and 2 more)" in result.err
+    assert json.loads((tmp_path / "run/run.json").read_text())["data"]["unreadable"] == names
+    assert json.loads(unroll("info", tmp_path / "photos", "--json").out)["unreadable"] == names
+    assert unroll("info", tmp_path / "run").code == 0

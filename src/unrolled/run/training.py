@@ -217,6 +217,8 @@ class Training:
             "fingerprints": {} if kept else self.task.fingerprints,
             "description": self.task.description,
         }
+        if self.task.unreadable:
+            data["unreadable"] = list(self.task.unreadable)
         return {
             "kind": self.task.kind, "status": "training", "options": self.options.given(),
             "settings": self.settings.to_json(), "data": data, "scores": {},

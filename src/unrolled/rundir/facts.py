@@ -27,6 +27,7 @@ class DataFacts(TypedDict):
     kept: bool
     fingerprints: dict[str, str]
     description: str
+    unreadable: NotRequired[list[str]]  # errors of the files that were left out, up to 100
 
 
 class SessionFacts(TypedDict):

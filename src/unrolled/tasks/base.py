@@ -111,6 +111,11 @@ class Task(ABC):
         """path -> sha256."""
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Errors of the files that were left out, a line each."""
+        return ()
+
+    @property
     @abstractmethod
     def trained(self) -> bool:
         """Whether a model is trained by updates; otherwise `fit_without_net` counts or fits it."""

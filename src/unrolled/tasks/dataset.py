@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from unrolled import seeds
-from unrolled.data.dataset.dataset import MOST_LISTED, DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
@@ -197,11 +197,7 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
         "targets": {name: target.facts() for name, target in examples.targets.items()},
         **{split: examples.count(split) for split in examples.splits},
         "skipped": examples.skipped,
-        **(
-            {"unreadable": [one.splitlines()[0] for one in examples.unreadable[:MOST_LISTED]]}
-            if examples.unreadable
-            else {}
-        ),
+        **({"unreadable": list(examples.listed_unreadable)} if examples.unreadable else {}),
         "duplicates": examples.repeated,
         "split_method": examples.split_method,
     }

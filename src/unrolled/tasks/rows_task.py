@@ -62,6 +62,10 @@ class RowTask(Task):
         return self.examples.fingerprints
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        return self.examples.listed_unreadable
+
+    @property
     def augmented(self) -> bool:
         """Whether training rows are augmented at random."""
         return is_augmented(self.examples, self.settings)

@@ -18,7 +18,8 @@ from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
 from unrolled.data.vocabulary.base import Vocabulary
 
-MOST_LISTED = 100  # notes in run.json
+MOST_LISTED = 100  # errors of unreadable files in run.json
+SHOWN_ERRORS = 3  # of them in the description
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Examples:
         """A note on rows that are one of several splits: " (its test split)"; else empty."""
         split = self.tables[0].split
         return "" if split == "training" else f" (its {split} split)"
+
+    @property
+    def listed_unreadable(self) -> tuple[str, ...]:
+        """Errors of the files that were left out, a line each, the first 100."""
+        return tuple(one.splitlines()[0].rstrip(".") for one in self.unreadable[:MOST_LISTED])
 
     @property
     def text_targets(self) -> TextTargets | None:
@@ -125,7 +131,9 @@ class Examples:
             if self.unreadable_rows > len(self.unreadable):
                 line += f", with the {self.unreadable_rows:,} rows that name "
                 line += "it" if len(self.unreadable) == 1 else "them"
-            line += f" ({self.unreadable[0].splitlines()[0]})"
+            more = len(self.unreadable) - SHOWN_ERRORS
+            listed = [*self.listed_unreadable[:SHOWN_ERRORS], *([f"and {more:,} more"] if more > 0 else [])]
+            line += f" ({'; '.join(listed)})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test are in the training split too"
         if self.new_characters:

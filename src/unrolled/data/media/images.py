@@ -209,7 +209,7 @@ def _open(path: Path) -> Image:
         raise _bomb(path, "far too many") from None
     except image_module.UnidentifiedImageError:
         raise MediaError(
-            f"{path} cannot be read as an image. Image files are {', '.join(IMAGE_ENDINGS)};\n"
+            f"{path} cannot be read as an image.\nImage files are {', '.join(IMAGE_ENDINGS)};\n"
             "copy it again, convert it, or leave it out."
         ) from None
     except Exception as error:
