@@ -118,7 +118,9 @@ class PredictSettings(Settings):
     beam: Annotated[int | None, "generated texts: beam search with N beams"] = None
     temperature: Annotated[float | None, "generated texts: sample; below 1 safer"] = None
     seed: Annotated[int | None, "with --temperature: seed of the sampling"] = None
-    show_attention: Annotated[bool, "generated texts, with --json: attention weight of each input step"] = False
+    show_attention: Annotated[
+        str | None, "where a prediction looks: images as out.png or page.html, or else as numbers; texts with --json"
+    ] = None  # "": numbers
     hedge: Annotated[bool, "captions: perhaps before those with a confidence under a quarter"] = False
 
     def check(self) -> None:

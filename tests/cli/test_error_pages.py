@@ -153,12 +153,14 @@ def test_captions_are_listed_from_the_furthest(tmp_path: Path, unroll: Unroll) -
     trained = unroll("train", tmp_path / "t.npz", "--task", "seq2seq", "--steps", "2", "--hidden-size", "8",
                      "--threads", "1", "--out", tmp_path / "run")  # fmt: skip
     assert trained.code == 0, trained.err
-    result = unroll("evaluate", tmp_path / "run", tmp_path / "t.npz", "--errors", tmp_path / "wrong.html")
+    swapped = np.array(["a dark two", "a bright <one> more"])[1 - labels]
+    np.savez(tmp_path / "swapped.npz", image=images, caption=swapped)
+    result = unroll("evaluate", tmp_path / "run", tmp_path / "swapped.npz", "--errors", tmp_path / "wrong.html")
     assert result.code == 0, result.err
     page = (tmp_path / "wrong.html").read_text()
     figures = [float(found) for found in re.findall(r"chrF (\d+\.\d)</div>", page)]
     assert figures == sorted(figures) and len(figures) == 60 == len(pictures(page))
-    assert "target: a bright &lt;one&gt;" in page and "the lowest chrF first" in page
+    assert "target: a bright &lt;one&gt; more" in page and "the lowest chrF first" in page
 
 
 REFUSED: list[tuple[str, str, tuple[str, ...]]] = [

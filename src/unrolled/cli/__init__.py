@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, nets, predict, sample, score, train
-from unrolled.cli.options import Panels
+from unrolled.cli.options import OptionalFiles, Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import (
@@ -73,7 +73,7 @@ demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
 app.command(cls=Panels)(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
-app.command()(predict.predict)
+app.command(cls=OptionalFiles)(predict.predict)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)

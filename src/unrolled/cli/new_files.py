@@ -16,11 +16,12 @@ def is_page(path: str) -> bool:
     return path.lower().endswith(PAGE)
 
 
-def check_new_file(option: str, path: str) -> None:
+def check_new_file(option: str, path: str, advice: str = "") -> None:
     """Raises OptionError where the file exists, also as a link that leads nowhere, or cannot be written: before time
-    is spent. option: the one that names it."""
+    is spent. option: the one that names it. advice: more of it for a file that exists."""
     if os.path.lexists(path):
-        raise OptionError(f"{option} {path} exists. Name a new file, or move this one away.")
+        more = f"\n{advice}" if advice else ""
+        raise OptionError(f"{option} {path} exists. Name a new file, or move this one away.{more}")
     folder = Path(path).parent
     if not folder.is_dir():
         raise OptionError(f"{option} {path} cannot be written: there is no folder {folder}.")

@@ -77,7 +77,36 @@ class Panels(TyperCommand):
                 formatter.write_dl(records)
 
 
+class OptionalFiles(TyperCommand):
+    """A command with options of `OPTIONAL_FILE`, whose file can be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the arguments. A word after such an option is its file if it has one of the endings; otherwise it is
+        an argument, and the option's value is empty."""
+        return super().parse_args(ctx, _with_values(args))
+
+
+def _with_values(args: list[str]) -> list[str]:
+    done: list[str] = []
+    rest = iter(args)
+    for word in rest:
+        if word == "--":
+            return [*done, word, *rest]
+        if word in OPTIONAL_FILE:
+            following = next(rest, None)
+            named = following is not None and following.lower().endswith(OPTIONAL_FILE[word])
+            done.append(f"{word}={following if named else ''}")
+            if following is not None and not named:
+                done += _with_values([following, *rest])
+                return done
+        else:
+            done.append(word)
+    return done
+
+
 ALIASES = {"--learning-rate": ("--lr",)}
+OPTIONAL_FILE = {"--show-attention": (".png", ".html")}
+"""Options whose file can be left out, and the endings of its name."""
 
 
 def option(name: str, hint: Any, help_text: str, shows_default: bool = True, panel: str | None = None) -> Any:
@@ -92,6 +121,7 @@ def option(name: str, hint: Any, help_text: str, shows_default: bool = True, pan
             *ALIASES.get(name, ()),
             parser=parser,
             help=help_text,
+            metavar="[FILE]" if name in OPTIONAL_FILE else None,
             show_default=shows_default,
             rich_help_panel=panel,
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli.attention import AttentionFile, map_lines
 from unrolled.cli.options import Device, Json, Quiet, SkipEmpty, Threads, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import lines_to_score
@@ -73,18 +74,24 @@ def predict(
     model.check_can("predict")
     model.check_options(**settings.to_json())
     generation = _generation(settings)
-    if settings.show_attention and not json:
-        raise OptionError("--show-attention prints a table of weights for each text. Add --json.")
+    shows = settings.show_attention
+    file = AttentionFile(shows, model) if shows else None
+    if shows == "" and not json and any(output.kind == "seq2seq" for output in model.outputs.values()):
+        more = " Add --json, or a file: --show-attention page.html" if model.has_pictures else " Add --json."
+        raise OptionError(f"--show-attention prints a table of weights for each text.{more}")
     conllu = source is not None and Path(source).suffix.lower() == ".conllu"
     if source is not None and conllu and has_tags(model) and not (json or settings.every or settings.top):
         for line in tag_conllu(model, source):
             say(line)
         return
+    given = _lines(model, source, text or [])
     predictions = model.predict(
-        _lines(model, source, text or []),
-        top=settings.top, every=settings.every, generation=generation, show_attention=settings.show_attention,
+        given if file is None else file.inputs(given),
+        top=settings.top, every=settings.every, generation=generation, show_attention=shows is not None,
         hedge=settings.hedge,
     )  # fmt: skip
+    if file is not None:
+        predictions = file.add_all(predictions)
     heads = [head for name, output in model.outputs.items() for head in (name, *CONFIDENCE[output.kind])]
     confidence = model.facts.get("confidence") is not None
     heading = "\t".join([*heads, *(["confidence"] if confidence else []), "text"])
@@ -96,6 +103,10 @@ def predict(
         else:
             for line in _lines_of(prediction, model.outputs, settings.top or 1, confidence):
                 say(line)
+            for line in map_lines(prediction) if shows == "" else ():
+                say(line)
+    if file is not None:
+        note(file.write(), quiet or json)
 
 
 def _generation(settings: PredictSettings) -> GenerationConfig | None:

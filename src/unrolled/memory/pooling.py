@@ -85,8 +85,16 @@ class AttentionPool(Memory):
         return outputs[:, 0], state
 
     def unroll(self, xs: Tensor, state: PoolState, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:
+        return pool(xs, self._weights(xs), state, lengths)
+
+    def shares(self, xs: Tensor) -> Tensor:
+        """The weight of each step in the mean of whole rows without padding: xs (B, T, H) -> (B, T), sum 1."""
+        weights = self._weights(xs)[..., 0]
+        return weights / weights.sum(1, keepdim=True)
+
+    def _weights(self, xs: Tensor) -> Tensor:
         scores = at_least_float32(self.query(torch.tanh(self.look(xs))))  # (B, T, 1)
-        return pool(xs, torch.exp(SHARPEST * torch.tanh(scores)), state, lengths)
+        return torch.exp(SHARPEST * torch.tanh(scores))
 
 
 def pool(xs: Tensor, weights: Tensor, state: PoolState, lengths: Tensor | None) -> tuple[Tensor, PoolState]:

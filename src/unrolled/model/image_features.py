@@ -124,11 +124,15 @@ class ImageFeatures:
         """The vector (B, D) of each image: the mean over the places of the net's own grid."""
         found = [np.zeros((0, self.size), np.float32)]
         for start in range(0, len(images), AT_ONCE):
-            grids = torch.from_numpy(np.stack(self._batch(images[start : start + AT_ONCE]))).float()  # (B, S, K)
-            compact = grids.mT.reshape(len(grids), self.width, self.height, self.across)
-            with torch.inference_mode():
-                found.append(self._net.expand(compact).mean((2, 3)).numpy())
+            found.append(self.grids(images[start : start + AT_ONCE]).mean((2, 3)).numpy())
         return np.concatenate(found)
+
+    def grids(self, images: Sequence[Pixels]) -> Tensor:
+        """The net's own grid of each image of a batch (B, D, h, w)."""
+        grids = torch.from_numpy(np.stack(self._batch(images))).float()  # (B, S, K)
+        compact = grids.mT.reshape(len(grids), self.width, self.height, self.across)
+        with torch.no_grad():
+            return self._net.expand(compact)
 
     def key(self, image: Pixels) -> bytes:
         """The key of an image in the store: the digest of its pixels and of all else that its features depend on."""

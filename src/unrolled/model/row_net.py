@@ -15,8 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import OptionError
+from unrolled.memory import Dropout
 from unrolled.memory.base import Memory, ragged, valid_steps
 from unrolled.memory.none import NoState
+from unrolled.memory.pooling import AttentionPool
+from unrolled.model.class_activation import class_activation_maps
 from unrolled.model.encoders import Encoder, ImageEncoder
 from unrolled.model.heads import Head
 from unrolled.states import State
@@ -121,6 +124,29 @@ class PredictionNet(nn.Module):
         features, pooled, _ = self._encode(inputs, self.start(len(inputs)), lengths)
         return self._logits(features, at_end(pooled, lengths))
 
+    @property
+    def pool_attends(self) -> bool:
+        """Whether row outputs are predicted from an attention-weighted mean of the steps."""
+        return self.pools and isinstance(self._pool, AttentionPool)
+
+    @torch.no_grad()
+    def pool_weights(self, inputs: Tensor) -> Tensor:
+        """The weight of each step in that mean: whole rows (B, T, P) without padding -> (B, T), sum 1. Raises
+        TypeError for another pool."""
+        if not isinstance(self._pool, AttentionPool):
+            raise TypeError(f"a pool of kind {type(self._pool).__name__} has no weights")
+        features, _, _ = self._encode(inputs, self.start(len(inputs)), None)
+        return self._pool.shares(features)
+
+    def activation_maps(self, images: Tensor, output: str, number: int) -> Tensor:
+        """Where in images (B, C, H, W) is what raises a number of an output, such as the logit of a label: maps
+        (B, h, w), see `class_activation_maps`. Raises TypeError unless the encoder reads whole images."""
+        if not isinstance(self.memory, ImageEncoder):
+            raise TypeError(f"a memory of kind {type(self.memory).__name__} reads no whole images")
+        head = dict(self._heads())[output]
+        images = self.embedding(images.to(self._device))
+        return class_activation_maps(*self.memory.places(images), lambda vectors: head(vectors)[:, number])
+
     def to_predictions(self, outputs: Logits) -> Logits:
         """Turn logits into predictions: log-probabilities, log-odds, or means and log standard deviations."""
         return {name: head.likelihood.to_predictions(outputs[name]) for name, head in self._heads()}
@@ -172,6 +198,10 @@ class PredictionNet(nn.Module):
                 "Train a causal model: --direction causal."
             )
         return self.memory, self.stem
+
+    @property
+    def _pool(self) -> Memory:
+        return self.pool.memory if isinstance(self.pool, Dropout) else self.pool
 
     @property
     def _device(self) -> torch.device:

@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import InvalidCell
 from unrolled.data.cells.written_numbers import is_number, plain_number
@@ -102,16 +103,26 @@ class InputReader:
 
     def take(self, given: InferenceInput | str) -> Item:
         """The item that a model processes. Raises DataError, and MissingNumber for a number such as nan."""
-        taken = self.known.featurizer.input
-        cells, name = (given.cells, given.name) if isinstance(given, InferenceInput) else ((given,), given[:60])
-        if isinstance(given, str) and isinstance(taken, VectorInput):
-            cells = parse_numbers(given, taken, self.options.decimal)
+        cells, name = self._cells(given)
         try:
-            return taken.read_item(cells, name, self.known.columns.inputs)
+            return self.known.featurizer.input.read_item(cells, name, self.known.columns.inputs)
         except MissingNumber:
             raise
         except InvalidCell as fault:
             raise fault.for_run from None
+
+    def picture(self, given: InferenceInput | str, side: int) -> NDArray[np.uint8]:
+        """The picture of an input for people, see `Modality.picture`. Raises MediaError for a file that cannot be
+        read."""
+        return self.known.featurizer.input.picture(*self._cells(given), side)
+
+    def _cells(self, given: InferenceInput | str) -> tuple[tuple[Any, ...], str]:
+        """The cells of an input, and its name."""
+        taken = self.known.featurizer.input
+        cells, name = (given.cells, given.name) if isinstance(given, InferenceInput) else ((given,), given[:60])
+        if isinstance(given, str) and isinstance(taken, VectorInput):
+            cells = parse_numbers(given, taken, self.options.decimal)
+        return cells, name
 
     def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:
         """The item of each input, in order; `MissingItem` for an empty input, or a file that cannot be read. Raises

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
+from unrolled.data.modalities.base import Frame, StepGrid
 from unrolled.registry import choose
 
 THRESHOLD = 0.5  # probability above which a label of a set is predicted
 
+WORD = re.compile(r"\S+")
 Ranked: TypeAlias = list[tuple[str, float]]  # labels with their probabilities, the most probable first
 
 
@@ -28,10 +32,44 @@ class AttentionWeights(NamedTuple):
     target_tokens: list[str]  # (T,) of the generated text; the last one is empty: the end
     source_tokens: list[str]  # (S,) of the input: its tokens, or the names of its steps
     weights: list[list[float]]  # (T, S), each row sums to 1; the mean over layers and heads
+    grid: StepGrid | None = None  # where in an image the steps of the input are; None for other inputs
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON. The grid as its rows, columns and frame, where there is one."""
+        facts = {name: value for name, value in self._asdict().items() if name != "grid"}
+        return facts if self.grid is None else {**facts, "grid": self.grid.as_dict()}
+
+    def by_word(self) -> list[tuple[str, AttentionMap]]:
+        """Each word of the text, with the mean map of its tokens. Raises TypeError without a grid."""
+        if self.grid is None:
+            raise TypeError("the steps of this input have no place in an image")
+        ends = list(accumulate(map(len, self.target_tokens)))
+        starts = [0, *ends[:-1]]
+        found = []
+        for word in WORD.finditer("".join(self.target_tokens)):
+            own = [
+                weights
+                for weights, start, end in zip(self.weights, starts, ends, strict=True)
+                if start < word.end() and end > word.start()
+            ]
+            mean = [sum(column) / len(own) for column in zip(*own, strict=True)]
+            across = self.grid.columns
+            rows = [mean[start : start + across] for start in range(0, len(mean), across)]
+            found.append((word[0], AttentionMap("attention", word[0], rows, self.grid.frame)))
+        return found
+
+
+class AttentionMap(NamedTuple):
+    """Where in an image a prediction looks."""
+
+    method: str  # "cam" or "hirescam": what raises the score of the label; "pooling", "attention": weights of steps
+    label: str  # the label or the word; "" where the weights are the same for all outputs
+    weights: list[list[float]]  # (h, w), not negative, sum 1
+    frame: Frame = Frame()  # the part of the image that they cover
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
-        return self._asdict()
+        return {"method": self.method, "label": self.label, "weights": self.weights, "frame": list(self.frame)}
 
 
 class Alternative(NamedTuple):
@@ -91,6 +129,7 @@ class RowPrediction:
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
     texts: Mapping[str, GeneratedText] = field(default_factory=dict)  # of an output with a text
+    maps: Mapping[str, AttentionMap] = field(default_factory=dict)  # of each output for an image, if requested
     error: str = ""  # why there is no prediction: an audio file or an image that cannot be read
     empty: bool = False  # a cell or a line was empty, so every prediction is empty
 
@@ -134,6 +173,8 @@ class RowPrediction:
             }
         for name, written in self.texts.items():
             outputs[name] = written.as_dict()
+        for name, found_map in self.maps.items():
+            outputs[name]["attention"] = found_map.as_dict()
         return {"text": self.text, "outputs": outputs}
 
 

@@ -6,6 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unrolled.arguments import checked
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.outputs import Output
@@ -27,7 +30,7 @@ EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "seq2seq": ("texts", lambda: GeneratedText("", 0.0, 1.0)),
 }
 """Kind of output -> its field in `RowPrediction`, and the value for an empty input."""
-OF_PICTURES = frozenset({"error_page"})  # options that runs on images take too
+OF_PICTURES = frozenset({"error_page", "show_attention"})  # options that runs on images take too
 InferenceItems: TypeAlias = Callable[[Sequence[tuple[str, Item]], int], Iterator[RowPrediction]]
 """(name, item) of rows, and the number of rows before them -> a prediction for each, in order."""
 
@@ -39,7 +42,7 @@ class RowsRun(Run):
         super().__init__(folder, reread, device, threads)
         self.known = known_of(folder)
         self.reader = InputReader(self.known, table_options(self.settings))
-        if self.known.featurizer.input.has_pictures:
+        if self.has_pictures:
             self.accepts = self.accepts | OF_PICTURES
 
     @property
@@ -48,6 +51,17 @@ class RowsRun(Run):
 
     def read_input(self, source: str) -> Iterator[InferenceInput] | None:
         return self.reader.read_input(source)
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.known.featurizer.input.has_pictures
+
+    @property
+    def input_noun(self) -> str:
+        return self.known.featurizer.input.noun
+
+    def picture(self, given: InferenceInput | str, side: int) -> NDArray[np.uint8]:
+        return self.reader.picture(given, side)
 
     @checked
     def predict(

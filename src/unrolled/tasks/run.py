@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unrolled.arguments import checked
 from unrolled.data.dataset.outputs import Output
 from unrolled.errors import OptionError, RunError
@@ -37,7 +40,7 @@ OPTIONS = {
     "temperature": "--temperature applies to runs that generate texts",
     "seed": "--seed applies to runs that generate texts",
     "generation": "generation applies to runs that generate texts",
-    "show_attention": "--show-attention applies to runs that generate texts",
+    "show_attention": "--show-attention applies to runs that generate texts, and to images",
     "hedge": "--hedge applies to captions whose confidence is known",
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
@@ -54,7 +57,7 @@ class PredictOptions(NamedTuple):
     top: int | None = None  # number of labels or texts per output, the best first; None: all labels, one text
     every: bool = False  # a prediction after each step of a row
     generation: GenerationConfig | None = None  # None: as selected on validation
-    show_attention: bool = False  # with the attention weights of a generated text
+    show_attention: bool = False  # with the attention weights of a generated text, or a map of where an image counts
     hedge: bool = False  # "perhaps" before captions with little confidence
 
 
@@ -197,8 +200,9 @@ class Run(ABC):
         top: number of labels per output, the most probable first; None: all. For generated texts: number of
         `alternatives`, found by a beam. every: a prediction after each step of a row, in constant memory. generation:
         how texts are generated (greedy, beam search or sampling); None: as selected on validation. show_attention:
-        with the attention weights. hedge: "perhaps" before captions with a confidence under a quarter. Raises
-        OptionError for an option that the run's task does not take.
+        with the attention weights of generated texts; for labels and numbers of images, with `maps` of where the
+        evidence is. hedge: "perhaps" before captions with a confidence under a quarter. Raises OptionError for an
+        option that the run does not take.
 
         >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
         >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
@@ -211,6 +215,21 @@ class Run(ABC):
         None for a file of lines. Raises DataError for a missing column.
         """
         raise self._lacks("predict")
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether its inputs are images, or numbers that are shown as one."""
+        return False
+
+    @property
+    def input_noun(self) -> str:
+        """Its kind of inputs, for messages."""
+        return "texts"
+
+    def picture(self, given: InferenceInput | str, side: int) -> NDArray[np.uint8]:
+        """An input for people to look at: bytes (H, W, 1 or 3), upright. side: pixels on a side of an image from a
+        file, at most. Raises MediaError for a file that cannot be read, RunError for inputs of another kind."""
+        raise RunError(f"{self.path} {self.does}: it has no images to show.")
 
     def sample(
         self, settings: SampleSettings | None = None, number: int = 0, **requested: Unpack[SampleKeywords]

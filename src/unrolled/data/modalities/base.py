@@ -97,6 +97,28 @@ class StepOptions(NamedTuple):
     attended: bool = False  # whether steps are attended to, one by one, to generate a text
 
 
+class Frame(NamedTuple):
+    """The part of an image that a grid of places covers, in shares of the image's height and width from its top left
+    corner. It may reach beyond the image."""
+
+    top: float = 0.0
+    left: float = 0.0
+    bottom: float = 1.0
+    right: float = 1.0
+
+
+class StepGrid(NamedTuple):
+    """The places of an image that steps are, row by row from the top left."""
+
+    rows: int
+    columns: int
+    frame: Frame = Frame()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return {"rows": self.rows, "columns": self.columns, "frame": list(self.frame)}
+
+
 class Featurizer(ABC):
     """Turns an item into the array that a net reads. Subclasses are final."""
 
@@ -118,6 +140,10 @@ class Featurizer(ABC):
         """Names of an item's steps for display; by default their numbers from 1."""
         steps = len(self.encode(item)) if self.axes[0] == STEP else 1
         return [str(number + 1) for number in range(steps)]
+
+    def step_grid(self, item: Any) -> StepGrid | None:
+        """Where in a picture of an item its steps are; None where they have no place in one."""
+        return None
 
     def augment(self, item: Any, generator: np.random.Generator) -> NDArray[Any]:
         """A randomly augmented copy of an item, encoded, for training on little data."""

@@ -26,10 +26,12 @@ from unrolled.data.media.images import (
 )
 from unrolled.data.media.thumbnails import read_thumbnail
 from unrolled.data.modalities.base import (
+    Frame,
     FrozenNet,
     InputSample,
     Modality,
     Recipe,
+    StepGrid,
     StepOptions,
     WholeImages,
     check_whole_rows,
@@ -70,6 +72,9 @@ class PixelRowFeaturizer(NumericFeaturizer):
     def unscaled(self, item: Any) -> Floats:
         return image_rows(item)
 
+    def step_grid(self, item: Any) -> StepGrid:
+        return StepGrid(len(item), 1)
+
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode(shift_image(item, generator))
 
@@ -95,6 +100,11 @@ class PatchFeaturizer(NumericFeaturizer):
 
     def unscaled(self, item: Any) -> Floats:
         return patches_of(item, SIDE)
+
+    def step_grid(self, item: Any) -> StepGrid:
+        height, width = item.shape[:2]
+        down, across = -(-height // SIDE), -(-width // SIDE)  # the last ones may reach beyond the image
+        return StepGrid(down, across, Frame(bottom=down * SIDE / height, right=across * SIDE / width))
 
     def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         return self.encode(shift_image(item, generator))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from unrolled.data.modalities.base import FrozenNet, Modality, Recipe, StepOptions
+from unrolled.data.modalities.base import FrozenNet, Modality, Recipe, StepGrid, StepOptions
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import RunError
 
@@ -55,6 +56,10 @@ class GridFeaturizer(NumericFeaturizer):
         if self.frozen is None:
             raise RunError("The pretrained net of this run is missing: features.safetensors. Train again.")
         return [grid.astype("float32") for grid in self.frozen(items)]
+
+    def step_grid(self, item: Any) -> StepGrid | None:
+        side = math.isqrt(self.places)  # the net gets square images
+        return StepGrid(side, side) if side * side == self.places else None
 
     def fits(self, options: StepOptions) -> bool:
         return options.whole_images is not None and options.whole_images.make_frozen is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell, InvalidCell
 from unrolled.data.cells.written_numbers import all_numbers, holds_numbers, is_missing, may_be_rounded
-from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepOptions, check_no_tokenizer
+from unrolled.data.modalities.base import InputSample, Modality, Recipe, StepGrid, StepOptions, check_no_tokenizer
 from unrolled.data.modalities.image_arrays import SMALLEST, are_images, has_channels_first
 from unrolled.data.modalities.numbers import as_numbers, flatten
 from unrolled.data.modalities.scaling import NumericFeaturizer, Wide
@@ -34,6 +34,9 @@ class VectorFeaturizer(NumericFeaturizer):
 
     def unscaled(self, item: Any) -> Wide:
         return np.asarray(item)
+
+    def step_grid(self, item: Any) -> StepGrid | None:
+        return StepGrid(len(item), 1) if self.input.has_pictures else None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ from torch.nn import functional as F
 
 from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.errors import RunError
-from unrolled.model.baselines.linear_features import FeatureExtractor, FeatureRows, features_from_tensors
+from unrolled.model.baselines.linear_features import (
+    FeatureExtractor,
+    FeatureRows,
+    NumberFeatures,
+    features_from_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,14 @@ class LinearModel:
             name: F.log_softmax(values, 1) if self.outputs[name][0] in ("classification", "tagging") else values
             for name, values in predictions.items()
         }
+
+    def weights_of_vector(self, output: str, number: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """(mean, standard deviation, weights), each (D,), with which a number of an output, such as the logit of a
+        label, follows from a pretrained net's vector of an image; None for other features."""
+        features = self.features
+        if not isinstance(features, NumberFeatures) or not features.of_vectors:
+            return None
+        return features.mean, features.std, self.outputs[output][1].weights[:, number]
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, for a file."""

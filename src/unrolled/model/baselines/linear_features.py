@@ -186,6 +186,11 @@ class NumberFeatures:
         std = torch.where(std < LEAST_STD, 1.0, std)
         return cls(units, featurizer, steps, mean, std), DenseRows((raw - mean) / std)
 
+    @property
+    def of_vectors(self) -> bool:
+        """Whether a row's features are a pretrained net's vector of its image."""
+        return self.units == "numbers" and self.steps == 1 and getattr(self.featurizer, "frozen", None) is not None
+
     def describe(self) -> str:
         names = {
             "numbers": "numbers per row",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.data.modalities.base import Frame
 from unrolled.memory.none import NoState
 from unrolled.model.encoders.base import Encoded
 from unrolled.model.nets.base import Net
@@ -39,19 +42,46 @@ class ImageEncoder(nn.Module):
             vectors = vectors.new_zeros(len(images), self.size).index_copy(0, present, vectors)
         return Encoded(vectors[:, None], lengths)
 
+    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """images (B, C, H, W) -> features (B, D, h, w) of places, and the function that makes the vectors (B, V) of
+        them. Raises as `encode`."""
+        return self.net.places(self._prepared(images))
+
+    def frame(self, height: int, width: int) -> Frame:
+        """The part of an image of this size that the grid covers; more than all of it where the image is padded."""
+        high, wide = self._enlarged(height, width)
+        tall, broad = max(high, self.net.smallest), max(wide, self.net.smallest)
+        top, left = (tall - high) // 2, (broad - wide) // 2
+        inner = self.net.frame(tall, broad)
+        return Frame(
+            (inner.top * tall - top) / high, (inner.left * broad - left) / wide,
+            (inner.bottom * tall - top) / high, (inner.right * broad - left) / wide,
+        )  # fmt: skip
+
     def _vectors(self, images: Tensor) -> Tensor:
         if not len(images):
             return images.new_zeros(0, self.size)
         if len(images) > AT_ONCE and not torch.is_grad_enabled() and not self.training:
             return torch.cat([self._vectors(some) for some in torch.split(images, AT_ONCE)])
+        padded = self._prepared(images)
+        if len(images) == 1 and self.training:  # batch norm needs two values of each feature
+            return self.net.vector(padded.repeat(2, 1, 1, 1))[:1]
+        return self.net.vector(padded)
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        """The images as the net reads them: enlarged and padded where they are small."""
         images = images.to(next(self.net.parameters()).dtype)
-        if (longer := max(images.shape[2:])) < self.side:
-            sides = [round(one * self.side / longer) for one in images.shape[2:]]
+        sides = self._enlarged(images.shape[2], images.shape[3])
+        if sides != tuple(images.shape[2:]):
             images = F.interpolate(images, sides, mode="bilinear", align_corners=False)
         short = [max(0, self.net.smallest - side) for side in images.shape[:1:-1]]  # of width, height
         padding = [part for lacking in short for part in (lacking // 2, lacking - lacking // 2)]
         padded = F.pad(images, padding)
-        padded = padded.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are faster so
-        if len(images) == 1 and self.training:  # batch norm needs two values of each feature
-            return self.net.vector(padded.repeat(2, 1, 1, 1))[:1]
-        return self.net.vector(padded)
+        return padded.contiguous(memory_format=torch.channels_last)  # convolutions on a CPU are faster so
+
+    def _enlarged(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of images of this size, after those that are smaller than `side` were enlarged."""
+        longer = max(height, width)
+        if longer >= self.side:
+            return height, width
+        return round(height * self.side / longer), round(width * self.side / longer)

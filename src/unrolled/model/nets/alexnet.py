@@ -6,10 +6,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 
-class AlexNetOf2012(Net):
+class AlexNetOf2012(GridNet):
     """Two towers, which two GPUs held: the second, fourth and fifth convolution read only the maps of their own
     tower. Local response normalisation follows the first two.
 
@@ -45,12 +45,12 @@ class AlexNetOf2012(Net):
         places: Tensor = self.features(images)  # (B, 256, 6, 6) of 227 × 227
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.classifier[:-1](self.average(self.grid(images)))  # (B, 4096)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.classifier[:-1](self.average(places))  # (B, 4096)
         return vector
 
 
-class AlexNet(Net):
+class AlexNet(GridNet):
     """One tower, fewer maps, no normalisation. Images of other sizes are averaged to a grid of 6 × 6."""
 
     smallest, image_size = 63, 224
@@ -80,8 +80,8 @@ class AlexNet(Net):
         places: Tensor = self.features(images)  # (B, 256, 6, 6) of 224 × 224
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.classifier[:-1](self.average(self.grid(images)).flatten(1))  # (B, 4096)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.classifier[:-1](self.average(places).flatten(1))  # (B, 4096)
         return vector
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.arguments import checked_init
+from unrolled.data.modalities.base import Frame
 from unrolled.errors import TensorError
 from unrolled.memory.checking import describe, has_dtype
 from unrolled.schema import Within
 
 Width: TypeAlias = Annotated[float, Within(0.01, 100.0)]
 """A factor of the number of units of every layer but the last; 1 is the paper's net."""
+
+Made = TypeVar("Made")
 
 
 class Net(nn.Module, ABC):
@@ -26,9 +29,8 @@ class Net(nn.Module, ABC):
     Images may have any size from `smallest` pixels on. The rows of a batch are independent in evaluation; in
     training, batch norm couples them, and dropout draws from torch's own generator.
 
-    A subclass is final. It writes `grid`, `vector` and `compact` without checks: they are wrapped when the class is
-    created.
-    Arguments of its `__init__` are checked against their declared types.
+    A subclass is final; most derive from `GridNet`. It writes its methods without checks: they are wrapped when the
+    class is created. Arguments of its `__init__` are checked against their declared types.
     """
 
     channels: int  # C
@@ -36,6 +38,7 @@ class Net(nn.Module, ABC):
     smallest: int  # pixels: the least height and width
     size: int  # D
     vector_size: int  # V
+    reads_average: ClassVar[bool] = False  # whether `vector` is the average of `grid` over all places
     last_layer: str  # its name; it reads `vector`, and its outputs are the classes
     stages: tuple[str, ...]  # the layers that end a stage, as a paper's table lists them
 
@@ -43,7 +46,7 @@ class Net(nn.Module, ABC):
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = checked_init(cls.__init__)  # type: ignore[method-assign]
-        for name in ("grid", "vector", "compact"):
+        for name in ("grid", "vector", "compact", "places"):
             if name in cls.__dict__:
                 setattr(cls, name, _checks_images(cls.__dict__[name]))
 
@@ -63,6 +66,15 @@ class Net(nn.Module, ABC):
     def expand(self, compact: Tensor) -> Tensor:
         """What `compact` returned (B, K, h, w) -> the grid (B, D, h, w)."""
         return compact
+
+    @abstractmethod
+    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """images (B, C, H, W) -> features (B, D, h, w) of places, and the function that makes `vector` of them, for
+        maps of what a prediction rests on. Raises as `grid`."""
+
+    def frame(self, height: int, width: int) -> Frame:
+        """The part of an image of this size that the grid covers."""
+        return Frame()
 
     def forward(self, images: Tensor) -> Tensor:
         """images (B, C, H, W) -> scores (B, classes). Raises as `grid`."""
@@ -96,9 +108,9 @@ def initialize(net: Net) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def _checks_images(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+def _checks_images(method: Callable[[Any, Tensor], Made]) -> Callable[[Any, Tensor], Made]:
     @wraps(method)
-    def check(self: Net, images: Tensor) -> Tensor:
+    def check(self: Net, images: Tensor) -> Made:
         dense = isinstance(images, Tensor) and not images.is_nested and images.layout is torch.strided
         if not dense or images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
             shape = f"{tuple(images.shape)} in {images.dtype}".replace("torch.", "") if dense else describe(images)
@@ -120,3 +132,17 @@ def _checks_images(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Te
         return method(self, images)
 
     return check
+
+
+class GridNet(Net):
+    """A net whose `vector` follows from its `grid`."""
+
+    @abstractmethod
+    def vector_of(self, places: Tensor) -> Tensor:
+        """places (B, D, h, w), as `grid` gives them -> (B, V)."""
+
+    def vector(self, images: Tensor) -> Tensor:
+        return self.vector_of(self.grid(images))
+
+    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        return self.grid(images), self.vector_of

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 
-class Cifar10Quick(Net):
+class Cifar10Quick(GridNet):
     """Three convolutions of 5 × 5 and two linear layers, without a nonlinearity between these. The first pooling
     stands before its ReLU, as in the original. Images of other sizes are averaged to a grid of 4 × 4."""
 
@@ -37,12 +37,12 @@ class Cifar10Quick(Net):
         places: Tensor = self.pool3(self.relu3(self.conv3(maps)))  # (B, 64, 4, 4)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.ip1(self.fit(self.grid(images)).flatten(1))  # (B, 64)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.ip1(self.fit(places).flatten(1))  # (B, 64)
         return vector
 
 
-class Cifar10Full(Net):
+class Cifar10Full(GridNet):
     """Three convolutions of 5 × 5, two of them with local response normalisation within each map, and one linear
     layer. Images of other sizes are averaged to a grid of 4 × 4."""
 
@@ -68,8 +68,8 @@ class Cifar10Full(Net):
         places: Tensor = self.pool3(self.relu3(self.conv3(maps)))  # (B, 64, 4, 4)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.fit(self.grid(images)).flatten(1)  # (B, 1024)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.fit(places).flatten(1)  # (B, 1024)
         return vector
 
 

@@ -6,15 +6,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 from unrolled.model.nets.resnet import BasicBlock
 
 
-class CifarResNet(Net):
+class CifarResNet(GridNet):
     """A convolution of 3 × 3, three stages of basic blocks with 16, 32 and 64 maps, and the average over all places.
     Shortcuts have no weights. With n blocks a stage, the net has 6 n + 2 layers."""
 
     smallest, image_size = 4, 32
+    reads_average = True
     last_layer = "fc"
     stages = ("conv1", "layer1", "layer2", "layer3")
 
@@ -37,8 +38,8 @@ class CifarResNet(Net):
         places: Tensor = self.layer3(self.layer2(x))  # (B, 64, 8, 8)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.avgpool(self.grid(images)).flatten(1)  # (B, 64)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.avgpool(places).flatten(1)  # (B, 64)
         return vector
 
 

@@ -14,7 +14,7 @@ from torch.nn.grad import conv2d_weight
 
 from unrolled.arguments import Count
 from unrolled.memory.base import at_least_float32
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 SMALL = 3  # kernels for which torch's gradient is fast
 
@@ -117,7 +117,7 @@ def _of_weight(x: Tensor, weight: Tensor, gradient: Tensor, stride: int) -> Tens
     return of_images.sum(0, dtype=at_least_float32(weight).dtype).to(weight.dtype)
 
 
-class EfficientNetLite0(Net):
+class EfficientNetLite0(GridNet):
     """A convolution, seven stages of blocks, a convolution of 1 × 1, and the average over all places. Numbers of maps
     are multiples of 8 at any width. Unlike the original, training skips no blocks at random.
 
@@ -125,6 +125,7 @@ class EfficientNetLite0(Net):
     """
 
     smallest, image_size = 32, 224
+    reads_average = True
     last_layer = "_fc"
     stages = ("_bn0", "_blocks.0", "_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15",
               "_bn1")  # fmt: skip
@@ -158,8 +159,8 @@ class EfficientNetLite0(Net):
     def grid(self, images: Tensor) -> Tensor:
         return self.expand(self.compact(images))
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self._dropout(self._avg_pooling(self.grid(images)).flatten(1))  # (B, 1280)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self._dropout(self._avg_pooling(places).flatten(1))  # (B, 1280)
         return vector
 
 

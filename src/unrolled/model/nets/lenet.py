@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 READ_BY_C3 = ((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1),
               (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (3, 4, 5, 0), (4, 5, 0, 1), (5, 0, 1, 2),
@@ -34,7 +34,7 @@ BITMAPS = """
 """The digits on 7 × 12 pixels, after the paper's figure 3: what the 84 units of F6 shall show for each class."""
 
 
-class LeNet5(Net):
+class LeNet5(GridNet):
     """The net as it is taught today: ReLU, maximum pooling, every map of the second convolution reads all maps of the
     first, and a linear last layer. Larger images are averaged to the grid of 5 × 5."""
 
@@ -60,13 +60,13 @@ class LeNet5(Net):
         places: Tensor = self.pool2(self.relu2(self.conv2(maps)))  # (B, 16, 5, 5)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        hidden = self.relu3(self.fc1(self.average(self.grid(images)).flatten(1)))  # (B, 120)
+    def vector_of(self, places: Tensor) -> Tensor:
+        hidden = self.relu3(self.fc1(self.average(places).flatten(1)))  # (B, 120)
         vector: Tensor = self.relu4(self.fc2(hidden))  # (B, 84)
         return vector
 
 
-class LeNet5Of1998(Net):
+class LeNet5Of1998(GridNet):
     """The net of the paper: scaled tanh, pooling with a trained factor and bias per map, the sparse table between S2
     and C3, and radial basis units: a class's score is minus the squared distance of F6 from its code, a fixed picture
     of the class. Unlike the paper, C5 also reads larger images, averaged to 5 × 5.
@@ -101,8 +101,8 @@ class LeNet5Of1998(Net):
         places: Tensor = self.s4(self.squash3(self.c3(maps)))  # (B, 16, 5, 5)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        hidden = self.squash5(self.c5(self.average(self.grid(images))))  # (B, 120, 1, 1)
+    def vector_of(self, places: Tensor) -> Tensor:
+        hidden = self.squash5(self.c5(self.average(places)))  # (B, 120, 1, 1)
         vector: Tensor = self.squash6(self.f6(hidden.flatten(1)))  # (B, 84)
         return vector
 

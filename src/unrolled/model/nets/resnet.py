@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 
 class BasicBlock(nn.Module):
@@ -56,11 +56,12 @@ class Bottleneck(nn.Module):
         return out
 
 
-class ResNet(Net):
+class ResNet(GridNet):
     """A convolution and a pooling, four stages of blocks, and the average over all places. A stage but the first
     halves the sides in its first block, whose shortcut is then a convolution of 1 × 1."""
 
     smallest, image_size = 32, 224
+    reads_average = True
     last_layer = "fc"
     stages = ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
@@ -94,8 +95,8 @@ class ResNet(Net):
         places: Tensor = self.layer4(self.layer3(x))  # (B, 512 or 2048, 7, 7)
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.avgpool(self.grid(images)).flatten(1)  # (B, 512 or 2048)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.avgpool(places).flatten(1)  # (B, 512 or 2048)
         return vector
 
 

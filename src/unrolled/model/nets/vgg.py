@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from unrolled.arguments import Count
-from unrolled.model.nets.base import Net, Width, initialize, scaled
+from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 MAPS = (64, 128, 256, 512, 512)
 """The maps of each stage."""
 
 
-class VGG(Net):
+class VGG(GridNet):
     """Stages of convolutions, each ended by a pooling that halves the sides, then three linear layers.
 
     Unlike the paper, weights start as in He et al. 2015, so that the deep ones learn from nothing. Images of other
@@ -47,8 +47,8 @@ class VGG(Net):
         places: Tensor = self.features(images)  # (B, 512, 7, 7) of 224 × 224
         return places
 
-    def vector(self, images: Tensor) -> Tensor:
-        vector: Tensor = self.classifier[:-1](self.average(self.grid(images)).flatten(1))  # (B, 4096)
+    def vector_of(self, places: Tensor) -> Tensor:
+        vector: Tensor = self.classifier[:-1](self.average(places).flatten(1))  # (B, 4096)
         return vector
 
 

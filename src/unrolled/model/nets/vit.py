@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count
+from unrolled.data.modalities.base import Frame
 from unrolled.errors import OptionError
 from unrolled.model.nets.base import Net, Width, scaled
 
@@ -121,15 +124,20 @@ class ViT(Net):
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
 
-    def tokens(self, images: Tensor) -> tuple[Tensor, int, int]:
-        """images (B, C, H, W) -> (B, 1 + N, D), the whole image's first; h and w."""
+    def embedded(self, images: Tensor) -> tuple[Tensor, int, int]:
+        """images (B, C, H, W) -> the first block's tokens (B, 1 + N, D), the whole image's first; h and w."""
         patches = self.patch_embed(images)  # (B, D, h, w)
         down, across = patches.shape[2:]
         whole = self.cls_token.expand(len(images), -1, -1)
-        x = torch.cat([whole, patches.flatten(2).mT], 1) + self._places(down, across)
+        x = torch.cat([whole, patches.flatten(2).mT], 1) + self._positions(down, across)
+        return x, down, across
+
+    def tokens(self, images: Tensor) -> tuple[Tensor, int, int]:
+        """images (B, C, H, W) -> (B, 1 + N, D), the whole image's first; h and w."""
+        x, down, across = self.embedded(images)
         return self.norm(self.blocks(x)), down, across
 
-    def _places(self, down: int, across: int) -> Tensor:
+    def _positions(self, down: int, across: int) -> Tensor:
         """The embeddings of 1 + h × w places (1, 1 + N, D)."""
         if (down, across) == (self.side, self.side):
             return self.pos_embed
@@ -143,6 +151,23 @@ class ViT(Net):
 
     def vector(self, images: Tensor) -> Tensor:
         return self.tokens(images)[0][:, 0]  # (B, 192)
+
+    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """The patches' tokens before the last block: after it, the whole image's token depends on no other."""
+        x, down, across = self.embedded(images)
+        x = self.blocks[:-1](x)
+        whole = x[:, :1]
+
+        def vector_of(places: Tensor) -> Tensor:
+            vector: Tensor = self.norm(self.blocks[-1](torch.cat([whole, places.flatten(2).mT], 1)))[:, 0]
+            return vector
+
+        return x[:, 1:].mT.reshape(-1, self.size, down, across), vector_of
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Whole patches; the rest is not looked at."""
+        patch = self.smallest
+        return Frame(bottom=height // patch * patch / height, right=width // patch * patch / width)
 
 
 def vit_tiny(

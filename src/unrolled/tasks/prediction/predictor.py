@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from unrolled.rundir.sessions import load_best, recorded_plans
 from unrolled.tasks.build import build_prediction_net
 from unrolled.tasks.dataset import check_labels
 from unrolled.tasks.error_pages import check_pictures
+from unrolled.tasks.prediction.attention import MapMaker, map_maker
 from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
 from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
@@ -73,13 +75,18 @@ class PredictionRun(RowsRun):
         return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
 
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
+        maker = None
+        if options.show_attention:
+            maker = map_maker(self.ensemble.members, self.selected, self.known.featurizer, options.every)
         if options.every:
             net = self._streaming_net()
             return (one for given in rows for one in self._predict_while_reading(net, given, options.top))
-        return self._in_place(rows, lambda some, _: self._predict_batch(some, options.top))
+        return self._in_place(rows, lambda some, _: self._predict_batch(some, options.top, maker))
 
-    def _predict_batch(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[RowPrediction]:
-        """The predictions for each (name, item)."""
+    def _predict_batch(
+        self, some: Sequence[tuple[str, Item]], top: int | None, maker: MapMaker | None
+    ) -> Iterator[RowPrediction]:
+        """The predictions for each (name, item). maker: makes maps of attention too, if requested."""
         predictions = self._predictions([item for _, item in some])
         places = dict.fromkeys(predictions, 0)
         for name, item in some:
@@ -88,7 +95,10 @@ class PredictionRun(RowsRun):
                 count = self._count(item) if self.outputs[out].each else 1
                 own[out] = found[places[out] : places[out] + count]
                 places[out] += count
-            yield self._row_prediction(name, own, top)
+            prediction = self._row_prediction(name, own, top)
+            if maker is not None:
+                prediction = replace(prediction, maps=maker.maps(item, own, self.outputs))
+            yield prediction
 
     def _predictions(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Predictions for items, on the faster number of threads."""

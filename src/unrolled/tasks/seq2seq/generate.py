@@ -132,7 +132,9 @@ class Generator:
         of_layers = self.encoder_decoder.weights(torch.tensor([inputs]), state)  # each (1, T, S)
         weights = torch.stack(of_layers).mean(0)[0].tolist()
         tokens = [self.output.vocabulary.decode([token]) for token in text.tokens] + [""] * text.ended
-        return AttentionWeights(tokens, self.featurizer.step_names(item)[:LONGEST], weights)
+        names, grid = self.featurizer.step_names(item), self.featurizer.step_grid(item)
+        whole = grid is not None and grid.rows * grid.columns == len(weights[0])
+        return AttentionWeights(tokens, names[:LONGEST], weights, grid if whole else None)
 
     @torch.no_grad()
     def reference_nats(self, examples: Examples, rows: Ids, deadline: Deadline = UNLIMITED) -> tuple[float, int, int]:
