@@ -15,7 +15,7 @@ import pytest
 from commands import Unroll
 from conftest import REPOSITORY
 
-COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "nets", "demo", "demo hello",
+COMMANDS = ["train", "resume", "sample", "find", "score", "evaluate", "info", "runs", "nets", "demo", "demo hello",
             "demo weather"]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_a_counted_model_has_no_line_of_updates(faked: Unroll) -> None:
 def test_the_list_of_commands_describes_each_in_whole_sentences(faked: Unroll) -> None:
     result = faked("--help")
     commands = result.out.partition("Commands:")[2].strip().splitlines()
-    assert len(commands) == 11
+    assert len(commands) == 12
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from caption_data import COLOURS, write_captions
 from commands import Unroll
 
 from unrolled.errors import OptionError, RunError
@@ -19,32 +18,12 @@ from unrolled.tasks.pretrained import PACKAGE
 
 pytestmark = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision")
 
-Image = pytest.importorskip("PIL.Image", reason="needs the extra vision")
-COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 60, 200), "black": (20, 20, 20)}
-
-
-def draw(path: Path, colour: str, number: int) -> None:
-    """A square of a colour, at a random place."""
-    random = np.random.default_rng(number)
-    pixels = np.full((72, 96, 3), 235, np.uint8)
-    top, left = random.integers(0, 32), random.integers(0, 56)
-    pixels[top : top + 40, left : left + 40] = COLOURS[colour]
-    pixels = np.clip(pixels + random.normal(0, 8, pixels.shape), 0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(path)
+pytest.importorskip("PIL.Image", reason="needs the extra vision")
 
 
 @pytest.fixture(scope="module")
 def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("captions")
-    rows = []
-    for number in range(108):
-        colour = list(COLOURS)[number % 4]
-        draw(folder / f"{number}.png", colour, number)
-        for text in (f"A large {colour} square at place {number} .", f"The {colour} thing, {number}, on a wall ."):
-            rows.append((f"{number}.png", text))
-    with (folder / "captions.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("image", "caption"), *rows])
-    return folder / "captions.csv"
+    return write_captions(tmp_path_factory.mktemp("captions"))
 
 
 def train(path: Path, out: Path, **options: Any) -> Training:
@@ -164,3 +143,13 @@ def test_a_resumed_training_reads_the_baseline_again(captions: Path, trained: Pa
     list(Training.resume(run, steps=1))
     assert load(run).facts["selected"] == ["retrieval"]
     assert (run / "retrieval.safetensors").read_bytes() == before
+
+
+def test_evaluate_reports_how_well_captions_find_their_images(trained: Path, captions: Path) -> None:
+    evaluation = load(trained).evaluate(captions)
+    finding = evaluation.as_dict()["finding"]
+    assert (finding["texts"], finding["images"]) == (216, 108)
+    assert finding["median_rank"] < 27  # those of one colour are a quarter
+    assert evaluation.lines[-1].startswith("Finding: recall at 1 / 5 / 10 of 216 captions among 108 images: ")
+    assert "by chance 0.9%, 4.6%, 9.3%" in evaluation.lines[-1]
+    assert load(trained).facts["scores"]["finding"]["images"] == 11

@@ -16,8 +16,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+<<<<<<< HEAD
 from unrolled.cli import compare, demo, evaluate, info, nets, predict, sample, score, train
 from unrolled.cli.options import OptionalFiles, Panels
+=======
+from unrolled.cli import compare, demo, evaluate, find, info, nets, predict, sample, score, train
+from unrolled.cli.options import Panels
+>>>>>>> 028a807 (unroll find: the images that a text describes, or that are like another; recall of captions beside chance in summary and evaluation)
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import (
@@ -47,7 +52,7 @@ unroll trains a sequence model on your own data, on this machine, in the minutes
   unroll sample --prompt "Once upon"      generates text, streaming, with the newest run
   unroll predict RUN new.txt              predicts for new texts, after unroll train reviews.csv
   unroll resume --minutes 10              resumes a training where it stopped, or trains longer
-  unroll score RUN system.log --top 20    the surprise of each line: finds the unusual lines of a log
+  unroll score, unroll find               unusual lines of a log, by their surprise; images, by a text or an image
   unroll evaluate, unroll compare         scores on data that the model has not seen; models side by side
   unroll info, unroll runs, unroll nets   describes a run, or a text and its plan; lists the runs here; image nets
 Options and examples of each:  unroll COMMAND --help"""
@@ -73,7 +78,12 @@ demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
 app.command(cls=Panels)(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
+<<<<<<< HEAD
 app.command(cls=OptionalFiles)(predict.predict)
+=======
+app.command()(predict.predict)
+app.command()(find.find)
+>>>>>>> 028a807 (unroll find: the images that a text describes, or that are like another; recall of captions beside chance in summary and evaluation)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)

@@ -26,13 +26,20 @@ if TYPE_CHECKING:
     from unrolled.tasks.results import RankedLine as RankedLine
     from unrolled.tasks.results import RowPrediction as RowPrediction
     from unrolled.tasks.run import Run as Run
+    from unrolled.tasks.seq2seq.finding import FoundImage as FoundImage
+    from unrolled.tasks.seq2seq.finding import FoundImages as FoundImages
+    from unrolled.tasks.seq2seq.finding import ImageFinder as ImageFinder
+    from unrolled.tasks.seq2seq.finding import find_images as find_images
     from unrolled.tasks.seq2seq.predictor import Seq2SeqEvaluation as Seq2SeqEvaluation
     from unrolled.tasks.seq2seq.predictor import Seq2SeqRun as Seq2SeqRun
 
 HOMES = {
     "RowPrediction": "tasks.results",
     "PredictionEvaluation": "tasks.prediction.evaluation",
+    "FoundImage": "tasks.seq2seq.finding",
+    "FoundImages": "tasks.seq2seq.finding",
     "GenerationConfig": "tasks.generation",
+    "ImageFinder": "tasks.seq2seq.finding",
     "Evaluation": "tasks.evaluation",
     "InferenceInput": "tasks.requests",
     "LanguageModelingEvaluation": "tasks.language_modeling.predictor",
@@ -45,6 +52,7 @@ HOMES = {
     "Training": "run.training",
     "LanguageModelingSummary": "tasks.language_modeling.summary",
     "Seq2SeqEvaluation": "tasks.seq2seq.predictor",
+    "find_images": "tasks.seq2seq.finding",
     "has_tags": "tasks.prediction.conllu",
     "info_data": "run.info",
     "is_run": "rundir.own_files",

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
-from unrolled.model.baselines.caption_n_grams import CaptionUnits
+from unrolled.model.baselines.caption_n_grams import MARKS, CaptionUnits
 from unrolled.model.baselines.ngram_features import Hashes
 
 MOST_WORDS = 4_000  # V, at most: the words in the captions of the most images
@@ -101,7 +101,15 @@ class WordSpace(NamedTuple):
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """B texts -> (B, K). A text without a known word is zero."""
-        return self.captions(self.vocabulary.bags(CaptionUnits.of(self.units, texts)))
+        return self.captions(self._bags(texts))
+
+    def _bags(self, texts: Sequence[str]) -> WordBags:
+        return self.vocabulary.bags(CaptionUnits.of(self.units, texts))
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The different words, or characters, of a text that are not in the space."""
+        words = dict.fromkeys(MARKS.sub("", text.lower()).split() if self.units == "words" else text.lower())
+        return [word for word in words if word.strip() and not len(self._bags([word]).words)]
 
     def captions(self, bags: WordBags) -> Tensor:
         """WordBags of M captions -> (M, K)."""

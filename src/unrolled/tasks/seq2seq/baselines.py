@@ -18,6 +18,7 @@ from unrolled.data.dataset.vocabulary_choice import has_words
 from unrolled.data.modalities.base import Featurizer, Ids, Item
 from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.metrics.finding import FindingScore, ranks_of, score_ranks
 from unrolled.model.baselines.caption_retrieval import CaptionRetrieval, RetrievedCaption, fit_retrieval
 from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, make_nearest, sample_rows
 from unrolled.model.image_features import ImageFeatures
@@ -30,6 +31,7 @@ from unrolled.training.checkpoint import save_tensors
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
+TEXTS_AT_ONCE = 1_000  # that look for their images
 TIMED = 64  # rows between two looks at the clock
 MOST_JUDGED = 1_000  # validation images on which the baseline is fitted
 LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
@@ -146,3 +148,26 @@ def nearest_texts(
             break
         found += nearest.find(list(SplitItems(examples.items, rows[start : start + TIMED])))
     return nearest.name, [texts[place] for place in found]
+
+
+def score_finding(
+    examples: Examples, split: str, rows: Ids, retrieval: ImageRetrieval, deadline: Deadline = UNLIMITED
+) -> FindingScore | None:
+    """How well the captions of the images in these rows of a split find them among all of these rows; with a
+    deadline, of as many of the first images as there is time for. None without a caption."""
+    vectors = [torch.zeros(0, retrieval.model.space.of_features.shape[1])]
+    for start in range(0, len(rows), TIMED):
+        if start and deadline.passed():
+            break
+        items = list(SplitItems(examples.items, rows[start : start + TIMED]))
+        vectors.append(retrieval.model.space.images(retrieval.vectors(items)))
+    images = torch.cat(vectors)
+    captions = reference_texts(examples, split, rows[: len(images)])
+    own = np.repeat(np.arange(len(captions)), [len(texts) for texts in captions])
+    texts = [text for own_texts in captions for text in own_texts]
+    ranks = [np.zeros(0)]
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        some = slice(start, start + TEXTS_AT_ONCE)
+        similarities = retrieval.model.space.texts(texts[some]) @ images.T
+        ranks.append(ranks_of(similarities.numpy(), own[some]))
+    return score_ranks(np.concatenate(ranks), len(images)) if texts else None

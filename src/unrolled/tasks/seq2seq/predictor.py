@@ -14,6 +14,7 @@ from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.metrics.confidence import DOUBTFUL, Confidence, hedge
+from unrolled.metrics.finding import FindingScore
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore
 from unrolled.opening import CURE
@@ -29,7 +30,13 @@ from unrolled.tasks.requests import InferenceInput
 from unrolled.tasks.results import Alternative, AttentionWeights, GeneratedText, RowPrediction, word_probability
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
-from unrolled.tasks.seq2seq.baselines import ImageRetrieval, baseline_texts, first_texts, load_retrieval
+from unrolled.tasks.seq2seq.baselines import (
+    ImageRetrieval,
+    baseline_texts,
+    first_texts,
+    load_retrieval,
+    score_finding,
+)
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts
 from unrolled.tasks.seq2seq.summary import (
@@ -62,6 +69,7 @@ class Seq2SeqEvaluation(Evaluation):
     others: Mapping[str, TextScore]  # of the net, if it was not selected
     figure: str
     sameness: str = ""  # a sentence if texts are empty or all the same
+    finding: FindingScore | None = None  # of images by their captions, with the retrieval baseline
 
     @property
     def score_lines(self) -> list[str]:
@@ -79,6 +87,7 @@ class Seq2SeqEvaluation(Evaluation):
         lines += [f"Baseline: {name} {shown_score(score, self.figure)}" for name, score in self.baselines.items()]
         for name, score in self.others.items():
             lines.append(f"Not selected: {name}: {shown_score(score, self.figure)}; {self.cost.line}")
+        lines += [] if self.finding is None else [self.finding.line]
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,6 +97,7 @@ class Seq2SeqEvaluation(Evaluation):
             "outputs": {self.name: {**self.score.as_dict(), **figures}},
             "baselines": {name: score.as_dict() for name, score in self.baselines.items()},
             **({"others": {name: score.as_dict() for name, score in self.others.items()}} if self.others else {}),
+            **({} if self.finding is None else {"finding": self.finding.as_dict()}),
         }
 
 
@@ -232,6 +242,7 @@ class Seq2SeqRun(RowsRun):
         evaluation = Seq2SeqEvaluation(
             shown_as, self.name, generation, score_rows(examples, split, rows, texts), cost, baselines, others,
             figure_of(examples), equal_texts_note(texts),
+            None if self.retrieval is None else score_finding(examples, split, rows, self.retrieval),
             errors=[one.facts for one in wrong],
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation

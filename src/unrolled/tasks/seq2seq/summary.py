@@ -20,12 +20,13 @@ from unrolled.decoding.beam import Hypothesis
 from unrolled.figures import FORMATS
 from unrolled.metrics.captions import plain_cider_d
 from unrolled.metrics.confidence import Confidence, fit_confidence
+from unrolled.metrics.finding import FindingScore
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore, score_texts
 from unrolled.tasks.dataset import evenly_spaced
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.selection import compare_with_baseline
-from unrolled.tasks.seq2seq.baselines import ImageRetrieval, nearest_texts
+from unrolled.tasks.seq2seq.baselines import ImageRetrieval, nearest_texts, score_finding
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows, reference_texts, rows_with_inputs
 from unrolled.tasks.trend import trend_line
@@ -78,6 +79,7 @@ class Seq2SeqSummary:
     sameness: str = ""  # a sentence if texts are empty or all the same
     split_method: str = ""  # how the split was made
     confidence: Confidence | None = None  # in what is selected; of captions, if validation has enough of them
+    finding: FindingScore | None = None  # of images by their captions, with the retrieval baseline
 
     @property
     def lines(self) -> list[str]:
@@ -99,6 +101,7 @@ class Seq2SeqSummary:
             else f"Not selected: {other}: {shown_score(net, self.figure)}; {cost}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
             f"Selected: {self.selected}, by {criterion} on validation ({ways}).",
+            *([] if self.finding is None else [self.finding.line]),
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
@@ -127,6 +130,7 @@ class Seq2SeqSummary:
             "outputs": {self.name: {**self.score.as_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
             "trend": self.trend,
+            **({} if self.finding is None else {"finding": self.finding.as_dict()}),
             "baseline_name": self.baseline_name,
         }
 
@@ -200,12 +204,14 @@ def summarise_seq2seq(
         for name, one in texts.items()
     }
     read = rows_with_inputs(examples, split, rows)
+    finding = None if retrieval is None else score_finding(examples, split, rows, retrieval, deadline.share(0.2))
     return Seq2SeqSummary(
         name=task.name, model=task.model, split=split, beam=best.beam, selected=selected, scores=scores,
         cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
         figure=figure,
         validation=reached, trend=trend, baseline_name=baseline_name, baseline=baseline,
         sameness=equal_texts_note(texts[selected].texts), split_method=examples.split_method, confidence=confidence,
+        finding=finding,
     )  # fmt: skip
 
 
