@@ -16,13 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-<<<<<<< HEAD
-from unrolled.cli import compare, demo, evaluate, info, nets, predict, sample, score, train
-from unrolled.cli.options import OptionalFiles, Panels
-=======
 from unrolled.cli import compare, demo, evaluate, find, info, nets, predict, sample, score, train
-from unrolled.cli.options import Panels
->>>>>>> 028a807 (unroll find: the images that a text describes, or that are like another; recall of captions beside chance in summary and evaluation)
+from unrolled.cli.options import OptionalFiles, Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import (
@@ -78,12 +73,8 @@ demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
 app.command(cls=Panels)(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
-<<<<<<< HEAD
 app.command(cls=OptionalFiles)(predict.predict)
-=======
-app.command()(predict.predict)
 app.command()(find.find)
->>>>>>> 028a807 (unroll find: the images that a text describes, or that are like another; recall of captions beside chance in summary and evaluation)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
