@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,3 +58,13 @@ def leaving_no_files(folder: Path) -> Iterator[None]:
 def opened(path: str | Path) -> Any:
     """A run whose task-specific attributes a test may read: all that it has besides its methods."""
     return unrolled.load(path)
+
+
+def docs_script(name: str) -> Any:
+    """A script under docs/, as a module."""
+    path = Path(__file__).resolve().parent.parent / "docs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

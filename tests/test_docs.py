@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import pkgutil
 import re
 import shlex
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from commands import docs_script
 from conftest import REPOSITORY
 
 import unrolled
@@ -123,17 +122,8 @@ def test_readme_can_be_followed(unroll: Callable[..., Any], tmp_path: Path, monk
         exec(re.sub(r"minutes=[\d.]+", "steps=5", program), {})
 
 
-def script(name: str) -> Any:
-    """A script under docs/, as a module."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
-    script("make_figures").main(tmp_path)
+    docs_script("make_figures").main(tmp_path)
     words_of = {
         "recall.svg": "lstm by truncated:k1=32",
         "bytes.svg": "checkpointed:bytes=16MB",
@@ -147,7 +137,7 @@ def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
 def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("poems.txt").write_text(POEMS)
-    module = script("make_picture")
+    module = docs_script("make_picture")
     svg = module.draw(unrolled.Training("poems.txt", steps=5, hidden_size=16), "unroll train poems.txt")
     assert svg.startswith("<svg") and "unroll&#160;train&#160;poems.txt" in svg
     kept = (DOCS / "terminal.svg").read_text(encoding="utf-8")
