@@ -72,10 +72,10 @@ def test_arrays_of_bytes_are_images(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", OTHERS)
 def test_other_numbers_are_images_for_whoever_asks_for_images(case: str, tmp_path: Path) -> None:
     x, expected = OTHERS[case]
-    asked = [read(tmp_path / "a.npz", x, kind="image")]
+    requested = [read(tmp_path / "a.npz", x, kind="image")]
     if case != "half transparent":  # bytes, of which the fourth channel may be infrared
-        asked.append(read(tmp_path / "a.npz", x, whole=WHOLE))
-    for examples in asked:
+        requested.append(read(tmp_path / "a.npz", x, whole=WHOLE))
+    for examples in requested:
         assert isinstance(examples.featurizer.input, ImageInput)
         np.testing.assert_array_equal(items_of(examples), expected)
     assert not isinstance(read(tmp_path / "a.npz", x).featurizer.input, ImageInput)
