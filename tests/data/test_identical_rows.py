@@ -65,7 +65,7 @@ def test_silent_audio_stops_a_training_and_some_silent_files_are_counted(tmp_pat
     with pytest.raises(DataError, match=r"16 of the 16 rows checked are silent throughout"):
         read_examples(silent, DatasetOptions())
     some = save_sounds(tmp_path / "some", lambda number: noise(number) * (number % 4 > 0))
-    assert "; 5 files are silent, or of one colour" in read_examples(some, DatasetOptions()).description
+    assert "; 5 of the audio files are silent" in read_examples(some, DatasetOptions()).description
 
 
 def test_16_bit_images_and_white_drawings_differ_after_decoding(tmp_path: Path) -> None:

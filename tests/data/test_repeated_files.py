@@ -150,7 +150,7 @@ def test_a_picture_of_one_colour_counts_once(tmp_path: Path) -> None:
     path = write_captions(tmp_path, 20)
     Image.fromarray(np.full((6, 8, 3), 9, np.uint8)).save(tmp_path / "images/0.png")
     description = read_examples(path, DatasetOptions(task="seq2seq")).description
-    assert "; 1 file is silent, or of one colour" in description
+    assert "; 1 of the images is of one colour" in description
 
 
 def test_rows_share_an_array() -> None:

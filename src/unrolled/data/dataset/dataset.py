@@ -125,7 +125,8 @@ class Examples:
         if 0 < self.skipped <= whole:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.blank:
-            line += f"; {count_files(self.blank)} {'is' if self.blank == 1 else 'are'} silent, or of one colour"
+            modality = self.featurizer.input
+            line += f"; {self.blank:,} of the {modality.noun} {_is(self.blank)} {modality.blank}"
         if self.unreadable:
             line += f"; {count_files(len(self.unreadable), 'unreadable ')} left out"
             if self.unreadable_rows > len(self.unreadable):
@@ -135,7 +136,8 @@ class Examples:
             listed = [*self.listed_unreadable[:SHOWN_ERRORS], *([f"and {more:,} more"] if more > 0 else [])]
             line += f" ({'; '.join(listed)})"
         if self.repeated:
-            line += f"; {self.repeated:,} rows of validation and test are in the training split too"
+            rows_are = f"row{'s' * (self.repeated > 1)} of validation and test {_is(self.repeated)}"
+            line += f"; {self.repeated:,} {rows_are} in the training split too"
         if self.new_characters:
             characters = shown(tuple(self.new_characters))
             line += f"; {len(self.new_characters)} characters are new to the run it starts from ({characters})"
@@ -151,6 +153,10 @@ class Examples:
                     f"; {count:,} {what} have a '{name}' that the training split lacks ({shown(names)}): always wrong"
                 )
         return lines
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def count_files(count: int, kind: str = "") -> str:

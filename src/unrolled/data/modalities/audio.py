@@ -77,7 +77,7 @@ class AudioInput(Modality):
     rate: Annotated[int, Within(1, HIGHEST_RATE)]
     name, noun, endings = "audio", "audio files", AUDIO_ENDINGS
     stems = ("conv", "plain")
-    most_equal, if_equal = MOST_EQUAL, CHECK_DECODING
+    most_equal, if_equal, blank = MOST_EQUAL, CHECK_DECODING, "silent"
 
     @classmethod
     def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:

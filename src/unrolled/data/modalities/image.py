@@ -209,7 +209,7 @@ class ImageInput(Modality):
     ground: int = WHITE
     name, noun, endings = "image", "images", IMAGE_ENDINGS
     stems = ("conv", "plain", "patches")
-    most_equal, if_equal = MOST_EQUAL, CHECK_DECODING
+    most_equal, if_equal, blank = MOST_EQUAL, CHECK_DECODING, "of one colour"
 
     @classmethod
     def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
