@@ -76,7 +76,7 @@ class TrainSettings(Settings):
     layers: Annotated[int | None, "number of layers"] = None
     batch_size: Annotated[int | None, "rows in a batch"] = None
     learning_rate: Annotated[float | None, "highest learning rate"] = None
-    dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
+    dropout: Annotated[float | None, "share of outputs to drop, at most 0.9"] = None
     bptt: Annotated[
         str,
         "backpropagation through time: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
@@ -87,7 +87,7 @@ class TrainSettings(Settings):
     valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
     init_from: Annotated[str | None, "start from these weights: a run; for --encoder also a file, or imagenet"] = None
-    plan: Annotated[str | None, "repeat the recorded plan of this run, bit for bit"] = None
+    plan: Annotated[str | None, "repeat this run's plan, bit for bit"] = None
 
     def net_options(self, longer: bool) -> list[str]:
         """The options of a command that trains the default net instead of this model.

@@ -8,8 +8,6 @@ from io import BytesIO
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from unrolled.cli.new_files import check_new_file, is_page, write_new_file
 from unrolled.errors import MediaError, OptionError
 from unrolled.escaping import one_line
@@ -157,6 +155,8 @@ def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction
 
 def map_lines(prediction: RowPrediction) -> list[str]:
     """The maps of a prediction as lines of percentages, of at most seven rows and columns."""
+    import numpy as np
+
     from unrolled.pages.overlay import coarse
 
     lines = []
