@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from unrolled.data.dataset.dataset import DatasetOptions, Examples
 from unrolled.data.dataset.read_dataset import read_examples
@@ -144,3 +147,46 @@ def test_small_images_are_read(shape: tuple[int, ...], tmp_path: Path) -> None:
     items = items_of(read(tmp_path / "a.npz", x))
     expected = np.moveaxis(x, 1, 3) if shape == (3, 5, 5) else x.reshape(COUNT, *shape[:2], -1)
     np.testing.assert_array_equal(items, expected)
+
+
+def encode(pixels: NDArray[np.uint8], form: str = "PNG") -> bytes:
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, form)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("with_path", [True, False])
+def test_image_files_inside_a_parquet_file_are_read(with_path: bool, tmp_path: Path) -> None:
+    """As in data sets on Hugging Face; they were read as text."""
+    polars = pytest.importorskip("polars")
+    files = [encode(one) for one in COLOUR]
+    files[7] = files[7][:90]  # truncated
+    cells = [{"bytes": one, "path": f"{number}.png"} for number, one in enumerate(files)] if with_path else files
+    polars.DataFrame({"image": cells, "label": LABELS}).write_parquet(tmp_path / "a.parquet")
+    found = read_examples(tmp_path / "a.parquet", DatasetOptions())
+    assert found.featurizer.input == ImageInput(8, 6, False)
+    others = np.delete(np.arange(COUNT), 7)
+    np.testing.assert_array_equal(
+        np.stack([np.asarray(found.items[row]) for row in range(COUNT - 1)]), COLOUR[others]
+    )
+    assert len(found.unreadable) == 1
+    assert re.match(r".*a\.parquet, row 8 is damaged or truncated: ", found.unreadable[0])
+
+
+def test_paths_in_a_parquet_file_of_images_are_read(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    cells = [{"bytes": None, "path": f"{number}.png"} for number in range(COUNT)]
+    for number, one in enumerate(COLOUR):
+        (tmp_path / f"{number}.png").write_bytes(encode(one))
+    polars.DataFrame({"image": cells, "label": LABELS}).write_parquet(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(items_of(read_examples(tmp_path / "a.parquet", DatasetOptions())), COLOUR)
+
+
+def test_other_bytes_in_a_parquet_file_are_refused(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    for cells in ([b"RIFF and a sound"] * COUNT, [{"bytes": b"RIFF and a sound", "path": "a.wav"}] * COUNT):
+        polars.DataFrame({"audio": cells, "label": LABELS}).write_parquet(tmp_path / "a.parquet")
+        with pytest.raises(
+            DataError, match=r"a\.parquet: 'audio' holds bytes that are no images\. Save them as files"
+        ):
+            read_examples(tmp_path / "a.parquet", DatasetOptions())

@@ -11,17 +11,8 @@ from struct import pack
 import numpy as np
 import pytest
 
-from unrolled.data.media.images import (
-    IMAGE_ENDINGS,
-    MOST_PIXELS,
-    image_rows,
-    inspect_image,
-    measure_images,
-    patches_of,
-    read_image,
-    shift_image,
-    vary_images,
-)
+from unrolled.data.media.images import IMAGE_ENDINGS, MOST_PIXELS, inspect_image, measure_images, read_image
+from unrolled.data.media.pixels import image_rows, patches_of, shift_image, vary_images
 from unrolled.data.modalities.base import StepOptions, WholeImages
 from unrolled.data.modalities.image import ImageInput
 from unrolled.errors import MediaError, MissingExtra

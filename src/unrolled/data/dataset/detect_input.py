@@ -64,6 +64,7 @@ def detect_input(
 def _detect(table: TableFile, columns: Columns, rows: Sequence[Row]) -> str:
     """The name of the modality that the first rows suggest. Raises DataError where they suggest none clearly."""
     as_text = isinstance(table, SequenceTable)  # its lists hold cells as text
+    _refuse_bytes(table, columns, rows)
     columns_of_cells = [list(cells) for cells in zip(*(row.cells for row in rows), strict=True)]
     names = [modality_of(cells, as_text) for cells in columns_of_cells]
     name = TextInput.name if TextInput.name in names else next(iter(names), TextInput.name)
@@ -89,6 +90,16 @@ def _sample(table: TableFile, columns: Columns, modality: type[Modality], rows: 
 
     places = [table.place(row.number) for row in rows]
     return InputSample(table.path, columns.inputs, [resolved(row.cells) for row in rows], places, all_rows)
+
+
+def _refuse_bytes(table: TableFile, columns: Columns, rows: Sequence[Row]) -> None:
+    """Raises DataError if cells of a parquet file hold bytes, alone or beside a path, that are no images."""
+    for name, cells in zip(columns.inputs, zip(*(row.cells for row in rows), strict=True), strict=False):
+        if any(isinstance(cell.get("bytes") if isinstance(cell, dict) else cell, bytes) for cell in cells):
+            raise DataError(
+                f"{table.path}: '{name}' holds bytes that are no images. Save them as files, and write their paths "
+                "into the table."
+            )
 
 
 def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], name: str) -> None:

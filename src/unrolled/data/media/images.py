@@ -1,4 +1,4 @@
-"""Images: files as arrays of one size, and arrays as steps for a memory.
+"""Image files as arrays of one size.
 
 Uses Pillow, which comes with the extra `vision`.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,32 @@ LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ fro
 ImageArray = NDArray[np.uint8]
 
 
-def inspect_image(path: str | Path) -> tuple[int, int, bool]:
+class EncodedImage(NamedTuple):
+    """The bytes of an image file that are in a cell of a table."""
+
+    place: str  # of the cell, for errors
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.place
+
+
+ImageSource: TypeAlias = str | Path | EncodedImage
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF", b"II*\0", b"MM\0*")
+"""First bytes of image files."""
+
+
+def is_encoded_image(data: bytes) -> bool:
+    """Whether bytes begin like an image file."""
+    return data.startswith(SIGNATURES) and (not data.startswith(b"RIFF") or data[8:12] == b"WEBP")
+
+
+def inspect_image(path: ImageSource) -> tuple[int, int, bool]:
     """(width, height, whether it is grey) of an image, upright by its EXIF. Raises MediaError, MissingExtra.
 
     Reads the header only. An image with a palette is grey if all colours of the palette are.
     """
-    path, image_module = Path(path), require_pillow()
+    image_module = require_pillow()
     with _open(path) as image:
         try:
             width, height = image.size
@@ -56,7 +77,7 @@ def inspect_image(path: str | Path) -> tuple[int, int, bool]:
 
 
 def read_image(
-    path: str | Path, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
+    path: ImageSource, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
 ) -> ImageArray:
     """An image file as (height, width, C) bytes, C = 1 if `grey`, else 3 (red, green, blue).
 
@@ -66,7 +87,6 @@ def read_image(
     Raises MediaError, with the file and its fault, if it is not an image, is truncated or damaged, has more than 150
     million pixels (40 million of a WebP), or values of neither 8 nor 16 bits; MissingExtra.
     """
-    path = Path(path)
     with _open(path) as image:
         whole = image.width * image.height
         _draft(path, image, height, width)
@@ -84,7 +104,9 @@ def _decoding_bytes(image: Image, whole: int) -> int:
     return held + 2 * whole * len(image.getbands()) if image.info.get("progressive") else held
 
 
-def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int) -> ImageArray:
+def _decode(
+    path: ImageSource, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
+) -> ImageArray:
     from PIL import Image, ImageOps
 
     with _open(path) as image:
@@ -101,7 +123,7 @@ def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, i
             raise _damaged(path, error) from None
 
 
-def _draft(path: Path, image: Image, height: int, width: int) -> None:
+def _draft(path: ImageSource, image: Image, height: int, width: int) -> None:
     """Set a JPEG to be decoded at a fraction of its size, if that suffices."""
     try:
         image.draft(None, (2 * max(height, width),) * 2)
@@ -109,7 +131,7 @@ def _draft(path: Path, image: Image, height: int, width: int) -> None:
         raise _damaged(path, error) from None
 
 
-def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
+def measure_images(paths: Iterable[ImageSource]) -> tuple[tuple[int, int], int]:
     """(least and greatest value of the 16-bit images, background for transparent images). The background is white,
     unless drawings are too bright to be visible on it. Files that cannot be read are skipped; so are large images
     beyond about 270 million pixels, evenly."""
@@ -138,9 +160,9 @@ def background_of(bright: Sequence[float]) -> int:
     return WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
 
 
-def _measured(paths: Iterable[Path]) -> list[Path]:
+def _measured(paths: Iterable[ImageSource]) -> list[ImageSource]:
     """Those images from which bit depth and background can be seen. Large ones only as far as there is time."""
-    small, large, pixels = list[Path](), list[Path](), 0
+    small, large, pixels = list[ImageSource](), list[ImageSource](), 0
     for path in paths:
         try:
             with _open(path) as image:
@@ -156,55 +178,16 @@ def _measured(paths: Iterable[Path]) -> list[Path]:
     return small + large[:: max(1, -(-pixels // MEASURED))]
 
 
-def image_rows(image: ImageArray) -> NDArray[np.float32]:
-    """An image (H, W, C) or (H, W) as one step per row, from the top: (H, W * C), between 0 and 1."""
-    return np.asarray(image.reshape(len(image), -1) / 255, np.float32)
-
-
-def patches_of(image: ImageArray, side: int) -> NDArray[np.float32]:
-    """An image (H, W, C) or (H, W) as patches, left to right, then down: (patches, side * side * C), between 0 and 1.
-
-    There are ⌈H / side⌉ * ⌈W / side⌉ patches; the lower and right edges are padded with zeros where needed.
-    """
-    height, width = image.shape[:2]
-    whole = image.reshape(height, width, -1)
-    whole = np.pad(whole, ((0, -height % side), (0, -width % side), (0, 0)))
-    down, across, channels = whole.shape[0] // side, whole.shape[1] // side, whole.shape[2]
-    patches = whole.reshape(down, side, across, side, channels).swapaxes(1, 2)
-    return np.asarray(patches.reshape(down * across, side * side * channels) / 255, np.float32)
-
-
-def shift_image(image: ImageArray, generator: np.random.Generator, share: float = 0.07) -> ImageArray:
-    """An image (H, W, C) or (H, W), shifted at random by up to `share` of each side, in whole pixels; the edge pixels
-    fill the gap. Augmentation for training."""
-    for axis in (0, 1):
-        most = round(share * image.shape[axis])
-        shift = int(generator.integers(-most, most + 1))
-        places = np.clip(np.arange(image.shape[axis]) - shift, 0, image.shape[axis] - 1)
-        image = image.take(places, axis)
-    return image
-
-
-def vary_images(images: ImageArray, generator: np.random.Generator, share: float, mirror: bool) -> ImageArray:
-    """Images (B, H, W, C), each shifted as by `shift_image`, and with `mirror` half of them mirrored."""
-    count, *sides = images.shape[:3]
-    places = list[NDArray[np.int64]]()  # (B, H) and (B, W): the row and the column from which each pixel is taken
-    for side in sides:
-        most = round(share * side)
-        shifts: NDArray[np.int64] = generator.integers(-most, most + 1, (count, 1))
-        places.append(np.clip(np.arange(side) - shifts, 0, side - 1))
-    rows, columns = places
-    if mirror:
-        columns = np.where(generator.integers(2, size=(count, 1)) == 1, columns[:, ::-1], columns)
-    varied: ImageArray = images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return varied
-
-
-def _open(path: Path) -> Image:
+def _open(path: ImageSource) -> Image:
     image_module = require_pillow()
-    check_file(path, "an image")
+    file: Path | BytesIO
+    if isinstance(path, EncodedImage):
+        file = BytesIO(path.data)
+    else:
+        file = path = Path(path)
+        check_file(path, "an image")
     try:
-        image: Image = image_module.open(path, formats=FORMATS)
+        image: Image = image_module.open(file, formats=FORMATS)
     except image_module.DecompressionBombError:
         raise _bomb(path, "far too many") from None
     except image_module.UnidentifiedImageError:
@@ -220,7 +203,7 @@ def _open(path: Path) -> Image:
     return image
 
 
-def _bomb(path: Path, count: str, webp: bool = False) -> MediaError:
+def _bomb(path: ImageSource, count: str, webp: bool = False) -> MediaError:
     most = f"{MOST_WEBP:,} of a WebP" if webp else f"{MOST_PIXELS:,}"
     return MediaError(
         f"{path} has {count} pixels by its header; at most {most} are read, to limit memory.\n"
@@ -228,8 +211,10 @@ def _bomb(path: Path, count: str, webp: bool = False) -> MediaError:
     )
 
 
-def _damaged(path: Path, error: Exception) -> MediaError:
-    return MediaError(f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it again, or leave it out.")
+def _damaged(path: ImageSource, error: Exception) -> MediaError:
+    return MediaError(
+        f"{path} is damaged or truncated: {reason_of(error, Path(str(path)))}.\nCopy it again, or leave it out."
+    )
 
 
 def _is_grey(image: Image) -> bool:
@@ -269,13 +254,13 @@ def _tiles(image: Image) -> Iterator[Image]:
             yield image.crop((left, top, min(left + TILE, image.width), min(top + TILE, image.height)))
 
 
-def _flat(path: Path, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
+def _flat(path: ImageSource, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
     """The image in 8 bits, on its background, in grey or in colour."""
     return _on_background(_of_eight_bits(path, image, depth), ground).convert("L" if grey else "RGB")
 
 
 def _shrunk(
-    path: Path, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
+    path: ImageSource, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
 ) -> Image:
     """The image reduced to about four times the requested size, each new pixel the mean of those that it covers. It
     is not turned yet; it has 8 bits and lies on its background."""
@@ -296,7 +281,7 @@ def _shrunk(
     return small
 
 
-def _of_eight_bits(path: Path, image: Image, depth: tuple[int, int]) -> Image:
+def _of_eight_bits(path: ImageSource, image: Image, depth: tuple[int, int]) -> Image:
     """The image, reduced to 8 bits if it is grey with 16."""
     if not _is_deep(image):
         return image

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrolled.data.media.images import DEEPEST, WHITE, ImageArray, inspect_image, read_image, require_pillow
+from unrolled.data.media.images import (
+    DEEPEST,
+    WHITE,
+    ImageArray,
+    ImageSource,
+    inspect_image,
+    read_image,
+    require_pillow,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 def read_thumbnail(
-    path: str | Path, side: int, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
+    path: ImageSource, side: int, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
 ) -> ImageArray:
     """An image file as (height, width, 1 or 3) bytes, at most `side` pixels on its longer side, turned upright by its
     EXIF. depth, ground: as for `read_image`. Raises as `read_image`."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,12 @@ from unrolled.data.media.images import (
     DEEPEST,
     IMAGE_ENDINGS,
     WHITE,
-    image_rows,
+    ImageSource,
     inspect_image,
     measure_images,
-    patches_of,
     read_image,
-    shift_image,
-    vary_images,
 )
+from unrolled.data.media.pixels import image_rows, patches_of, shift_image, vary_images
 from unrolled.data.media.thumbnails import read_thumbnail
 from unrolled.data.modalities.base import (
     Frame,
@@ -33,20 +30,21 @@ from unrolled.data.modalities.base import (
     Recipe,
     StepGrid,
     StepOptions,
-    WholeImages,
     check_whole_rows,
 )
-from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
-from unrolled.data.modalities.image_arrays import are_images, as_image, measure_arrays, numbers_of, shape_of
+from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant
+from unrolled.data.modalities.image_arrays import (
+    are_images,
+    as_image,
+    measure_arrays,
+    numbers_of,
+)
+from unrolled.data.modalities.image_files import image_file, is_array, measure_size, spread_evenly
 from unrolled.data.modalities.image_grid import GRID, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError, RunError
 from unrolled.schema import Within, find_fault
 
-T = TypeVar("T")
-
-LARGEST = 64  # height and width of an image, at most
-SPREAD = 100  # files of a table, spread evenly, from which bit depth and background are measured
 SIDE = 4  # pixels on a side of a patch
 SHIFT = 0.125  # of a side, the largest shift of a whole image; four pixels of 32, as is usual for CIFAR-10
 PATCHES = "patches"  # the stem, and the kind of its steps
@@ -218,15 +216,18 @@ class ImageInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
-        found = _measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.whole_images)
-        if not isinstance(sample.rows[0][0], str):
+        found = measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.whole_images)
+        if is_array(sample.rows[0][0]):
             some_arrays = spread_evenly(cells[0] for cells in sample.all_rows())
             (low, high), ground = measure_arrays(
                 [one for cell in some_arrays if (one := numbers_of(cell)) is not None]
             )
             return cls(*found, low, high, ground)
-        paths = (cells[0] for cells in sample.all_rows())
-        some = spread_evenly(Path(str(path)) for path in paths if path is not None)
+        cells = spread_evenly(cells[0] for cells in sample.all_rows() if cells[0] is not None)
+        some = list[ImageSource]()
+        for cell in cells:
+            with suppress(MediaError):
+                some.append(image_file(cell, str(sample.path)))
         height, width, grey = found
         for path in some if grey else ():
             with suppress(MediaError):
@@ -266,9 +267,9 @@ class ImageInput(Modality):
 
     def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
         cell = cells[0]
-        if not isinstance(cell, str):
+        if is_array(cell):
             return as_image(cell, place, (self.low, self.high), self.ground)
-        return read_thumbnail(path_of(cell, place), side, (self.low, self.high), self.ground)
+        return read_thumbnail(image_file(cell, place), side, (self.low, self.high), self.ground)
 
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)
@@ -281,8 +282,8 @@ class ImageInput(Modality):
     def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
         cell = cells[0]
         depth = (self.low, self.high)
-        if isinstance(cell, str):
-            return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
+        if not is_array(cell):
+            return read_image(image_file(cell, place), self.height, self.width, self.grey, depth, self.ground)
         image = as_image(cell, place, depth, self.ground)
         if image.shape[2] == 1 and not self.grey:
             image = image.repeat(3, 2)
@@ -290,45 +291,6 @@ class ImageInput(Modality):
         if image.shape != expected:
             raise DataError(f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.")
         return image
-
-
-def _measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool]:
-    """(height, width, grey) of images; grey if all of them are. The size of arrays is theirs. Files get the median
-    size, at most 64 on a side; or, for a net that reads them whole, a square of at most
-    the size for which the net was made."""
-    sizes, grey = [], whole is None or whole.scaling is None
-    for cell in cells:
-        if not isinstance(cell, str):
-            *size, channels = shape_of(cell, path)
-            sizes.append(tuple(size))
-            grey &= channels == 1
-            continue
-        with suppress(MediaError):
-            width, height, without_colour = inspect_image(path_of(cell, path))
-            sizes.append((height, width))
-            grey &= without_colour
-    if not sizes:
-        return LARGEST, LARGEST, False
-    high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
-    if not isinstance(cells[0], str):
-        return round(high), round(wide), bool(grey)
-    if whole is not None:
-        side = min(whole.size, max(1, round(max(high, wide))))
-        return side, side, bool(grey)
-    if (scale := LARGEST / max(high, wide)) < 1:
-        high, wide = high * scale, wide * scale
-    return max(1, round(high)), max(1, round(wide)), bool(grey)
-
-
-def spread_evenly(entries: Iterable[T]) -> list[T]:
-    """Some of these entries, spread evenly: SPREAD / 2 to SPREAD, or all of them if there are fewer."""
-    kept, every = list[T](), 1
-    for number, entry in enumerate(entries):
-        if number % every == 0:
-            kept.append(entry)
-        if len(kept) == SPREAD:
-            kept, every = kept[::2], 2 * every
-    return kept
 
 
 def _colour(image: NDArray[np.float64]) -> str:

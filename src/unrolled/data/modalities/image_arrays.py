@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.media.images import DEEPEST, WHITE, background_of
+from unrolled.data.media.images import DEEPEST, WHITE, background_of, is_encoded_image
 from unrolled.errors import DataError
 
 SMALLEST = 5  # least height and width of an image with channels first; more than the number of channels
 COLOURS = (1, 3)  # channels of an image: grey, or red, green and blue
+LONGEST_SIGNATURE = 12  # bytes
 GREY_ALPHA = 2
 TRANSPARENT = (GREY_ALPHA, 4)  # with an alpha channel after them
 LEAST_SHARP = 0.5  # share of an alpha channel's values that are 0 or all: fewer are another kind of channel
@@ -29,9 +30,18 @@ def has_channels_first(shape: tuple[int, ...], channels: Sequence[int] = COLOURS
 
 def are_images(arrays: Sequence[NDArray[Any]]) -> bool:
     """Whether arrays are images: bytes of shape (H, W), (H, W, C) or (C, H, W), C = 1, 3 or 4. The last of four
-    channels must look like alpha; it may be infrared, say."""
+    channels must look like alpha; it may be infrared, say. Or the bytes of image files."""
+    if all(map(is_image_file, arrays)):
+        return True
     images = [_channels_last(one) if one.dtype == np.uint8 else None for one in arrays]
     return all(one is not None and one.shape[2] != GREY_ALPHA for one in images) and _have_alpha(arrays)
+
+
+def is_image_file(cell: Cell) -> bool:
+    """Whether a cell holds the bytes of an image file."""
+    if not isinstance(cell, np.ndarray) or cell.ndim != 1 or cell.dtype != np.uint8:
+        return False
+    return is_encoded_image(cell[:LONGEST_SIGNATURE].tobytes())
 
 
 def could_be_images(cells: Sequence[Cell]) -> bool:

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import numpy as np
+
 from unrolled.data.cells.written_numbers import shortened
+from unrolled.data.media.images import is_encoded_image
 from unrolled.data.tables.base import Row, TableFile
 from unrolled.errors import DataError, MissingExtra, install_extra
 
 SLICE = 10_000  # rows per read
+SLICE_OF_FILES = 500  # the same, where cells hold files
 LONGEST_REASON = 120  # characters of a message of polars
 
 
@@ -38,17 +42,19 @@ class ParquetTable(TableFile):
         number = 0
         with self._opened() as file:
             lazy = polars.scan_parquet(file, glob=False, hive_partitioning=False).select(wanted)
+            held = lazy.collect_schema().dtypes()
+            count = SLICE_OF_FILES if any(kind == polars.Binary or kind == polars.Struct for kind in held) else SLICE
             while True:
                 try:
-                    rows = lazy.slice(number, SLICE).collect().rows()
+                    rows = lazy.slice(number, count).collect().rows()
                 except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
                     raise DataError(
                         f"{self.path}, after row {number:,}: {_reason(error)}. The file is damaged; save it again."
                     ) from None
                 for cells in rows:
                     number += 1
-                    yield Row(number, tuple(None if cells[place] == "" else cells[place] for place in places))
-                if len(rows) < SLICE:
+                    yield Row(number, tuple(_cell(cells[place]) for place in places))
+                if len(rows) < count:
                     return
 
     def _opened(self) -> BinaryIO:
@@ -56,6 +62,16 @@ class ParquetTable(TableFile):
             return self.path.open("rb")
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror}.") from None
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell. The bytes of an image file, alone or beside a path as data sets on Hugging Face have them,
+    become an array of bytes."""
+    if isinstance(value, dict) and set(value) == {"bytes", "path"}:
+        value = value["path"] if value["bytes"] is None else value["bytes"]
+    if isinstance(value, bytes) and is_encoded_image(value):
+        return np.frombuffer(value, np.uint8)
+    return None if isinstance(value, str) and not value else value
 
 
 def _reason(error: BaseException) -> str:
