@@ -24,12 +24,13 @@ from unrolled.model.baselines.caption_n_grams import LONGEST_N_GRAM, CaptionUnit
 from unrolled.model.baselines.ngram_features import UNITS
 from unrolled.model.baselines.word_space import SpaceWords, WordSpace, fit_word_space
 
-NEIGHBOURS = 100  # images whose captions are candidates
+NEIGHBOURS = 200  # images whose captions are candidates
 MOST_CANDIDATES = 1_000  # captions: those of the nearest images
 MOST_IMAGES, MOST_CAPTIONS = 50_000, 250_000  # of the training split, evenly spaced
 MOST_JUDGED = 500  # validation images on which the temperature is chosen
-TEMPERATURES = (0.5, 0.35, 0.7, 1.0)
-"""How far off images still count, in standard deviations of the similarity; the first is the default."""
+TEMPERATURES = (0.7, 0.5, 1.0)
+"""How far off images still count, in standard deviations of the similarity; the first is the default, see `BETTER`."""
+BETTER = 1.01  # times its score: another temperature is chosen; differences on so few images are mostly chance
 AT_ONCE = 1_000  # images
 
 Captions = Sequence[Sequence[str]]  # of each image
@@ -223,14 +224,14 @@ def fit_retrieval(
 
 
 def _best_temperature(fitted: CaptionRetrieval, validation: tuple[Tensor, Captions], deadline: Deadline) -> float:
-    """That with which captions of validation images are most similar to the references."""
+    """The temperature with which captions of validation images are most similar to the references."""
     features, references = validation
-    best, highest = TEMPERATURES[0], -1.0
+    scores: dict[float, float] = {}
     for temperature in TEMPERATURES:
+        if scores and deadline.passed():
+            break
         fitted.temperature = temperature
         texts = [one[0].text for one in fitted.predict(features[:MOST_JUDGED])]
-        if (score := fitted.score(texts, references[: len(texts)])) > highest:
-            best, highest = temperature, score
-        if deadline.passed():
-            break
-    return best
+        scores[temperature] = fitted.score(texts, references[: len(texts)])
+    best = max(scores, key=lambda temperature: scores[temperature])
+    return best if scores[best] > BETTER * scores[TEMPERATURES[0]] else TEMPERATURES[0]
