@@ -29,7 +29,7 @@ MOST_CANDIDATES = 1_000  # captions: those of the nearest images
 MOST_IMAGES, MOST_CAPTIONS = 50_000, 250_000  # of the training split, evenly spaced
 MOST_JUDGED = 500  # validation images on which the temperature is chosen
 TEMPERATURES = (0.7, 0.5, 1.0)
-"""How far off images still count, in standard deviations of the similarity; the first is the default, see `BETTER`."""
+"""How far off images still count, in standard deviations of the similarity; the first is the default (`BETTER`)."""
 BETTER = 1.01  # times its score: another temperature is chosen; differences on so few images are mostly chance
 AT_ONCE = 1_000  # images
 
