@@ -95,9 +95,11 @@ def test_json_has_the_map_exactly(name: str, folder: Path, unroll: Unroll) -> No
     weights = np.array(attention["weights"])
     assert weights.shape == SHAPES[name]
     assert (weights >= 0).all() and abs(weights.sum() - 1) < 1e-6
-    method = {"cifar-resnet20": "cam", "rows": "pooling", "patches": "pooling"}.get(name, "hirescam")
+    method = {"cifar-resnet20": "cam", "vit-tiny": "rollout", "rows": "pooling", "patches": "pooling"}.get(
+        name, "hirescam"
+    )
     assert attention["method"] == method
-    assert attention["label"] == ("" if method == "pooling" else output["prediction"])
+    assert attention["label"] == ("" if method in ("pooling", "rollout") else output["prediction"])
     plain = one_json(unroll("predict", folder / name, path, "--json"))["outputs"]["label"]
     assert {key: value for key, value in output.items() if key != "attention"} == plain
 

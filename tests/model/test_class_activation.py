@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from unrolled.data.modalities.base import Frame
 from unrolled.memory.pooling import AttentionPool
-from unrolled.model.class_activation import class_activation_maps
+from unrolled.model.class_activation import CAM
 from unrolled.model.encoders import ImageEncoder
 from unrolled.model.nets import NETS, Net, make_net
 
@@ -32,18 +32,7 @@ def images_for(net: Net, rows: int = 3) -> Tensor:
 
 
 def maps_of(net: Net, images: Tensor, label: int) -> Tensor:
-    return class_activation_maps(
-        *net.places(images), lambda vectors: net.get_submodule(net.last_layer)(vectors)[:, label]
-    )
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_the_vector_follows_from_the_places(name: str) -> None:
-    net = narrow(name)
-    images = images_for(net)
-    features, vector_of = net.places(images)
-    assert torch.equal(vector_of(features), net.vector(images))
-    assert features.shape == net.grid(images).shape
+    return net.maps(images, lambda vectors: net.get_submodule(net.last_layer)(vectors)[:, label])
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -66,7 +55,7 @@ def test_where_the_head_reads_the_average_the_map_is_that_of_the_paper(name: str
     images = images_for(net)
     grid, vector = net.grid(images), net.vector(images)
     averages = vector.shape[1] == grid.shape[1] and torch.allclose(vector, grid.mean((2, 3)))
-    assert averages == net.reads_average == (name in AVERAGING)
+    assert averages == (net.map_method == CAM) == (name in AVERAGING)
     if averages:
         weights = net.get_submodule(net.last_layer).weight[1]  # type: ignore[index]
         expected = (weights[:, None, None] * grid).sum(1).clamp_min(0)
@@ -80,7 +69,7 @@ def test_without_evidence_the_map_is_even_and_huge_or_tiny_evidence_does_no_harm
     net = narrow("lenet5")
     images = images_for(net)
     for factor, even in ((0.0, True), (1e-30, False), (1e30, False)):
-        maps = class_activation_maps(*net.places(images), partial(scaled_sum, factor))
+        maps = net.maps(images, partial(scaled_sum, factor))
         assert maps.isfinite().all()
         torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3).double())
         assert (maps.amax() == maps.amin()) == even
@@ -127,11 +116,30 @@ def test_the_map_of_a_trained_net_peaks_where_the_label_is_decided(corner: tuple
         scores: Tensor = net.get_submodule(net.last_layer)(vectors)
         return scores.gather(1, predicted[:, None])[:, 0]
 
-    maps = class_activation_maps(*net.places(images), logit_of_label)
+    maps = net.maps(images, logit_of_label)
     places = maps.flatten(1).argmax(1)
     peaks = torch.stack([places // 5, places % 5], 1)  # (B, 2) of a grid of 5 × 5
     near = (peaks <= 2) if corner == (0, 0) else (peaks >= 2)
     assert near.all(1).float().mean() > 0.85  # nine places of 25: by chance 0.36
+
+
+def test_the_map_of_a_transformer_is_the_attention_through_all_blocks() -> None:
+    net = narrow("vit-tiny")
+    images = images_for(net, 2)
+    x, down, across = net.embedded(images)  # type: ignore[operator]
+    whole = torch.eye(x.shape[1]).double()
+    for block in net.blocks:  # type: ignore[union-attr]
+        attention = block.attn
+        queries, keys, values = attention.qkv(block.norm1(x)).reshape(*x.shape[:2], 3, 3, -1).permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(queries @ keys.mT / queries.shape[-1] ** 0.5, -1)
+        mixed = (weights @ values).transpose(1, 2).reshape(x.shape)
+        torch.testing.assert_close(
+            attention.proj(mixed), attention(block.norm1(x))
+        )  # they are those of the forward pass
+        whole = (0.5 * torch.eye(x.shape[1]) + 0.5 * weights.mean(1)) @ whole
+        x = block(x)
+    expected = whole[:, 0, 1:] / whole[:, 0, 1:].sum(1, keepdim=True)
+    torch.testing.assert_close(maps_of(net, images, 1), expected.reshape(2, down, across))
 
 
 def test_a_padded_image_lies_inside_the_frame_of_its_grid() -> None:
@@ -141,9 +149,7 @@ def test_a_padded_image_lies_inside_the_frame_of_its_grid() -> None:
     assert encoder.frame(16, 64) == pytest.approx(Frame(-8 / 16, 0, 24 / 16, 1))
     patches = ImageEncoder(make_net("vit-tiny:width=0.125,classes=2"))
     assert patches.frame(40, 33) == pytest.approx(Frame(0, 0, 32 / 40, 32 / 33))
-    features, vector_of = encoder.places(torch.randn(2, 1, 28, 28))
-    assert features.shape == (2, 16, 5, 5)
-    assert vector_of(features).shape == (2, 84)
+    assert encoder.maps(torch.randn(2, 1, 28, 28), lambda vectors: vectors[:, 83]).shape == (2, 5, 5)
 
 
 def test_the_shares_of_a_pool_are_the_weights_of_its_mean() -> None:

@@ -22,6 +22,7 @@ ON_PAGE, PER_WORD = 320, 160  # pixels on the longer side of a picture on a page
 METHODS = {
     "cam": "class activation map",
     "hirescam": "class activation map (HiResCAM)",
+    "rollout": "attention through all blocks",
     "pooling": "weights of the attention pool",
 }
 COARSE = 7  # rows and columns of a printed map

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-CAM, HIRESCAM = "cam", "hirescam"
+CAM, HIRESCAM, ROLLOUT = "cam", "hirescam", "rollout"
+"""Methods of maps. A rollout is the attention of a transformer through all its blocks."""
 
 
 def class_activation_maps(
@@ -15,8 +16,8 @@ def class_activation_maps(
 ) -> Tensor:
     """Features (B, D, h, w) -> maps (B, h, w) of what raises a score: each is not negative and sums to 1.
 
-    features, vector_of: what `Net.places` returns of images: the features of places, and the function that makes
-    vectors (B, V) of them. score: vectors -> the score of each row (B,), such as the logit of the predicted label.
+    vector_of: features -> vectors (B, V). score: vectors -> the score of each row (B,), such as the logit of the
+    predicted label.
 
     A place counts by its features times the gradient of the score with respect to them; what lowers the score counts
     as 0. Where the head is linear in the average of the places, that is CAM (Zhou et al. 2016, arXiv 1512.04150).

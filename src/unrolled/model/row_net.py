@@ -19,7 +19,6 @@ from unrolled.memory import Dropout
 from unrolled.memory.base import Memory, ragged, valid_steps
 from unrolled.memory.none import NoState
 from unrolled.memory.pooling import AttentionPool
-from unrolled.model.class_activation import class_activation_maps
 from unrolled.model.encoders import Encoder, ImageEncoder
 from unrolled.model.heads import Head
 from unrolled.states import State
@@ -140,12 +139,12 @@ class PredictionNet(nn.Module):
 
     def activation_maps(self, images: Tensor, output: str, number: int) -> Tensor:
         """Where in images (B, C, H, W) is what raises a number of an output, such as the logit of a label: maps
-        (B, h, w), see `class_activation_maps`. Raises TypeError unless the encoder reads whole images."""
+        (B, h, w), see `Net.maps`. Raises TypeError unless the encoder reads whole images."""
         if not isinstance(self.memory, ImageEncoder):
             raise TypeError(f"a memory of kind {type(self.memory).__name__} reads no whole images")
         head = dict(self._heads())[output]
         images = self.embedding(images.to(self._device))
-        return class_activation_maps(*self.memory.places(images), lambda vectors: head(vectors)[:, number])
+        return self.memory.maps(images, lambda vectors: head(vectors)[:, number])
 
     def to_predictions(self, outputs: Logits) -> Logits:
         """Turn logits into predictions: log-probabilities, log-odds, or means and log standard deviations."""

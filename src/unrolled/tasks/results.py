@@ -62,7 +62,8 @@ class AttentionWeights(NamedTuple):
 class AttentionMap(NamedTuple):
     """Where in an image a prediction looks."""
 
-    method: str  # "cam" or "hirescam": what raises the score of the label; "pooling", "attention": weights of steps
+    method: str
+    """cam, hirescam: what raises the score of the label; rollout, pooling, attention: attention weights."""
     label: str  # the label or the word; "" where the weights are the same for all outputs
     weights: list[list[float]]  # (h, w), not negative, sum 1
     frame: Frame = Frame()  # the part of the image that they cover

@@ -42,10 +42,9 @@ class ImageEncoder(nn.Module):
             vectors = vectors.new_zeros(len(images), self.size).index_copy(0, present, vectors)
         return Encoded(vectors[:, None], lengths)
 
-    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """images (B, C, H, W) -> features (B, D, h, w) of places, and the function that makes the vectors (B, V) of
-        them. Raises as `encode`."""
-        return self.net.places(self._prepared(images))
+    def maps(self, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """images (B, C, H, W) -> where in each a prediction looks (B, h, w), see `Net.maps`. Raises as `encode`."""
+        return self.net.maps(self._prepared(images), score)
 
     def frame(self, height: int, width: int) -> Frame:
         """The part of an image of this size that the grid covers; more than all of it where the image is padded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,11 @@ from unrolled.arguments import checked_init
 from unrolled.data.modalities.base import Frame
 from unrolled.errors import TensorError
 from unrolled.memory.checking import describe, has_dtype
+from unrolled.model.class_activation import HIRESCAM, class_activation_maps
 from unrolled.schema import Within
 
 Width: TypeAlias = Annotated[float, Within(0.01, 100.0)]
 """A factor of the number of units of every layer but the last; 1 is the paper's net."""
-
-Made = TypeVar("Made")
 
 
 class Net(nn.Module, ABC):
@@ -38,7 +37,7 @@ class Net(nn.Module, ABC):
     smallest: int  # pixels: the least height and width
     size: int  # D
     vector_size: int  # V
-    reads_average: ClassVar[bool] = False  # whether `vector` is the average of `grid` over all places
+    map_method: ClassVar[str]  # of `maps`: the name of a method of `class_activation`
     last_layer: str  # its name; it reads `vector`, and its outputs are the classes
     stages: tuple[str, ...]  # the layers that end a stage, as a paper's table lists them
 
@@ -46,7 +45,7 @@ class Net(nn.Module, ABC):
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = checked_init(cls.__init__)  # type: ignore[method-assign]
-        for name in ("grid", "vector", "compact", "places"):
+        for name in ("grid", "vector", "compact", "maps"):
             if name in cls.__dict__:
                 setattr(cls, name, _checks_images(cls.__dict__[name]))
 
@@ -68,9 +67,10 @@ class Net(nn.Module, ABC):
         return compact
 
     @abstractmethod
-    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """images (B, C, H, W) -> features (B, D, h, w) of places, and the function that makes `vector` of them, for
-        maps of what a prediction rests on. Raises as `grid`."""
+    def maps(self, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """images (B, C, H, W) -> where in each a prediction looks, (B, h, w): not negative, sum 1. How: `map_method`.
+        score: vectors (B, V) -> the score of each row (B,), such as the logit of the predicted label. Raises as
+        `grid`."""
 
     def frame(self, height: int, width: int) -> Frame:
         """The part of an image of this size that the grid covers."""
@@ -108,9 +108,9 @@ def initialize(net: Net) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def _checks_images(method: Callable[[Any, Tensor], Made]) -> Callable[[Any, Tensor], Made]:
+def _checks_images(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
     @wraps(method)
-    def check(self: Net, images: Tensor) -> Made:
+    def check(self: Net, images: Tensor, *others: Any) -> Tensor:
         dense = isinstance(images, Tensor) and not images.is_nested and images.layout is torch.strided
         if not dense or images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
             shape = f"{tuple(images.shape)} in {images.dtype}".replace("torch.", "") if dense else describe(images)
@@ -129,13 +129,15 @@ def _checks_images(method: Callable[[Any, Tensor], Made]) -> Callable[[Any, Tens
                 f"{type(self).__name__} reads images of at least {self.smallest} × {self.smallest} pixels; "
                 f"got {images.shape[2]} × {images.shape[3]}. Enlarge or pad them."
             )
-        return method(self, images)
+        return method(self, images, *others)
 
     return check
 
 
 class GridNet(Net):
     """A net whose `vector` follows from its `grid`."""
+
+    map_method = HIRESCAM
 
     @abstractmethod
     def vector_of(self, places: Tensor) -> Tensor:
@@ -144,5 +146,7 @@ class GridNet(Net):
     def vector(self, images: Tensor) -> Tensor:
         return self.vector_of(self.grid(images))
 
-    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        return self.grid(images), self.vector_of
+    def maps(self, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        with torch.no_grad():
+            places = self.grid(images)
+        return class_activation_maps(places, self.vector_of, score)

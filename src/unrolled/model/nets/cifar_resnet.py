@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count
+from unrolled.model.class_activation import CAM
 from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 from unrolled.model.nets.resnet import BasicBlock
 
@@ -15,7 +16,7 @@ class CifarResNet(GridNet):
     Shortcuts have no weights. With n blocks a stage, the net has 6 n + 2 layers."""
 
     smallest, image_size = 4, 32
-    reads_average = True
+    map_method = CAM
     last_layer = "fc"
     stages = ("conv1", "layer1", "layer2", "layer3")
 

@@ -14,6 +14,7 @@ from torch.nn.grad import conv2d_weight
 
 from unrolled.arguments import Count
 from unrolled.memory.base import at_least_float32
+from unrolled.model.class_activation import CAM
 from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 SMALL = 3  # kernels for which torch's gradient is fast
@@ -125,7 +126,7 @@ class EfficientNetLite0(GridNet):
     """
 
     smallest, image_size = 32, 224
-    reads_average = True
+    map_method = CAM
     last_layer = "_fc"
     stages = ("_bn0", "_blocks.0", "_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15",
               "_bn1")  # fmt: skip

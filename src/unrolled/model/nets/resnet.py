@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from unrolled.arguments import Count
+from unrolled.model.class_activation import CAM
 from unrolled.model.nets.base import GridNet, Width, initialize, scaled
 
 
@@ -61,7 +62,7 @@ class ResNet(GridNet):
     halves the sides in its first block, whose shortcut is then a convolution of 1 × 1."""
 
     smallest, image_size = 32, 224
-    reads_average = True
+    map_method = CAM
     last_layer = "fc"
     stages = ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4")
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from unrolled.arguments import Count
 from unrolled.data.modalities.base import Frame
 from unrolled.errors import OptionError
+from unrolled.model.class_activation import ROLLOUT
 from unrolled.model.nets.base import Net, Width, scaled
 
 
@@ -27,11 +28,21 @@ class ImageAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, 1 + N, D) -> the same."""
         rows, places, size = x.shape
-        split = self.qkv(x).reshape(rows, places, 3, self.heads, size // self.heads)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)  # each (B, heads, 1 + N, D / heads)
+        queries, keys, values = self._split(x)
         mixed = self.mix(queries, keys, values)  # (B, heads, 1 + N, D / heads)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(rows, places, size))
         return out
+
+    def weights(self, x: Tensor) -> Tensor:
+        """x (B, 1 + N, D) -> how much each place attends to each (B, heads, 1 + N, 1 + N), sums of 1."""
+        queries, keys, _ = self._split(x)
+        return torch.softmax(queries @ keys.mT / queries.shape[-1] ** 0.5, -1)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values, each (B, heads, 1 + N, D / heads)."""
+        rows, places, size = x.shape
+        split: Tensor = self.qkv(x).reshape(rows, places, 3, self.heads, size // self.heads)
+        return split.permute(2, 0, 3, 1, 4).unbind()
 
 
 class ScaledDotProduct(nn.Module):
@@ -90,7 +101,7 @@ class ViT(Net):
     Names are those that timm made customary.
     """
 
-    last_layer = "head"
+    last_layer, map_method = "head", ROLLOUT
 
     def __init__(
         self,
@@ -152,17 +163,19 @@ class ViT(Net):
     def vector(self, images: Tensor) -> Tensor:
         return self.tokens(images)[0][:, 0]  # (B, 192)
 
-    def places(self, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """The patches' tokens before the last block: after it, the whole image's token depends on no other."""
+    @torch.no_grad()
+    def maps(self, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928): the attention from the whole image's token to
+        each patch through all blocks, half of each block's output being its input. The same for every score."""
+        del score
         x, down, across = self.embedded(images)
-        x = self.blocks[:-1](x)
-        whole = x[:, :1]
-
-        def vector_of(places: Tensor) -> Tensor:
-            vector: Tensor = self.norm(self.blocks[-1](torch.cat([whole, places.flatten(2).mT], 1)))[:, 0]
-            return vector
-
-        return x[:, 1:].mT.reshape(-1, self.size, down, across), vector_of
+        paths = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[None]  # (1, 1 + N, 1 + N)
+        for block in self.blocks:
+            weights = block.attn.weights(block.norm1(x)).mean(1)  # type: ignore[operator, union-attr]
+            paths = (paths + weights @ paths) / 2  # (B, 1 + N, 1 + N)
+            x = block(x)
+        maps = paths[:, 0, 1:].double().reshape(-1, down, across)
+        return maps / maps.sum((1, 2), keepdim=True)
 
     def frame(self, height: int, width: int) -> Frame:
         """Whole patches; the rest is not looked at."""

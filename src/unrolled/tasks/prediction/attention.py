@@ -12,7 +12,7 @@ from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output
 from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.errors import OptionError
 from unrolled.model.baselines.linear import LinearModel
-from unrolled.model.class_activation import CAM, HIRESCAM, class_activation_maps
+from unrolled.model.class_activation import CAM, ROLLOUT, class_activation_maps
 from unrolled.model.encoders import ImageEncoder
 from unrolled.model.image_features import ImageFeatures
 from unrolled.model.predictor import Member, NetMember
@@ -47,18 +47,17 @@ class MapMaker(ABC):
 
 
 class ActivationMaps(MapMaker):
-    """Class activation maps of a net that reads whole images."""
+    """Maps of a net that reads whole images."""
 
     def __init__(self, net: PredictionNet, encoder: ImageEncoder, featurizer: Featurizer) -> None:
         self.net, self.encoder, self.featurizer = net, encoder, featurizer
-        self.method = CAM if encoder.net.reads_average else HIRESCAM
 
     def map(self, item: Item, output: str, number: int, label: str) -> AttentionMap:
         images, _ = pad_items(self.featurizer, [item])  # (1, C, H, W)
         weights = self.net.activation_maps(images, output, number)[0]  # (h, w)
-        return AttentionMap(
-            self.method, label, weights.tolist(), self.encoder.frame(images.shape[2], images.shape[3])
-        )
+        method = self.encoder.net.map_method
+        own = "" if method == ROLLOUT else label  # a rollout is the same for all labels
+        return AttentionMap(method, own, weights.tolist(), self.encoder.frame(images.shape[2], images.shape[3]))
 
 
 class PoolMaps(MapMaker):
