@@ -309,7 +309,7 @@ def test_options_that_do_not_fit_a_language_model_are_refused(
         ({"hidden_size": 16}, r"starts from a lstm of \d x 8; --hidden-size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
         ({"task": "tagging"}, r"--init-from a language model predicts from whole texts, but the data has tags"),
-        ({"freeze": "heads"}, r"--freeze is one of embedding, stem, encoder, memory; got 'heads'"),
+        ({"freeze": "heads"}, r"--freeze is one of embedding, stem, early, encoder, memory; got 'heads'"),
     ]
     out = tmp_path / "never"
     for requested, words in refused:
