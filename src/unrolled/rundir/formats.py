@@ -259,6 +259,8 @@ def _upgraded_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
         validation = new.get("validation")
         known = validation if isinstance(validation, dict) else {}
         new["outputs"] = _each_dict(new["outputs"], lambda one: _upgraded_output_scores(one, known))
+    if isinstance(beam := new.get("beam"), int):  # only the net generated texts
+        new.setdefault("selected", "greedy" if beam == 1 else f"a beam of {beam}")
     return new
 
 
