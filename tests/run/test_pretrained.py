@@ -185,9 +185,9 @@ def test_fine_tuning_keeps_statistics_and_with_freeze_early_the_first_layers(ima
 @pytest.mark.parametrize("output", ["label", "value"])
 def test_heads_start_as_the_linear_model_on_the_same_features(output: str, net: nn.Module, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    targets = np.arange(60) % 3 if output == "label" else random.normal(size=60).round(3)
+    targets = np.arange(240) % 3 if output == "label" else random.normal(size=240).round(3)
     path = tmp_path / "images.npz"
-    images = random.integers(0, 90, (60, 12, 12, 3)) + 50 * (np.round(targets).clip(-1, 2)[:, None, None, None] + 1)
+    images = random.integers(0, 90, (240, 12, 12, 3)) + 50 * (np.round(targets).clip(-1, 2)[:, None, None, None] + 1)
     np.savez(path, x=images.astype(np.uint8), y=targets)  # the brighter, the higher
     save_file(net.state_dict(), tmp_path / "weights.safetensors")
     options: dict[str, Any] = {"init_from": str(tmp_path / "weights.safetensors"), "encoder": NET, "cache": "none"}

@@ -161,6 +161,10 @@ class PixelFeaturizer(NumericFeaturizer):
     def step_width(self) -> int:
         return self.width * self.channels if self.frozen is None else self.frozen.size
 
+    @property
+    def gives_features(self) -> bool:
+        return self.frozen is not None
+
     def steps(self, items: Sequence[Any]) -> list[Floats]:
         """A row of pixels per step; with a pretrained net, its vector is the only step."""
         if self.frozen is not None:

@@ -82,6 +82,11 @@ class NumericFeaturizer(Featurizer):
         return self._scaled(self.unscaled(item))
 
     @property
+    def gives_features(self) -> bool:
+        """Whether `steps` are features of a pretrained net, which have one unit."""
+        return False
+
+    @property
     def step_width(self) -> int:
         """D of `steps`."""
         return self.width

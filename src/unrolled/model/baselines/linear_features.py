@@ -183,6 +183,8 @@ class NumberFeatures:
             units = "surroundings"
         raw = cls(units, featurizer, steps, torch.zeros(1), torch.ones(1))(items).numbers
         mean, std = raw.mean(0), raw.std(0, correction=0)
+        if featurizer.gives_features:  # one scale: that of each feature is not known from a few labelled images
+            std = std.square().mean().sqrt().expand_as(std).clone()
         std = torch.where(std < LEAST_STD, 1.0, std)
         return cls(units, featurizer, steps, mean, std), DenseRows((raw - mean) / std)
 

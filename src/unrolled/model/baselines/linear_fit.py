@@ -45,6 +45,8 @@ first, because there may be no time for all. Each fit starts at the result of th
 TAG_TRIES = ((True, 0.1), (True, 0.03), (True, 0.3), (True, 1.0), (False, 0.1), (False, 0.03))
 """The same for tags: a fit takes long, and scaled weights are better from the first (docs/results/tables.md)."""
 NUMBER_TRIES = ((False, 1.0), (False, 10.0), (False, 100.0), (False, 0.1))
+FEATURE_TRIES = ((False, 100.0), (False, 1000.0), (False, 10.0), (False, 1.0), (False, 0.1))
+"""For features of a pretrained net, of which there are often more than rows (docs/results/images.md)."""
 ITERATIONS = 40  # of L-BFGS, per fit
 MOST = 10_000_000  # n-grams, summed over rows, that are fitted on
 MOST_NUMBERS = 60_000_000  # numbers, likewise
@@ -95,9 +97,11 @@ def fit_linear(
         extractor(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_targets.items()}
     )
     fitted, cut = {}, False
+    pretrained = isinstance(featurizer, NumericFeaturizer) and featurizer.gives_features
     for place, (name, output) in enumerate(outputs.items()):
         own = deadline.share(1 / (len(outputs) - place))
-        one, short = _fit_output(train_rows, held_out, name, extractor.size, output, own)
+        tries = _tries_for(features, output, pretrained)
+        one, short = _fit_output(train_rows, held_out, name, extractor.size, output, tries, own)
         fitted[name], cut = (output.kind, one), cut or short
     unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
     for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
@@ -167,7 +171,13 @@ def _sample(
 
 
 def _fit_output(
-    train_rows: FeatureExamples, held_out: FeatureExamples, name: str, size: int, output: Output, deadline: Deadline
+    train_rows: FeatureExamples,
+    held_out: FeatureExamples,
+    name: str,
+    size: int,
+    output: Output,
+    tries: Sequence[tuple[bool, float]],
+    deadline: Deadline,
 ) -> tuple[LinearWeights, bool]:
     """Fit one output with several scalings and penalties; keep the weights with the least loss on `held_out`.
 
@@ -180,7 +190,7 @@ def _fit_output(
         scales[True] = log_count_ratios(features, train_rows.targets[name], size, width)
     chunks = split_into_chunks(train_rows, name, size, width)
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
-    tries = [one for one in _tries_for(features, output) if one[0] in scales]
+    tries = [one for one in tries if one[0] in scales]
     work = features.entry_count * width  # products of one evaluation on all rows
     most = MOST_WORK if not deadline.unlimited else most_work(width)
     iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
@@ -205,10 +215,10 @@ def _fit_output(
     return _with_spread(best, train_rows, held_out, name, output), stopped
 
 
-def _tries_for(features: FeatureRows, output: Output) -> Sequence[tuple[bool, float]]:
-    """The scalings and penalties to try for an output on these features."""
+def _tries_for(features: FeatureRows, output: Output, pretrained: bool) -> Sequence[tuple[bool, float]]:
+    """The scalings and penalties to try for an output on these features. pretrained: of a pretrained net."""
     if not isinstance(features, BagRows):
-        return NUMBER_TRIES
+        return FEATURE_TRIES if pretrained else NUMBER_TRIES
     return TAG_TRIES if output.kind == "tagging" else TRIES
 
 
