@@ -247,7 +247,10 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ),
     ("train prices.csv --task values", ("--task is one of", "got 'values'")),
     ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --init-from run")),
-    ("train prices.csv --freeze heads", ("--freeze is one of embedding, stem, early, encoder, memory", "got 'heads'")),
+    (
+        "train prices.csv --freeze heads",
+        ("--freeze is one of embedding, stem, early, encoder, memory", "got 'heads'"),
+    ),
     ("train prices.csv --init-from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
     ("train prices.csv --model linear --stem conv", ("the linear model has no --stem",)),
