@@ -29,13 +29,14 @@ path = Path(sys.argv[1])
 def megabytes(what):
     return int(re.search(rf"Vm{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1e3
 
+imported = megabytes("RSS")  # of torch's builds with CUDA twice as much as of those without
 depth, ground = measure_images([path])
 before = megabytes("RSS")
 for _ in range(2):  # each in a thread of its own, which keeps no memory for later
     with ThreadPoolExecutor(1) as pool:
         image = pool.submit(read_image, path, 32, 32, False, depth, ground).result()
 quarters = [image[row, column].tolist() for row, column in ((8, 8), (8, 24), (24, 8), (24, 24))]
-print(json.dumps([quarters, megabytes("HWM"), megabytes("RSS") - before]))
+print(json.dumps([quarters, megabytes("HWM") - imported, megabytes("RSS") - before]))
 """
 MODES = {"RGB": (8, 2), "RGBA": (8, 6), "L": (8, 0), "I;16": (16, 0)}  # bits, kind of colour in a png
 LIGHTNESS = [76, 125, 83, 217]  # of the four colours
@@ -97,7 +98,7 @@ def test_an_image_of_12_000_pixels_a_side_is_read_in_less_than_a_gigabyte(
         if mode == "RGBA":
             expected = [[255] * 3 if place % 2 == 0 else colour for place, colour in enumerate(expected)]
     np.testing.assert_allclose(quarters, expected, atol=2)
-    assert most < 1000  # MB
+    assert most < 750  # MB, beside the libraries
     assert kept < 100
 
 

@@ -124,9 +124,9 @@ class DrawnImages:
 
 
 class ImageTraining(LabelTraining):
-    """A training of a net for whole images, with batch norm and dropout."""
+    """A training of a net for whole images, with batch norm."""
 
-    net = "efficientnet-lite0:width=0.25"
+    net = "resnet18:width=0.125"
 
     def make_net(self) -> PredictionNet:
         encoder = ImageEncoder(make_net(self.net))
@@ -135,6 +135,12 @@ class ImageTraining(LabelTraining):
 
     def make_batches(self) -> BatchSource:
         return DrawnImages()
+
+
+class DroppingImageTraining(ImageTraining):
+    """The same for a net with dropout, which draws from torch's own generator."""
+
+    net = "alexnet:width=0.125"
 
 
 class LosesStatistics(LabelTraining):
@@ -191,6 +197,7 @@ class LearnsNothing(LabelTraining):
 TRAINING_CASES: dict[str, MakeTraining] = {
     "convolutions with batch norm": LabelTraining,
     "a net for images": ImageTraining,
+    "a net for images with dropout": DroppingImageTraining,
     "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
 }
 BROKEN_TRAININGS: list[Any] = [
