@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from unrolled.errors import OptionError, RunError
 from unrolled.model.image_features import ImageFeatures
+from unrolled.model.nets.table import make_net
 from unrolled.run import load
 from unrolled.run.training import Training
 from unrolled.tasks import dataset
@@ -175,3 +177,23 @@ def test_a_resumed_training_of_captions_ends_with_the_same_bytes(captions: Path,
     list(Training.resume(str(tmp_path / "stopped")))
     whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "stopped"))
     assert whole == again
+
+
+def test_what_a_file_of_weights_lacks_for_captions_is_named(captions: Path, tmp_path: Path) -> None:
+    net = "cifar-resnet20:width=0.25"
+    state = make_net(net).state_dict()
+    state.pop("layer1.0.bn1.bias")
+    save_file(state, tmp_path / "weights.safetensors")
+    with pytest.raises(OptionError, match=r"lacks layer1\.0\.bn1\.bias, or has them"):
+        Training(captions, out=str(tmp_path / "run"), steps=1, encoder=net,
+                 init_from=str(tmp_path / "weights.safetensors"))  # fmt: skip
+
+
+def test_the_advice_for_captions_without_imagenet_is_followed(captions: Path, tmp_path: Path) -> None:
+    training = Training(captions, out=str(tmp_path / "run"), steps=1, threads=1)
+    (note,) = (one for one in training.monitor.notes if "ImageNet" in one)  # type: ignore[union-attr]
+    assert note.endswith("without them: --stem conv.")
+    training.run.release()
+    other = Training(captions, out=str(tmp_path / "other"), steps=1, threads=1, stem="conv")
+    assert "ImageNet" not in other.description
+    other.run.release()

@@ -46,8 +46,10 @@ def load_initial_weights(start: Start, task: Task, training_state: TrainingState
     init_from = task.settings.init_from
     if is_pretrained(init_from):
         pretrained = start.pretrained or read_pretrained(init_from or "")
-        why = "" if start.pretrained else "They suit images that are large or few; without them: --model lstm."
-        if isinstance(task, RowTask) and isinstance(task.examples.featurizer, GridFeaturizer):
+        attended = isinstance(task, RowTask) and isinstance(task.examples.featurizer, GridFeaturizer)
+        other = "--stem conv" if attended else "--model lstm"  # of captions, --model is the decoder
+        why = "" if start.pretrained else f"They suit images that are large or few; without them: {other}."
+        if attended:
             return [f"Images are described by {pretrained.source}. {why}".strip()]
         models = training_state.model, training_state.optimiser.averaged
         return [f"{load_pretrained(pretrained, models)} {why}".strip()]

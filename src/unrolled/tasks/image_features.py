@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
 FEATURES = "features"  # name of the file of the net in a run folder
-CHECKED = 4  # names of tensors in a message, at most
 
 
 def frozen_maker(settings: TableSettings) -> Callable[[int], ImageFeatures] | None:

@@ -76,20 +76,22 @@ class Optimiser:
     @torch.no_grad()
     def _update_matrices(self, rate: float, decay: float) -> None:
         for group in self._together:
-            names = [name for name in group if self.parameters[name].grad is not None]
-            if not names:
+            gradients = {name: grad for name in group if (grad := self.parameters[name].grad) is not None}
+            if not gradients:
                 continue
-            lookahead = torch.cat([self._lookahead(name) for name in names])  # (K·G, H, D), K matrices of G gates
+            names = list(gradients)
+            lookahead = torch.cat(
+                [self._lookahead(name, gradient) for name, gradient in gradients.items()]
+            )  # (K·G, H, D), K matrices of G gates
             directions = orthogonalise(lookahead).chunk(len(names))
             scale = max(1.0, lookahead.shape[1] / lookahead.shape[2]) ** 0.5
             for name, direction in zip(names, directions, strict=True):
                 weight = self.parameters[name]
                 weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
 
-    def _lookahead(self, name: str) -> Tensor:
+    def _lookahead(self, name: str, gradient: Tensor) -> Tensor:
         """The momentum of a matrix after its gradient, one update ahead (Nesterov's): (G, H, D) for G gates."""
-        gradient, momentum = self.parameters[name].grad, self._momentum[name]  # (G·H, D)
-        assert gradient is not None
+        momentum = self._momentum[name]  # (G·H, D)
         momentum.lerp_(gradient, 1 - MOMENTUM)
         return gate_blocks(gradient.lerp(momentum, MOMENTUM).flatten(1), self.gates(name))
 

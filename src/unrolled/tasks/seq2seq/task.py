@@ -28,8 +28,8 @@ from unrolled.tasks.dataset import (
     evenly_spaced,
     shown_row,
 )
-from unrolled.tasks.image_features import features_note, frozen_of
-from unrolled.tasks.pretrained import IMAGENET
+from unrolled.tasks.image_features import features_note, frozen_of, lacking
+from unrolled.tasks.pretrained import IMAGENET, is_pretrained, read_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.baselines import baseline_texts, fit_image_retrieval, has_retrieval, load_retrieval
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batch, BatchSource
     from unrolled.training.plan import Clock, Plan
 
+NAMED = 4  # tensors that a message names, at most
 SHOWN, SHOWN_TOKENS = 4, 60  # validation rows in the samples during training, and most tokens of each
 LOOKED_AT = 16  # batches on which the share of padding is measured
 CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for selecting greedy or beam and for scores
@@ -221,9 +222,14 @@ def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
             f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
             "Leave it out."
         )
+    missing = ""
+    if is_pretrained(settings.init_from):
+        names = lacking(read_pretrained(settings.init_from or ""), settings.encoder)
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        missing = f"\n{settings.init_from} lacks {', '.join(names[:NAMED])}{more}, or has them in another shape."
     raise OptionError(
         f"--encoder {settings.encoder} describes images by the features of a pretrained net, so it needs all of its "
-        f"weights:\n--init-from {IMAGENET}, or a file of weights of this net."
+        f"weights:\n--init-from {IMAGENET}, or a file of weights of this net.{missing}"
     )
 
 
