@@ -55,6 +55,17 @@ def test_a_batch_is_the_rows_and_their_texts(examples: Examples) -> None:
         assert not bool(targets[length - 1 :].any()), "a border ends it, and padding is zero"
 
 
+def test_an_input_with_several_texts_is_in_a_batch_once(tmp_path: Path) -> None:
+    examples = read(tmp_path, [("aa", "x"), ("b", "y"), ("aa", "zz"), *[("c" * n, "y") for n in range(5, 40)]])
+    batch = make_pairs(examples, np.array([2, 1, 0]), 5)
+    assert batch.of_text is not None
+    assert batch.of_text.tolist() == [0, 1, 0, 2, 2]
+    assert batch.lengths.tolist() == [3, 2, 3, 0, 0]
+    alone = make_pairs(examples, np.array([2, 1]), 3)
+    assert torch.equal(batch.inputs, alone.inputs), "the third input is empty, for the padding rows"
+    assert batch.target_lengths.tolist() == [3, 2, 2, 0, 0]
+
+
 def test_every_row_is_once_in_an_epoch_and_batches_depend_on_the_seed(examples: Examples) -> None:
     batches = PairBatches(examples, "training", 32, seed=3)
     seen = torch.cat([batches.batch(k).target_lengths for k in range(batches.batches_per_epoch)])

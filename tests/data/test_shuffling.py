@@ -70,3 +70,18 @@ def test_a_shuffle_that_was_interrupted_is_done_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         order.rows(5)
     assert order.rows(5).tolist() == drawn_anew(5)
+
+
+def test_rows_of_a_group_stay_together() -> None:
+    groups = np.random.default_rng(2).integers(0, 60, 300) * 7  # of different sizes, and not in order
+    order = RowOrder(300, 8, SEED, groups=groups)
+    epochs = []
+    for epoch in range(2):
+        batches = [order.rows(epoch * 38 + k) for k in range(38)]
+        assert sorted(np.concatenate(batches).tolist()) == list(range(300))
+        apart = sum(len({k for k, rows in enumerate(batches) if group in groups[rows]}) - 1 for group in set(groups))
+        assert apart <= 37, "only where a batch ends can a group be in two batches"
+        epochs.append([rows.tolist() for rows in batches])
+    assert epochs[0] != epochs[1]
+    again = RowOrder(300, 8, SEED, groups=groups)
+    assert again.rows(50).tolist() == epochs[1][12]

@@ -69,6 +69,14 @@ class ReadsNoFurther(SmallEncoderDecoder):
         return super().start(source._replace(lengths=source.lengths.clamp(max=3)), initial_state)
 
 
+class MixesUpSharedSources(SmallEncoderDecoder):
+    breaks: ClassVar[Law] = laws.texts_may_share_a_source
+
+    def start(self, source: Source, initial_state: InitialState | None = None) -> State:
+        of_text = None if source.of_text is None else source.of_text.flip(0)
+        return super().start(source._replace(of_text=of_text), initial_state)
+
+
 class DividesByNoSteps(SmallEncoderDecoder):
     breaks: ClassVar[Law] = laws.an_empty_source_is_allowed
 
@@ -89,6 +97,7 @@ BROKEN_ENCODER_DECODERS = (
     LooksAtPadding,
     CentresOverItsSources,
     ReadsNoFurther,
+    MixesUpSharedSources,
     DividesByNoSteps,
     WritesTheSameAboutAll,
 )

@@ -43,6 +43,11 @@ def fitted() -> CaptionRetrieval:
     return fit_retrieval("words", *worlds(400, 0), worlds(60, 1))
 
 
+def all_similarities(fitted: CaptionRetrieval, texts: list[str], features: torch.Tensor) -> torch.Tensor:
+    """The similarity of each text to each image."""
+    return fitted.space.texts(texts) @ fitted.space.images(features).T
+
+
 def test_the_caption_says_what_the_image_shows(fitted: CaptionRetrieval) -> None:
     features, captions = worlds(100, 2)
     found = fitted.predict(features)
@@ -53,17 +58,29 @@ def test_the_caption_says_what_the_image_shows(fitted: CaptionRetrieval) -> None
 
 def test_a_text_finds_its_image_and_an_image_its_like(fitted: CaptionRetrieval) -> None:
     features, captions = worlds(100, 3)
-    ranked = fitted.similarities(["a dog in the snow", "horse, water"], features).argsort(1, descending=True)
+    ranked = all_similarities(fitted, ["a dog in the snow", "horse, water"], features).argsort(1, descending=True)
     for place, (animal, where) in enumerate((("dog", "snow"), ("horse", "water"))):
         for image in ranked[place, :3].tolist():
             assert animal in captions[image][0] and where in captions[image][0]
-    likeness = fitted.likeness(features, features).fill_diagonal_(-2.0)
+    images = fitted.space.images(features)
+    likeness = (images @ images.T).fill_diagonal_(-2.0)
     equal = [captions[row] == captions[other] for row, other in enumerate(likeness.argmax(1).tolist())]
     assert np.mean(equal) > 0.8
 
 
+def test_texts_about_images_have_the_cosines_of_the_space(fitted: CaptionRetrieval) -> None:
+    features = worlds(3, 9)[0]
+    texts = [["a dog", "horse, water"], [], ["a dog in the snow"]]
+    found = fitted.similarities(features, texts)
+    assert [len(own) for own in found] == [2, 0, 1]
+    expected = all_similarities(fitted, ["a dog", "horse, water", "a dog in the snow"], features)
+    assert found[0] == pytest.approx([float(expected[0, 0]), float(expected[1, 0])], abs=1e-6)
+    assert found[2] == pytest.approx([float(expected[2, 2])], abs=1e-6)
+    assert max(map(abs, [*found[0], *found[2]])) <= 1 + 1e-6
+
+
 def test_a_text_without_a_known_word_is_like_no_image(fitted: CaptionRetrieval) -> None:
-    assert fitted.similarities(["zeppelin", ""], worlds(5, 4)[0]).tolist() == [[0.0] * 5] * 2
+    assert all_similarities(fitted, ["zeppelin", ""], worlds(5, 4)[0]).tolist() == [[0.0] * 5] * 2
 
 
 def test_several_captions_differ_and_fall_in_score(fitted: CaptionRetrieval) -> None:
@@ -104,14 +121,15 @@ def test_captions_without_words_and_in_characters() -> None:
     signs = torch.tensor([[1.0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 0, 0]]).repeat(5, 1)
     fitted = fit_retrieval("characters", signs, chinese)
     assert fitted.predict(signs[:1])[0][0].text == chinese[0][0]
-    assert int(fitted.similarities(["猫"], signs[:4]).argmax()) == 2
+    assert int(all_similarities(fitted, ["猫"], signs[:4]).argmax()) == 2
 
 
 def test_the_model_is_the_same_after_saving(fitted: CaptionRetrieval) -> None:
     again = CaptionRetrieval.from_tensors(fitted.tensors(), fitted.facts())
     features = worlds(20, 8)[0]
     assert again.predict(features, 3) == fitted.predict(features, 3)
-    assert torch.equal(again.similarities(["a dog"], features), fitted.similarities(["a dog"], features))
+    texts = [["a dog"]] * 20
+    assert again.similarities(features, texts) == fitted.similarities(features, texts)
     assert again.describe() == "captions of the most similar images (400 images, 800 captions)"
 
 

@@ -30,6 +30,7 @@ class Texts(NamedTuple):
     lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
+    of_text: Tensor | None = None
 
 
 def texts() -> Texts:

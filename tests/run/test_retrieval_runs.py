@@ -15,6 +15,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.run import GenerationConfig, load
 from unrolled.run.training import Training
 from unrolled.tasks.pretrained import PACKAGE
+from unrolled.tasks.seq2seq.predictor import Seq2SeqRun
 
 pytestmark = pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision")
 
@@ -66,6 +67,34 @@ def test_options_of_generation_ask_the_net(trained: Path, captions: Path) -> Non
     assert all(text.score < 0 for text in by_net)
     (attended,) = run.predict(images(captions, 1), show_attention=True)
     assert attended.texts["caption"].attention is not None
+
+
+def test_a_beam_may_be_ranked_by_similarity_to_the_image(trained: Path, captions: Path, tmp_path: Path) -> None:
+    scores = load(trained).facts["scores"]
+    ranked = "a beam of 5, ranked by similarity to the image"
+    assert ranked in scores["validation"] and ranked in scores["outputs"]["caption"]["others"]
+    path = shutil.copytree(trained, tmp_path / "run")
+    load(path).folder.write_facts(selected=["lstm"], beam=4, image_weight=1000.0)
+    run, some = load(path), images(captions, 4)
+    assert isinstance(run, Seq2SeqRun) and run.retrieval is not None
+    plain = [one.texts["caption"].alternatives for one in run.predict(some, generation=GenerationConfig(4), top=4)]
+    for name, beam, found in zip(some, plain, run.predict(some, top=4), strict=True):
+        own = found.texts["caption"].alternatives
+        assert own is not None and beam is not None
+        assert {one.text for one in own} == {one.text for one in beam}
+        (item,) = [run.reader.take(one) for one in run.read_input(name) or ()]
+        (similarity,) = run.retrieval.similarities([item], [[one.text for one in own]])
+        assert similarity == sorted(similarity, reverse=True), "with so large a weight nothing else counts"
+        (alone,) = run.predict([name])
+        assert alone.texts["caption"].text == own[0].text
+    assert (
+        run.evaluate(captions)
+        .as_dict()["outputs"]["caption"]["generation"]
+        .endswith("ranked by similarity to the image")
+    )
+    (path / "retrieval.safetensors").unlink()
+    with pytest.raises(RunError, match=r"retrieval\.safetensors is missing: the run is damaged"):
+        next(iter(load(path).predict(some)))
 
 
 def test_captions_have_a_confidence_and_doubtful_ones_are_hedged(

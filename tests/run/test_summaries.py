@@ -18,6 +18,7 @@ from unrolled.metrics.surprise import Score
 from unrolled.metrics.text import score_texts
 from unrolled.options import TrainOptions
 from unrolled.run import Training
+from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.language_modeling.summary import LanguageModelingSummary, advise, compare_with_ngram
 from unrolled.tasks.prediction.summary import PredictionSummary
 from unrolled.tasks.seq2seq.summary import ReferenceCost, Seq2SeqSummary, equal_texts_note
@@ -214,8 +215,8 @@ def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> Non
     texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
     summary = Seq2SeqSummary(
-        "en", "lstm", "test", 1, "greedy", {"greedy": wrong, "nearest": right}, ReferenceCost(1.0, 2.0), "bleu",
-        {"greedy": 1.0},
+        "en", "lstm", "test", GenerationConfig(), "greedy", {"greedy": wrong, "nearest": right},
+        ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0},
         None, "",
         "nearest", equal_texts_note(["zz"] * 4),
     )  # fmt: skip

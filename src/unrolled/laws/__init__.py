@@ -29,6 +29,7 @@ from unrolled.laws.encoder_decoders import (
     a_tiny_batch_of_texts_is_overfit,
     an_empty_source_is_allowed,
     padding_of_a_source_changes_nothing,
+    texts_may_share_a_source,
 )
 from unrolled.laws.encoders import (
     an_empty_input_can_be_encoded,
@@ -104,6 +105,7 @@ ENCODER_DECODER_LAWS: tuple[Law, ...] = (
     padding_of_a_source_changes_nothing,
     a_text_depends_on_no_other_source,
     a_text_depends_on_every_step_of_its_source,
+    texts_may_share_a_source,
     an_empty_source_is_allowed,
     a_tiny_batch_of_texts_is_overfit,
 )
@@ -186,6 +188,7 @@ __all__ = [
     "padding_changes_nothing",
     "padding_of_a_source_changes_nothing",
     "statistics_of_averaged_weights_are_estimated_with_them",
+    "texts_may_share_a_source",
     "the_first_loss_is_about_ln_v",
     "unrolled_equals_stepped",
     "zero_steps_have_no_gradient",

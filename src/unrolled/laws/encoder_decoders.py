@@ -62,6 +62,9 @@ class FixedSources(nn.Module):
         return logits, state
 
 
+OF_SOURCES = ("gradient of start 'stem", "gradient of start 'encoder")  # these have a row per source, not per text
+
+
 def take_rows(source: Any, rows: Tensor) -> Any:
     """Select these rows of a source."""
     return source._replace(inputs=source.inputs[rows.to(source.inputs.device)], lengths=source.lengths[rows])
@@ -111,6 +114,23 @@ def a_text_depends_on_no_other_source(model: Component) -> None:
             trial.inputs[some], model.encoder_decoder.start(own, states.take(trial.state, some))
         )[0]
         demand_same({"logits": found}, {"logits": logits[some]}, f"inputs {rows}, compared with all inputs")
+
+
+def texts_may_share_a_source(model: Component) -> None:
+    """The outputs and gradients for texts about one source are the same whether it is given once or for each."""
+    trial, source = text_trial(model), model.source
+    last = len(source.lengths) - 1
+    of_text = torch.tensor([*range(last), 0])  # the last text is about the first source
+    once = take_rows(source, torch.arange(last))._replace(of_text=of_text)
+    own = trial.state._replace(
+        stem=states.take(trial.state.stem, of_text), encoder=states.take(trial.state.encoder, of_text)
+    )  # with dropout, one draw for each source
+    each = take_rows(source, of_text)
+    expected, found = (
+        {name: value for name, value in all_logits(model, one, given).items() if not name.startswith(OF_SOURCES)}
+        for one, given in ((trial._replace(state=own), each), (trial, once))
+    )
+    demand_same(found, expected, "a source given once, compared with a copy for each text")
 
 
 def a_text_depends_on_every_step_of_its_source(model: Component) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled import states
 from unrolled.arguments import Count
 from unrolled.errors import TensorError
 from unrolled.memory.attention import check_heads, split_heads
@@ -218,11 +219,13 @@ def cross_attentions_of(memory: nn.Module) -> list[CrossAttention]:
     return [module for module in memory.modules() if isinstance(module, CrossAttention)]
 
 
-def with_source(memory: Memory, state: State, source: Encoded) -> State:
-    """Put a source into the state of every cross-attention of a stack; all else, dropout masks too, is unchanged."""
-    return _put_starts(
-        state, iter([cross_attention.start(source) for cross_attention in cross_attentions_of(memory)])
-    )
+def with_source(memory: Memory, state: State, source: Encoded, of_row: Tensor | None = None) -> State:
+    """Put a source into the state of every cross-attention of a stack; all else, dropout masks too, is unchanged.
+
+    of_row: (B,) the row of the source for each row of the state; None: the same row.
+    """
+    starts = (cross_attention.start(source) for cross_attention in cross_attentions_of(memory))
+    return _put_starts(state, starts if of_row is None else (states.take(start, of_row) for start in starts))
 
 
 def _put_starts(state: State, starts: Iterator[CrossAttentionState]) -> State:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled import states
 from unrolled.arguments import Count, checked
 from unrolled.data.vocabulary.base import EOS
 from unrolled.errors import OptionError
@@ -31,10 +32,11 @@ TRANSFORMER = "transformer"
 
 
 class Source(NamedTuple):
-    """A batch of B inputs."""
+    """The inputs of a batch: U different ones for B texts, each encoded once."""
 
-    inputs: Tensor  # (B, S, P) ids of each step, or what else the embedding takes
-    lengths: Tensor  # (B,) steps of each, kept on the CPU
+    inputs: Tensor  # (U, S, P) ids of each step, or what else the embedding takes
+    lengths: Tensor  # (U,) steps of each, kept on the CPU
+    of_text: Tensor | None = None  # (B,) the input of each text; None: text i is about input i
 
 
 class InitialState(NamedTuple):
@@ -46,13 +48,16 @@ class InitialState(NamedTuple):
 
 
 class Seq2SeqBatch(Protocol):
-    """A batch: inputs, and the target text of each."""
+    """A batch: inputs, and target texts about them."""
 
     @property
-    def inputs(self) -> Tensor: ...
+    def inputs(self) -> Tensor: ...  # (U, S, P), as in `Source`
 
     @property
-    def lengths(self) -> Tensor: ...
+    def lengths(self) -> Tensor: ...  # (B,) steps of each text's input
+
+    @property
+    def of_text(self) -> Tensor | None: ...  # (B,), as in `Source`
 
     @property
     def targets(self) -> Tensor: ...  # (B, T) target tokens, with the EOS token at the end
@@ -120,21 +125,26 @@ class EncoderDecoder(nn.Module):
         return InitialState(self.stem.start(rows), self.encoder.start(rows), self.decoder.start(rows))
 
     def start(self, source: Source, initial_state: InitialState | None = None) -> State:
-        """Encode the inputs, with the dropout masks of `initial_state`; returns the state before the first token."""
-        initial_state = self.initial_state(len(source.inputs)) if initial_state is None else initial_state
+        """Encode the inputs, with the dropout masks of `initial_state`; returns the state of each text before its
+        first token. `initial_state` has a row per text."""
+        of_text = torch.arange(len(source.inputs)) if source.of_text is None else source.of_text
+        initial_state = self.initial_state(len(of_text)) if initial_state is None else initial_state
         encoded = self.encode(source, initial_state)
-        state = with_source(self.decoder, initial_state.decoder, encoded)
+        state = with_source(self.decoder, initial_state.decoder, encoded, source.of_text)
         if self.begin is not None:
-            total = encoded.features.sum(1)  # (B, D), zero past a row's length
+            total = encoded.features.sum(1)  # (U, D), zero past a row's length
             mean = total / encoded.lengths.to(total.device).clamp_min(1)[:, None]
-            _, state = self.decoder.step(at_least_float32(self.begin(mean)), state)
+            begin = at_least_float32(self.begin(mean))[of_text.to(total.device)]  # (B, E)
+            _, state = self.decoder.step(begin, state)
         return state
 
     def encode(self, source: Source, initial_state: InitialState) -> Encoded:
-        """Compute the features (B, S, D) for the cross-attention."""
+        """Compute the features (U, S, D) for the cross-attention."""
         inputs = source.inputs.to(self.bias.device)
-        xs, _ = self.stem.unroll(self.source_embedding(inputs), initial_state.stem, source.lengths)
-        return self.encoder.encode(xs, source.lengths, initial_state.encoder)
+        first = torch.arange(len(inputs))
+        stem, encoder = states.take(initial_state.stem, first), states.take(initial_state.encoder, first)
+        xs, _ = self.stem.unroll(self.source_embedding(inputs), stem, source.lengths)
+        return self.encoder.encode(xs, source.lengths, encoder)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """tokens (B,) -> logits (B, V) of the next token, and the state. The first token is BOS."""
@@ -170,9 +180,9 @@ class EncoderDecoder(nn.Module):
 
     def nats(self, batch: Seq2SeqBatch) -> Tensor:
         """Nats of each row's text (B,), without label smoothing or dropout."""
-        logits, targets, rows, _ = self._teacher_forced(batch, self.initial_state(len(batch.inputs)))
+        logits, targets, rows, _ = self._teacher_forced(batch, self.initial_state(len(batch.lengths)))
         each = F.cross_entropy(logits, targets, reduction="none")
-        return each.new_zeros(len(batch.inputs)).index_add(0, rows, each)
+        return each.new_zeros(len(batch.lengths)).index_add(0, rows, each)
 
     def weights(self, tokens: Tensor, state: State) -> tuple[Tensor, ...]:
         """Attention weights (B, T, S) of each cross-attention for tokens (B, T), from the first layer on.
@@ -205,7 +215,7 @@ class EncoderDecoder(nn.Module):
         """Logits (N, V) of N targets, each after BOS and the targets before it; the targets (N,); their rows (N,);
         and the attention weights (B, T, S) of each cross-attention, where `coverage` needs them. The decoder also
         runs over padding, which changes no logits before it; its logits are dropped."""
-        state = self.start(Source(batch.inputs, batch.lengths), initial_state)
+        state = self.start(source_of(batch), initial_state)
         targets = batch.targets.to(self.bias.device)
         inputs = F.pad(targets, (1, 0), value=EOS)[:, :-1]  # (B, T)
         with self._seeing(self.coverage > 0) as seen:
@@ -221,6 +231,14 @@ class EncoderDecoder(nn.Module):
         weight = self.embedding.weight if self.output is None else self.output.weight
         logits = F.linear(self.gain * hidden, weight, self.bias)
         return at_least_float32(logits)
+
+
+def source_of(batch: Seq2SeqBatch) -> Source:
+    """The inputs of a batch."""
+    if batch.of_text is None:
+        return Source(batch.inputs, batch.lengths)
+    lengths = batch.lengths.new_zeros(len(batch.inputs)).index_put((batch.of_text,), batch.lengths)
+    return Source(batch.inputs, lengths, batch.of_text)
 
 
 def uncovered(weights: Tensor, alive: Tensor, lengths: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from unrolled import seeds
 from unrolled.data.dataset.dataset import DatasetSchema
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.image import PixelFeaturizer
-from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
@@ -40,6 +39,7 @@ READING = ("embedding", "stem", "memory", "encoder")
 DEFAULT_POOL = "attention"  # unless requested otherwise
 COVERAGE = 1.0  # λ of doubly stochastic attention to images, as in Xu et al. 2015
 ATTENTION = "additive"  # unless requested otherwise or the memory is a transformer
+IMAGE_ATTENTION = "multihead"  # unless requested otherwise, to the features of images (docs/results/captions.md)
 
 
 def build_model(plan: Plan, tokens: int, seed: int) -> LanguageModel:
@@ -126,7 +126,7 @@ def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[
         raise RunError("The run's vocabulary.json is damaged: its output is not a text. Train again.")
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(known.featurizer, plan.embedding_size, settings.stem)
-        places = known.featurizer.places if isinstance(known.featurizer, GridFeaturizer) else None
+        places = known.featurizer.places or None
         attention = attention_of(settings)
         config = EncoderDecoderConfig(
             model=plan.model, cross_attention=attention, tokens=output.width, embed=plan.embedding_size,

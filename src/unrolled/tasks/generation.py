@@ -10,11 +10,15 @@ from unrolled.given import as_number
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """Settings of generation: a beam of this width (1 is greedy), or sampling at a temperature."""
+    """Settings of generation: a beam of this width (1 is greedy), or sampling at a temperature.
+
+    image_weight: of a text's similarity to its image, in the ranking of a beam; 0 ranks by probability alone.
+    """
 
     beam: int = 1
     temperature: float | None = None
     seed: int = 0
+    image_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, least in (("beam", self.beam, 1), ("seed", self.seed, 0)):
@@ -40,4 +44,5 @@ class GenerationConfig:
         """The method as text: "greedy", "a beam of 5"."""
         if self.temperature is not None:
             return f"sampled at temperature {self.temperature:g}"
-        return "greedy" if self.beam == 1 else f"a beam of {self.beam}"
+        ranked = ", ranked by similarity to the image" if self.image_weight else ""
+        return "greedy" if self.beam == 1 else f"a beam of {self.beam}{ranked}"

@@ -31,6 +31,7 @@ from unrolled.rundir.own_files import has_traces, runs_held
 from unrolled.rundir.sessions import recorded_plans
 from unrolled.settings import option_name
 from unrolled.tasks.base import Task
+from unrolled.tasks.build import IMAGE_ATTENTION
 from unrolled.tasks.dataset import known_of, read_task_examples, table_options
 from unrolled.tasks.image_features import frozen_of
 from unrolled.tasks.inherited import options_of_source, takes_memory
@@ -139,7 +140,10 @@ def _read_rows(
                 f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, "
                 "and the output here is a text.\nLeave it out."
             )
-        return Seq2Seq(examples, wanted.resolve(Seq2Seq.settings_class))
+        settings_of_texts = wanted.resolve(Seq2Seq.settings_class)
+        if settings_of_texts.attention is None and source is None and frozen_of(examples.featurizer) is not None:
+            settings_of_texts = dataclasses.replace(settings_of_texts, attention=IMAGE_ATTENTION)
+        return Seq2Seq(examples, settings_of_texts)
     settings = wanted.resolve(Prediction.settings_class)
     if source is None:
         return Prediction(examples, settings)

@@ -39,7 +39,8 @@ SEQ2SEQ_RECIPES = {
 """For seq2seq: for few rows, else by the kind of target tokens."""
 FEW_ROWS = 5_000
 BLOCKS = 3  # layers of an encoder-decoder in blocks, for many rows
-MOST_FITS = 1 << 24  # numbers that additive attention holds at once: rows x tokens x steps x units
+MOST_FITS = 1 << 24  # numbers that attention holds at once: rows x tokens x steps, times units or heads
+HEAD = 32  # units, at least
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class TableSize:
     padding: Callable[[int], float]  # rows of a batch -> share of padding
     embedding_size: int | None = None  # width of the embedding of the run to start from
     target_tokens: float | None = None  # seq2seq: mean tokens of a target text
+    additive: bool = False  # seq2seq: whether attention is additive, which holds all units for a token and a step
 
     def recipe_for(self, model: str) -> Recipe:
         """The recipe for a model; for seq2seq, memories in blocks get more layers and another learning rate."""
@@ -112,7 +114,7 @@ def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: i
     dropout = recipe.dropout if settings.dropout is None else settings.dropout
     if task.target_tokens is not None:
         embed = size  # embedding and output layer share one matrix
-        fits = int(MOST_FITS / max(1.0, task.steps * task.target_tokens * size))
+        fits = int(MOST_FITS / max(1.0, task.steps * task.target_tokens * (size if task.additive else size / HEAD)))
         batch = settings.batch_size or max(1, min(batch, fits))
     return Plan(
         model=model, hidden_size=size, layers=settings.layers or recipe.layers,

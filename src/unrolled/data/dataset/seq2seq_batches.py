@@ -22,13 +22,14 @@ STRIPES = 8  # groups of a pool with similar text lengths; within each, rows are
 
 
 class PairBatch(NamedTuple):
-    """B inputs of at most S steps and their target texts of at most T tokens."""
+    """B target texts of at most T tokens about U different inputs of at most S steps."""
 
-    inputs: Tensor  # (B, S, P) int64, each step a bag of ids, 0 where it has fewer; or (B, S, D) float32
-    lengths: Tensor  # (B,) int64, 0 for a padding row
+    inputs: Tensor  # (U, S, P) int64, each step a bag of ids, 0 where it has fewer; or (U, S, D) float32
+    lengths: Tensor  # (B,) int64, of the input of each text, 0 for a padding row
     fresh: Tensor  # (B,) bool: all true, since every row starts from the initial state
     targets: Tensor  # (B, T) int64, zeros past a text's end
     target_lengths: Tensor  # (B,) int64, with the EOS token; 0 for a padding row
+    of_text: Tensor | None = None  # (B,) int64, the input of each text; None: text i is about input i
 
     @property
     def steps(self) -> int:
@@ -56,14 +57,21 @@ class PairBatch(NamedTuple):
 
 class PairBatches:
     """The rows of a split with their target texts, shuffled each epoch, similar lengths in one batch. The last batch
-    of an epoch is padded with empty rows. Inputs and texts are truncated to 1,000 steps."""
+    of an epoch is padded with empty rows. Inputs and texts are truncated to 1,000 steps.
+
+    Inputs that all have the same length, such as the grids of images, are shuffled instead with all of their texts,
+    so that each is encoded once for several texts.
+    """
 
     def __init__(self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False) -> None:
         """augmented: inputs are randomly augmented, differently each time."""
         self.seed, self.augmented = seed, augmented
         self._examples, self._written = examples, target_texts_of(examples)
         self._rows, self._lengths = rows_of(examples, split), GroupingLengths(examples)
-        self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
+        if examples.featurizer.places:
+            self._order = RowOrder(len(self._rows), batch, seed, groups=examples.inputs[self._rows])
+        else:
+            self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
         self.batches_per_epoch = self._order.batches_per_epoch
 
     def batch(self, k: int) -> PairBatch:
@@ -111,8 +119,21 @@ def make_pairs(
     import torch
 
     size, written = len(rows) if size is None else size, target_texts_of(examples)
-    inputs, lengths = pad_items(examples.featurizer, [examples.items[row] for row in rows.tolist()], size, generator)
+    first, of_text = first_appearances(examples.inputs[rows])
+    padded = len(first) + (size > len(rows))  # all padding rows share an empty input
+    inputs, own = pad_items(
+        examples.featurizer, [examples.items[row] for row in rows[first].tolist()], padded, generator
+    )
+    of_rows = torch.from_numpy(np.pad(of_text, (0, size - len(rows)), constant_values=len(first)))
+    lengths = own[of_rows]
     steps = int(lengths.max()) if size else 0
     targets = torch.from_numpy(written.batch_targets(rows, size, steps, examples.featurizer.leading_steps))
     target_lengths = torch.from_numpy(written.target_lengths(rows, size))
-    return PairBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, target_lengths)
+    return PairBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, target_lengths, of_rows)
+
+
+def first_appearances(numbers: Ids) -> tuple[Ids, Ids]:
+    """The place (U,) of each different number, in order, and for each number (N,) which of them it is."""
+    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[which]

@@ -19,11 +19,20 @@ class RowOrder:
     """Assigns N rows to batches: all rows are shuffled each epoch, and within each pool of 64 batches they are
     arranged so that rows of similar length share a batch. Only the last epoch's order is kept in memory."""
 
-    def __init__(self, rows: int, batch: int, seed: int, arrange: Callable[[Numbers], NDArray[Any]]) -> None:
-        """rows: N. arrange: the rows (R,) of a pool -> an order (R,) with similar rows next to each other."""
+    def __init__(
+        self,
+        rows: int,
+        batch: int,
+        seed: int,
+        arrange: Callable[[Numbers], NDArray[Any]] | None = None,
+        groups: NDArray[Any] | None = None,
+    ) -> None:
+        """rows: N. arrange: the rows (R,) of a pool -> an order (R,) with similar rows next to each other; None: as
+        they are shuffled. groups: (N,) rows with equal numbers stay together when rows are shuffled."""
         self.batch, self.seed = batch, seed
         self.batches_per_epoch = -(-rows // batch)
         self._rows, self._arrange = rows, arrange
+        self._groups = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.uint32)
         self._epoch, self._shuffled = -1, np.zeros(0, np.uint32)
         self._pool, self._batches = (-1, -1), list[Numbers]()
 
@@ -32,13 +41,20 @@ class RowOrder:
         epoch, turn = divmod(k, self.batches_per_epoch)
         pool, turn = divmod(turn, POOL)
         if self._epoch != epoch:
-            shuffled = np.arange(self._rows, dtype=np.uint32)
-            numpy_generator(self.seed, "rows", epoch).shuffle(shuffled)
-            self._epoch, self._shuffled = epoch, shuffled
+            self._epoch, self._shuffled = epoch, self._shuffle(numpy_generator(self.seed, "rows", epoch))
         if self._pool != (epoch, pool):
             rows = self._shuffled[pool * POOL * self.batch :][: POOL * self.batch]
-            rows = rows[self._arrange(rows)]
+            rows = rows if self._arrange is None else rows[self._arrange(rows)]
             turns = numpy_generator(self.seed, "pool", epoch, pool).permutation(-(-len(rows) // self.batch))
             self._batches = [rows[place * self.batch :][: self.batch] for place in turns.tolist()]
             self._pool = (epoch, pool)
         return self._batches[turn]
+
+    def _shuffle(self, generator: np.random.Generator) -> Numbers:
+        """All rows in a new order."""
+        if self._groups is None:
+            shuffled = np.arange(self._rows, dtype=np.uint32)
+            generator.shuffle(shuffled)
+            return shuffled
+        places = generator.permutation(int(self._groups.max(initial=0)) + 1)
+        return np.argsort(places[self._groups], kind="stable").astype(np.uint32)

@@ -128,6 +128,7 @@ class Featurizer(ABC):
     """The axes of an encoded item. An item without a STEP axis is a single position."""
     leading_steps = 0  # steps at the start that have no target when every other step has one
     width: int | None = None  # length of the last axis; None where a step is a bag of ids
+    places = 0  # of an image, each a step: they are the same for all images, and no sequence
     spatial = False  # whether neighbouring features of a step are neighbours in space
     recipe: Recipe
     input: Modality

@@ -19,7 +19,7 @@ MEASURED = 128  # images, at most, from which the scaling is computed
 class GridFeaturizer(NumericFeaturizer):
     """One place of an image per step, row by row from the top left. Places are attended to; they are no sequence."""
 
-    kind, recipe = GRID, Recipe(512, 1, 512, 32, 2e-3, 0.5, 16, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
+    kind, recipe = GRID, Recipe(512, 1, 512, 80, 2e-3, 0.4, 25, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
 
     def __init__(self, modality: Modality, mean: Wide | None = None, std: Wide | None = None) -> None:
         super().__init__(modality, mean, std)

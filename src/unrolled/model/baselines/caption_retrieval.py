@@ -78,13 +78,13 @@ class CaptionRetrieval:
                 found.append(self._consensus(row, top))
         return found
 
-    def similarities(self, texts: Sequence[str], features: Tensor) -> Tensor:
-        """How well each of Q texts describes each of B images with features (B, D): cosines (Q, B)."""
-        return self.space.texts(texts) @ self.space.images(features).T
-
-    def likeness(self, features: Tensor, others: Tensor) -> Tensor:
-        """How similar images (Q, D) and (B, D) are in what captions say of them: cosines (Q, B)."""
-        return self.space.images(features) @ self.space.images(others).T
+    def similarities(self, features: Tensor, texts: Captions) -> list[list[float]]:
+        """features (B, D), texts about each image -> how well each text describes its image: cosines."""
+        each = self.space.texts([text for own in texts for text in own])
+        counts = torch.tensor([len(own) for own in texts], dtype=torch.int64)
+        images = self.space.images(features).repeat_interleave(counts, 0)
+        found = iter((each * images).sum(1).tolist())
+        return [[next(found) for _ in own] for own in texts]
 
     def _nearest(self, similarity: NDArray[np.float32]) -> tuple[Ids, NDArray[np.float64]]:
         """The captions (C,) of the nearest images, and the share of each (C,)."""

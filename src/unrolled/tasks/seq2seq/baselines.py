@@ -55,6 +55,10 @@ class ImageRetrieval:
             found += self.model.predict(self.vectors(items[start : start + TIMED]), top)
         return found
 
+    def similarities(self, items: Sequence[Item], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Images, and texts about each -> the similarity of each text to its image, −1 to 1."""
+        return self.model.similarities(self.vectors(items), texts)
+
     def vectors(self, items: Sequence[Any]) -> Tensor:
         """The features of images (B, D)."""
         return torch.from_numpy(self.frozen.vectors(items))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -27,12 +29,20 @@ AT_FIRST, LATE = 32, 4  # size of the first batch with a deadline, and after it 
 STEPS = 1 << 15  # largest number of input steps in a batch, counted once per text of a beam
 CELLS = 1 << 17  # largest product of tokens and input steps in a batch of reference texts, about
 
+ImageFit: TypeAlias = Callable[[Sequence[Item], Sequence[Sequence[str]]], list[list[float]]]
+"""Images, and texts about each -> the similarity of each text to its image, −1 to 1."""
+
 
 class Generator:
     """A trained encoder-decoder, with its featurizer and the vocabulary of its output."""
 
-    def __init__(self, encoder_decoder: EncoderDecoder, featurizer: Featurizer, output: TextOutput) -> None:
+    def __init__(
+        self, encoder_decoder: EncoderDecoder, featurizer: Featurizer, output: TextOutput,
+        image_fit: ImageFit | None = None,
+    ) -> None:  # fmt: skip
+        """image_fit: for settings with a weight of the image."""
         self.encoder_decoder, self.featurizer, self.output = encoder_decoder, featurizer, output
+        self._image_fit = image_fit
 
     def generate(
         self, items: Sequence[Item], config: GenerationConfig, first: int = 0, length: int | None = None,
@@ -45,31 +55,59 @@ class Generator:
         first: the number of the first item, which seeds sampling. length: largest number of tokens; None: that of the
         longest training text.
         """
-        length = self.output.longest if length is None else min(length, self.output.longest)
         if config.temperature is not None:
+            length = self.output.longest if length is None else min(length, self.output.longest)
             return [self._sample(item, config, first + place, length) for place, item in enumerate(items)]
+        return [found[0] for found in self.beams(items, config, length, deadline)]
+
+    def beams(
+        self, items: Sequence[Item], config: GenerationConfig, length: int | None = None,
+        deadline: Deadline = UNLIMITED,
+    ) -> list[list[Hypothesis]]:  # fmt: skip
+        """Up to `config.beam` texts for each item, the best first. length, deadline: as for `generate`."""
+        length = self.output.longest if length is None else min(length, self.output.longest)
         if deadline.unlimited:
-            return [found[0] for found in self._generate_batches(items, config.beam, length)]
-        texts: list[Hypothesis] = []
+            return self._ranked_by(config, items, self._generate_batches(items, config.beam, length))
+        texts: list[list[Hypothesis]] = []
         together = LATE if deadline.passed() else AT_FIRST
         while len(texts) < len(items) and not (texts and deadline.passed()):
             left = deadline.seconds_left
             some = self._generate_batches(items[len(texts) : len(texts) + together], config.beam, length, deadline)
-            texts += [found[0] for found in some]
+            texts += some
             pace = max(1e-9, left - deadline.seconds_left) / len(some)
             together = max(
                 1, min(ROWS, int(deadline.seconds_left / pace))
             )  # as many as in time: larger batches are faster
-        return texts
+        return self._ranked_by(config, items[: len(texts)], texts)
 
-    def alternatives(self, items: Sequence[Item], beam: int, top: int) -> list[list[Hypothesis]]:
-        """For each item at most `top` texts, all different: first the one that `generate` gives with a beam of this
-        width, then the best others. Where the beam is narrower than `top`, a beam as wide as `top` finds the others.
-        """
-        length = self.output.longest
-        found = self._generate_batches(items, max(beam, top), length)
-        if beam < top:
-            first = self._generate_batches(items, beam, length)
+    def ranked(
+        self, items: Sequence[Item], beams: Sequence[Sequence[Hypothesis]], image_weight: float
+    ) -> list[list[Hypothesis]]:
+        """The texts of each image by their normalised score plus `image_weight` times their similarity to the image,
+        the best first. A language model alone prefers what is said of many images (Fang et al. 2015, arXiv 1411.4952,
+        section 5)."""
+        if self._image_fit is None:
+            raise TypeError("texts are ranked by similarity to images only where there is a space of both")
+        fits = self._image_fit(items, [[self.decode(text) for text in texts] for texts in beams])
+        return [
+            sorted(
+                (text._replace(fit=fit) for text, fit in zip(texts, own, strict=True)),
+                key=lambda text: -(text.normalised + image_weight * text.fit),
+            )
+            for texts, own in zip(beams, fits, strict=True)
+        ]
+
+    def _ranked_by(
+        self, config: GenerationConfig, items: Sequence[Item], beams: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
+        return self.ranked(items, beams, config.image_weight) if config.image_weight else beams
+
+    def alternatives(self, items: Sequence[Item], config: GenerationConfig, top: int) -> list[list[Hypothesis]]:
+        """For each item at most `top` texts, all different: first the one that `generate` gives, then the best
+        others. Where the beam is narrower than `top`, a beam as wide as `top` finds the others."""
+        found = self.beams(items, replace(config, beam=max(config.beam, top)))
+        if config.beam < top:
+            first = self.beams(items, config)
             found = [[answer[0], *others] for answer, others in zip(first, found, strict=True)]
         return [self._different(texts)[:top] for texts in found]
 
@@ -116,7 +154,9 @@ class Generator:
         tokens = tuple(drawn)
         ended = len(tokens) < length
         targets = torch.tensor([[*tokens, *([EOS] if ended else [])]], dtype=torch.int64)  # (1, T)
-        batch = PairBatch(*source, torch.ones(1, dtype=torch.bool), targets, torch.tensor([targets.shape[1]]))
+        batch = PairBatch(
+            source.inputs, source.lengths, torch.ones(1, dtype=torch.bool), targets, torch.tensor([targets.shape[1]])
+        )
         score = -float(self.encoder_decoder.nats(batch)[0])
         return Hypothesis(tokens, score, score / length_penalty(targets.shape[1], ALPHA), ended)
 

@@ -44,7 +44,7 @@ from unrolled.tasks.seq2seq.summary import (
     ReferenceCost,
     equal_texts_note,
     figure_of,
-    probability_of,
+    figure_of_text,
     score_rows,
     shown_score,
 )
@@ -121,9 +121,10 @@ class Seq2SeqRun(RowsRun):
         if not isinstance(output, TextOutput):
             raise RunError(f"{folder.path}/vocabulary.json is damaged: its output is not a text. Train again.")
         self._parameters = sum(p.numel() for p in teacher_forced.parameters())
-        self.generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output)
+        self.generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output, self._similarities)
         # a run that was stopped early generates greedily
-        self.preferred = GenerationConfig(folder.facts.get("beam", 1))
+        facts = folder.facts
+        self.preferred = GenerationConfig(facts.get("beam", 1), image_weight=facts.get("image_weight", 0.0))
         known = folder.facts.get("confidence")
         self.confidence = None if known is None else Confidence.from_json(known)
         if self.confidence is not None:
@@ -141,11 +142,15 @@ class Seq2SeqRun(RowsRun):
     @property
     def by_retrieval(self) -> ImageRetrieval | None:
         """The retrieval baseline, if it was selected. Raises RunError if it is missing."""
-        if self.selected != [RETRIEVAL]:
-            return None
+        return self._needed_retrieval() if self.selected == [RETRIEVAL] else None
+
+    def _needed_retrieval(self) -> ImageRetrieval:
         if self.retrieval is None:
             raise RunError(f"{self.folder.baseline_file(RETRIEVAL)} is missing: the run is damaged. {CURE}")
         return self.retrieval
+
+    def _similarities(self, items: Sequence[Item], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        return self._needed_retrieval().similarities(items, texts)
 
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.generation is not None:
@@ -173,12 +178,12 @@ class Seq2SeqRun(RowsRun):
             texts = [[text] for text in self._generate(items, config, first)]
         else:
             with torch_threads(self._faster_threads(items)):
-                texts = self.generator.alternatives(items, config.beam, options.top)
+                texts = self.generator.alternatives(items, config, options.top)
         for (name, item), found in zip(some, texts, strict=True):
             with single_thread():  # a single row
                 attention = self.generator.attention(item, found[0]) if options.show_attention else None
             texts_of_row = [self._alternative(text) for text in found]
-            yield self._row(name, texts_of_row, [probability_of(text) for text in found], options, attention)
+            yield self._row(name, texts_of_row, [figure_of_text(text, config) for text in found], options, attention)
 
     def _as_selected(self, options: PredictOptions) -> bool:
         """Whether texts are those that were selected on validation, and not those that options ask of the net."""

@@ -36,7 +36,8 @@ MOST_SCORED = 1_000  # most rows to generate texts for at the end, without a dea
 FEWEST_JUDGED = 50
 TIMED = 64  # rows on which the speed of generation is measured
 SCORED = 3  # texts that are scored for each row: by greedy and beam search, and of the baseline
-GREEDY = GenerationConfig()
+GREEDY, PLAIN_BEAM = GenerationConfig(), GenerationConfig(BEAM)
+RANKED_BEAM = GenerationConfig(BEAM, image_weight=20.0)  # docs/captions.md has what other weights gave
 NEARLY_ALL = 0.9  # share of equal texts that is reported
 CAPTIONS = "cider_d"  # the figure by which models of captions are compared
 SHOWN_CHARACTERS = 60  # of a reported text
@@ -67,7 +68,7 @@ class Seq2SeqSummary:
     name: str  # the output
     model: str  # the net
     split: str  # the scored split: test, or validation without a test split
-    beam: int  # selected width of the net; 1 is greedy
+    way: GenerationConfig  # of generating by the net that is selected
     selected: str  # a way of generating by the net, or the baseline: a name in `scores`
     scores: Mapping[str, TextScore]  # of each way of generating, and of the baseline
     cost: ReferenceCost  # under the net
@@ -87,7 +88,7 @@ class Seq2SeqSummary:
         criterion, form = ("CIDEr-D", ".3f") if self.figure == CAPTIONS else ("chrF", ".1f")
         ways = ", ".join(f"{name} {value:{form}}" for name, value in self.validation.items())
         scores = self.score.format_line(bleu=self.figure == "bleu")
-        way = GenerationConfig(self.beam).name
+        way = self.way.name
         net, baseline = self.scores[way], self.scores[self.baseline]
         better = compare_with_baseline(self.model, net.decisive[1], baseline.decisive[0], more_is_better=True)
         by_net, cost = f"{self.model}, {way}", self.cost.line
@@ -125,7 +126,7 @@ class Seq2SeqSummary:
             "model": self.model,
             "split": self.split,
             "split_method": self.split_method,
-            "beam": self.beam,
+            "beam": self.way.beam,
             "selected": self.selected,
             "outputs": {self.name: {**self.score.as_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
@@ -162,7 +163,7 @@ class JudgedTask(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Texts for items, and a figure of each that says how probable it is."""
+    """Texts for items, and a figure of each that says how good it may be."""
 
     texts: list[str]
     figures: list[float]
@@ -176,17 +177,17 @@ def summarise_seq2seq(
     task: JudgedTask, text_generator: Generator, retrieval: ImageRetrieval | None, deadline: Deadline,
     trend: str | None, baseline_name: str,
 ) -> Seq2SeqSummary:  # fmt: skip
-    """Select greedy or beam search on validation, or the retrieval baseline, then score the test split; with a
-    deadline on fewer rows."""
+    """Select greedy or beam search on validation, a beam that is ranked by the image, or the retrieval baseline, then
+    score the test split; with a deadline on fewer rows."""
     examples = task.examples
     split = "test" if examples.count("test") else "validation"
     choosing, rows = rows_to_judge(text_generator, examples, split, deadline)
-    ways = [GREEDY, GenerationConfig(BEAM)]
+    ways = [GREEDY, PLAIN_BEAM, *([] if retrieval is None else [RANKED_BEAM])]
     texts = _write(text_generator, retrieval, list(SplitItems(examples.items, choosing)), deadline, (0.3, 0.1))
     references = reference_texts(examples, "validation", choosing[: len(texts[GREEDY.name].texts)])
     figure = figure_of(examples)
     reached = {name: compare_by(figure, one.texts, references) for name, one in texts.items()}
-    best = GREEDY if reached[GREEDY.name] >= reached[ways[1].name] else ways[1]
+    best = max(ways, key=lambda way: reached[way.name])  # the first of equal ones
     selected = best.name
     if retrieval is not None and task.may_select_baseline and reached[retrieval.model.name] > reached[best.name]:
         selected = retrieval.model.name
@@ -206,7 +207,7 @@ def summarise_seq2seq(
     read = rows_with_inputs(examples, split, rows)
     finding = None if retrieval is None else score_finding(examples, split, rows, retrieval, deadline.share(0.2))
     return Seq2SeqSummary(
-        name=task.name, model=task.model, split=split, beam=best.beam, selected=selected, scores=scores,
+        name=task.name, model=task.model, split=split, way=best, selected=selected, scores=scores,
         cost=ReferenceCost.of(*text_generator.reference_nats(examples, read, deadline)),
         figure=figure,
         validation=reached, trend=trend, baseline_name=baseline_name, baseline=baseline,
@@ -220,22 +221,33 @@ def _write(
     shares: tuple[float, float],
 ) -> dict[str, Written]:  # fmt: skip
     """Texts by each way of generating, and by retrieval, for the same first items: as many as there is time for.
-    shares: of the time left, for beam search and then for greedy search."""
+    shares: of the time left, for beam search and then for greedy search. A ranked beam takes hardly longer."""
     found: dict[str, Written] = {}
     if retrieval is not None:
         best = [own[0] for own in retrieval.captions(items, deadline=deadline.share(0.1))]
         found[retrieval.model.name] = Written([one.text for one in best], [one.score for one in best])
         items = items[: len(best)]
-    for way, share in zip((GenerationConfig(BEAM), GREEDY), shares, strict=True):  # the faster one gets no more items
-        texts = text_generator.generate(items, way, deadline=deadline.share(share))
-        found[way.name] = Written(list(map(text_generator.decode, texts)), list(map(probability_of, texts)))
-        items = items[: len(texts)]
-    order = (GREEDY.name, GenerationConfig(BEAM).name, *found)
-    return {name: found[name].first(len(items)) for name in dict.fromkeys(order)}
+
+    def add(way: GenerationConfig, texts: Sequence[Hypothesis]) -> None:
+        figures = [figure_of_text(text, way) for text in texts]
+        found[way.name] = Written(list(map(text_generator.decode, texts)), figures)
+
+    beams = text_generator.beams(items, PLAIN_BEAM, deadline=deadline.share(shares[0]))
+    items = items[: len(beams)]
+    add(PLAIN_BEAM, [texts[0] for texts in beams])
+    if retrieval is not None:
+        add(RANKED_BEAM, [texts[0] for texts in text_generator.ranked(items, beams, RANKED_BEAM.image_weight)])
+    texts = text_generator.generate(items, GREEDY, deadline=deadline.share(shares[1]))  # faster, for no more items
+    add(GREEDY, texts)
+    order = (GREEDY.name, PLAIN_BEAM.name, *found)
+    return {name: found[name].first(len(texts)) for name in dict.fromkeys(order)}
 
 
-def probability_of(text: Hypothesis) -> float:
-    """The mean log-probability of a text's tokens, its end included."""
+def figure_of_text(text: Hypothesis, way: GenerationConfig) -> float:
+    """What says how good a generated text may be: the mean log-probability of its tokens, its end included; in a beam
+    that is ranked by the image, what ranks it."""
+    if way.image_weight:
+        return text.normalised + way.image_weight * text.fit
     return text.score / max(1, len(text.tokens) + text.ended)
 
 

@@ -32,7 +32,13 @@ from unrolled.tasks.image_features import features_note, frozen_of, lacking
 from unrolled.tasks.pretrained import IMAGENET, is_pretrained, read_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
-from unrolled.tasks.seq2seq.baselines import baseline_texts, fit_image_retrieval, has_retrieval, load_retrieval
+from unrolled.tasks.seq2seq.baselines import (
+    ImageRetrieval,
+    baseline_texts,
+    fit_image_retrieval,
+    has_retrieval,
+    load_retrieval,
+)
 from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.references import distinct_rows
 from unrolled.tasks.seq2seq.summary import (
@@ -108,7 +114,7 @@ class Seq2Seq(RowTask):
             recipe = self.examples.featurizer.recipe
         return TableSize(
             len(rows), self._mean_steps(), recipe, self._rehearse, self.padding_share,
-            target_tokens=float(tokens.mean()),
+            target_tokens=float(tokens.mean()), additive=attention_of(self.settings) == "additive",
         )  # fmt: skip
 
     def padding_share(self, batch: int) -> float:
@@ -174,11 +180,15 @@ class Seq2Seq(RowTask):
         judged = JudgedTask(
             self.name, f"{model} with {attention} attention", self.examples, run.options.model is None
         )
+        retrieval = load_retrieval(run, self.examples.featurizer)
         summary = summarise_seq2seq(
-            judged, self._generator_of(record.model), load_retrieval(run, self.examples.featurizer), deadline,
+            judged, self._generator_of(record.model, retrieval), retrieval, deadline,
             trend_of(run.log.read_reports()), baseline.name,
         )  # fmt: skip
-        run.write_facts(selected=[RETRIEVAL if summary.by_baseline else model], beam=summary.beam)
+        run.write_facts(
+            selected=[RETRIEVAL if summary.by_baseline else model], beam=summary.way.beam,
+            image_weight=summary.way.image_weight,
+        )  # fmt: skip
         if summary.confidence is not None or "confidence" in run.facts:
             run.write_facts(confidence=None if summary.confidence is None else summary.confidence.to_json())
         return summary
@@ -189,10 +199,11 @@ class Seq2Seq(RowTask):
     def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         raise RunError("Only nets generate texts; nothing was fitted.")
 
-    def _generator_of(self, model: nn.Module) -> Generator:
+    def _generator_of(self, model: nn.Module, retrieval: ImageRetrieval | None = None) -> Generator:
         if not isinstance(model, TeacherForced):
             raise TypeError("an encoder-decoder was expected")
-        return Generator(model.encoder_decoder, self.examples.featurizer, self.written.output)
+        fit = None if retrieval is None else retrieval.similarities
+        return Generator(model.encoder_decoder, self.examples.featurizer, self.written.output, fit)
 
 
 def check_seq2seq(settings: Seq2SeqSettings) -> None:
