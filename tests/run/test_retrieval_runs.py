@@ -69,12 +69,12 @@ def test_options_of_generation_ask_the_net(trained: Path, captions: Path) -> Non
     assert attended.texts["caption"].attention is not None
 
 
-def test_a_beam_may_be_ranked_by_similarity_to_the_image(trained: Path, captions: Path, tmp_path: Path) -> None:
+def test_a_beam_may_be_ranked_by_captions_of_similar_images(trained: Path, captions: Path, tmp_path: Path) -> None:
     scores = load(trained).facts["scores"]
-    ranked = "a beam of 5, ranked by similarity to the image"
+    ranked = "a beam of 5, ranked by captions of similar images"
     assert ranked in scores["validation"] and ranked in scores["outputs"]["caption"]["others"]
     path = shutil.copytree(trained, tmp_path / "run")
-    load(path).folder.write_facts(selected=["lstm"], beam=4, image_weight=1000.0)
+    load(path).folder.write_facts(selected=["lstm"], beam=4, image_weight=1e6)
     run, some = load(path), images(captions, 4)
     assert isinstance(run, Seq2SeqRun) and run.retrieval is not None
     plain = [one.texts["caption"].alternatives for one in run.predict(some, generation=GenerationConfig(4), top=4)]
@@ -90,7 +90,7 @@ def test_a_beam_may_be_ranked_by_similarity_to_the_image(trained: Path, captions
     assert (
         run.evaluate(captions)
         .as_dict()["outputs"]["caption"]["generation"]
-        .endswith("ranked by similarity to the image")
+        .endswith("ranked by captions of similar images")
     )
     (path / "retrieval.safetensors").unlink()
     with pytest.raises(RunError, match=r"retrieval\.safetensors is missing: the run is damaged"):

@@ -23,7 +23,7 @@ class Hypothesis(NamedTuple):
     score: float  # sum of the log-probabilities of all tokens, the EOS token included
     normalised: float  # the score over the length penalty
     ended: bool  # by an EOS token; else it is cut off at the longest length
-    fit: float = 0.0  # similarity to the image that it describes, −1 to 1, where texts are ranked by it
+    fit: float = 0.0  # similarity to the captions of similar images, 0 to 1, where texts are ranked by it
 
 
 class Candidate(NamedTuple):

@@ -12,7 +12,8 @@ from unrolled.given import as_number
 class GenerationConfig:
     """Settings of generation: a beam of this width (1 is greedy), or sampling at a temperature.
 
-    image_weight: of a text's similarity to its image, in the ranking of a beam; 0 ranks by probability alone.
+    image_weight: of a text's similarity to captions of similar images, in the ranking of a beam; at 0 only the
+    probability counts.
     """
 
     beam: int = 1
@@ -44,5 +45,5 @@ class GenerationConfig:
         """The method as text: "greedy", "a beam of 5"."""
         if self.temperature is not None:
             return f"sampled at temperature {self.temperature:g}"
-        ranked = ", ranked by similarity to the image" if self.image_weight else ""
+        ranked = ", ranked by captions of similar images" if self.image_weight else ""
         return "greedy" if self.beam == 1 else f"a beam of {self.beam}{ranked}"

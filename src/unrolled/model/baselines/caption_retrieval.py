@@ -79,12 +79,18 @@ class CaptionRetrieval:
         return found
 
     def similarities(self, features: Tensor, texts: Captions) -> list[list[float]]:
-        """features (B, D), texts about each image -> how well each text describes its image: cosines."""
-        each = self.space.texts([text for own in texts for text in own])
-        counts = torch.tensor([len(own) for own in texts], dtype=torch.int64)
-        images = self.space.images(features).repeat_interleave(counts, 0)
-        found = iter((each * images).sum(1).tolist())
-        return [[next(found) for _ in own] for own in texts]
+        """features (B, D), texts about each image -> the mean similarity of each text to the captions of the most
+        similar images, 0 to 1."""
+        similarity = self.space.images(features) @ self._vectors.T  # (B, N)
+        units = CaptionUnits.of(self.space.units, [text for own in texts for text in own])
+        n_grams, first, found = self._weights.n_grams(units), 0, []
+        for row, own in zip(similarity.numpy(), texts, strict=True):
+            captions, shares = self._nearest(row)
+            known = self._n_grams.of(captions)
+            places = np.arange(first, first + len(own))
+            found.append(mean_similarity(n_grams.of(places), known, shares).tolist())
+            first += len(own)
+        return found
 
     def _nearest(self, similarity: NDArray[np.float32]) -> tuple[Ids, NDArray[np.float64]]:
         """The captions (C,) of the nearest images, and the share of each (C,)."""

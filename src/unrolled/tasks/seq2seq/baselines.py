@@ -56,7 +56,7 @@ class ImageRetrieval:
         return found
 
     def similarities(self, items: Sequence[Item], texts: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Images, and texts about each -> the similarity of each text to its image, −1 to 1."""
+        """Images, and texts about each -> the similarity of each text to the captions of similar images, 0 to 1."""
         return self.model.similarities(self.vectors(items), texts)
 
     def vectors(self, items: Sequence[Any]) -> Tensor:

@@ -30,7 +30,7 @@ STEPS = 1 << 15  # largest number of input steps in a batch, counted once per te
 CELLS = 1 << 17  # largest product of tokens and input steps in a batch of reference texts, about
 
 ImageFit: TypeAlias = Callable[[Sequence[Item], Sequence[Sequence[str]]], list[list[float]]]
-"""Images, and texts about each -> the similarity of each text to its image, −1 to 1."""
+"""Images, and texts about each -> the similarity of each text to the captions of similar images, 0 to 1."""
 
 
 class Generator:
@@ -83,11 +83,11 @@ class Generator:
     def ranked(
         self, items: Sequence[Item], beams: Sequence[Sequence[Hypothesis]], image_weight: float
     ) -> list[list[Hypothesis]]:
-        """The texts of each image by their normalised score plus `image_weight` times their similarity to the image,
-        the best first. A language model alone prefers what is said of many images (Fang et al. 2015, arXiv 1411.4952,
-        section 5)."""
+        """The texts of each image by their normalised score plus `image_weight` times their similarity to captions of
+        similar images, the best first. A language model alone prefers what is said of many images (Devlin et al.
+        2015, arXiv 1505.01809 and 1505.04467)."""
         if self._image_fit is None:
-            raise TypeError("texts are ranked by similarity to images only where there is a space of both")
+            raise TypeError("texts are ranked by captions of similar images only where these are known")
         fits = self._image_fit(items, [[self.decode(text) for text in texts] for texts in beams])
         return [
             sorted(
