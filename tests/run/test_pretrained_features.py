@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
+from unrolled.data.modalities.image_grid import VIEWS, view_of
 from unrolled.errors import OptionError, RunError
 from unrolled.model.image_features import ImageFeatures
 from unrolled.model.nets.table import make_net
@@ -129,6 +130,32 @@ def test_features_are_computed_once_for_all_trainings(
     assert sum(sizes) == 60
     (file,) = (tmp_path / "cache").iterdir()
     assert file.name.startswith("efficientnet-lite0-128-")
+
+
+def test_captions_are_augmented_by_views_from_the_second_epoch_on(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = counted(monkeypatch)
+    options = {"cache": str(tmp_path / "cache"), "valid": "0.25", "test": "none", "batch_size": 16}
+    train(captions, tmp_path / "first", steps=4, **options)  # 36 images with two captions: 5 updates an epoch
+    assert sum(sizes) == 48
+    train(captions, tmp_path / "none", steps=12, augment="no", **options)
+    assert sum(sizes) == 48
+    train(captions, tmp_path / "longer", steps=12, **options)
+    assert 48 + 20 < sum(sizes) <= 48 + 3 * 36, "three more views of training images, each once"
+    done = sum(sizes)
+    train(captions, tmp_path / "again", steps=12, **options)
+    assert sum(sizes) == done
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("longer", "again", "none")]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_views_of_an_image() -> None:
+    image = np.arange(16 * 24 * 3, dtype=np.uint8).reshape(16, 24, 3)
+    views = [view_of(image, number) for number in range(VIEWS)]
+    assert np.array_equal(views[0], image) and np.array_equal(views[1], image[:, ::-1])
+    assert np.array_equal(views[2], image[:14, :21]) and np.array_equal(views[3], image[2:, 3:][:, ::-1])
+    assert [view_of(image[:1, :1], number).shape for number in range(VIEWS)] == [(1, 1, 3)] * VIEWS
 
 
 def test_a_run_needs_neither_package_nor_cache(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

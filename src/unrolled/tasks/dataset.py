@@ -184,7 +184,7 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
 
 def is_augmented(examples: Examples, settings: TableSettings) -> bool:
     """Whether training rows are augmented at random."""
-    few = examples.count("training") <= FEW and examples.featurizer.augments
+    few = len(np.unique(examples.inputs[examples.splits["training"]])) <= FEW and examples.featurizer.augments
     return few if settings.augment == "auto" else settings.augment == "yes"
 
 

@@ -64,7 +64,8 @@ class PairBatches:
     """
 
     def __init__(self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False) -> None:
-        """augmented: inputs are randomly augmented, differently each time."""
+        """augmented: inputs are randomly augmented, differently each time. Images with features are not in the first
+        epoch, so that a short training computes no more features than it needs."""
         self.seed, self.augmented = seed, augmented
         self._examples, self._written = examples, target_texts_of(examples)
         self._rows, self._lengths = rows_of(examples, split), GroupingLengths(examples)
@@ -76,7 +77,8 @@ class PairBatches:
 
     def batch(self, k: int) -> PairBatch:
         """Batch k, from 0, of an endless sequence of epochs."""
-        generator = numpy_generator(self.seed, "varied", k) if self.augmented else None
+        augmented = self.augmented and (k >= self.batches_per_epoch or not self._examples.featurizer.places)
+        generator = numpy_generator(self.seed, "varied", k) if augmented else None
         return make_pairs(self._examples, self._rows[self._order.rows(k)], self._order.batch, generator)
 
     def _arrange(self, some: Numbers) -> Ids:

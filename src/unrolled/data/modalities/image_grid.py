@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.data.modalities.base import FrozenNet, Modality, Recipe, StepGrid, StepOptions
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
@@ -14,12 +15,17 @@ from unrolled.errors import RunError
 
 GRID = "grid"  # the kind of these steps
 MEASURED = 128  # images, at most, from which the scaling is computed
+VIEWS = 4  # of an image, itself among them: each has features that are computed once
+KEPT = 7 / 8  # share of each side in a view that is cut out
 
 
 class GridFeaturizer(NumericFeaturizer):
-    """One place of an image per step, row by row from the top left. Places are attended to; they are no sequence."""
+    """One place of an image per step, row by row from the top left. Places are attended to; they are no sequence.
 
-    kind, recipe = GRID, Recipe(512, 1, 512, 80, 2e-3, 0.4, 25, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
+    Augmented by a few views of the image: mirrored, and cut at opposite corners.
+    """
+
+    kind, recipe = GRID, Recipe(512, 1, 512, 80, 2e-3, 0.5, 25, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
 
     def __init__(self, modality: Modality, mean: Wide | None = None, std: Wide | None = None) -> None:
         super().__init__(modality, mean, std)
@@ -50,7 +56,13 @@ class GridFeaturizer(NumericFeaturizer):
         return self._grids([item])[0]
 
     def encode_all(self, items: Sequence[Any], generator: np.random.Generator | None = None) -> list[Floats]:
+        if generator is not None:
+            drawn = generator.integers(VIEWS, size=len(items)).tolist()
+            items = [view_of(item, number) for item, number in zip(items, drawn, strict=True)]
         return [self._scaled(grid) for grid in self._grids(items)]
+
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        return self.encode_all([item], generator)[0]
 
     def _grids(self, items: Sequence[Any]) -> list[Floats]:
         if self.frozen is None:
@@ -76,3 +88,14 @@ class GridFeaturizer(NumericFeaturizer):
         made = super().from_json(modality, value)
         made.width, made.places, made.facts = width, places, facts
         return made
+
+
+def view_of(image: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    """A view (h, w, 3) of an image (H, W, 3): 0 is the image itself, 1 is mirrored, 2 is cut on the right and below,
+    3 is cut on the left and above, and mirrored."""
+    down, across = (max(1, round(KEPT * side)) for side in image.shape[:2])
+    if number == 2:
+        image = image[:down, :across]
+    elif number == 3:
+        image = image[-down:, -across:]
+    return image[:, ::-1] if number % 2 else image
