@@ -223,7 +223,10 @@ def test_progress_shows_in_a_terminal_alone(
         assert bool(shown.err) == (terminal and progress)
 
 
-@pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": "2"}, {"seed": -1}, {"temperature": math.nan}])
+@pytest.mark.parametrize("wrong", [
+    {"beam": 0}, {"beam": "2"}, {"seed": -1}, {"temperature": math.nan}, {"image_weight": -1.0},
+    {"image_weight": math.nan}, {"image_weight": "1"},
+])  # fmt: skip
 def test_invalid_generation_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"{next(iter(wrong))} is a "):
         GenerationConfig(**wrong)

@@ -27,6 +27,8 @@ class GenerationConfig:
                 raise OptionError(f"{name} is a whole number of at least {least}; got {value!r}.")
         if self.temperature is not None:
             as_number("temperature", self.temperature)
+        if self.image_weight != 0:
+            as_number("image_weight", self.image_weight)
 
     def check_top(self, top: int | None) -> None:
         """Raises OptionError where these settings cannot give the `top` best texts."""

@@ -155,6 +155,10 @@ class Seq2SeqRun(RowsRun):
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.generation is not None:
             options.generation.check_top(options.top)
+            if options.generation.image_weight and self.retrieval is None:
+                raise OptionError(
+                    "image_weight ranks by captions of similar images; this run has none. Leave it out."
+                )
         if options.hedge and not self._as_selected(options):
             raise OptionError(
                 "--hedge needs a confidence, which is known for captions as they were selected on validation.\n"
