@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
-from unrolled.environment import bytes_in_use
+from unrolled.environment import FreeMemory, bytes_in_use
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.weights import named_tensors
 from unrolled.run.pacing import Pacer
@@ -62,6 +62,7 @@ class Monitor:
     _speed: float = math.inf  # items per second of the last validation
     _validating: float = 0.0  # seconds of a validation, with its sample and checkpoint
     _reserved: float = 0.0  # seconds reserved for the end, as of the last report
+    _memory: FreeMemory = field(default_factory=FreeMemory)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.most_threads)
@@ -130,6 +131,7 @@ class Monitor:
             self._validating = self.clock.now() - started
         if not last:
             self.plan_again(plan)
+        self._memory.give_back()
         self._reserved = self.reserve.seconds
         self.pacer.start(training_state.step, training_state.tokens)
         return report

@@ -25,7 +25,7 @@ class GridFeaturizer(NumericFeaturizer):
     Augmented by a few views of the image: mirrored, and cut at opposite corners.
     """
 
-    kind, recipe = GRID, Recipe(512, 1, 512, 80, 2e-3, 0.5, 25, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
+    kind, recipe = GRID, Recipe(512, 1, 512, 80, 2e-3, 0.5, 12, 0.1, matrix_learning_rate=7.0, blocks_rate=1.0)
 
     def __init__(self, modality: Modality, mean: Wide | None = None, std: Wide | None = None) -> None:
         super().__init__(modality, mean, std)
