@@ -47,6 +47,7 @@ def images(captions: Path, count: int = 8) -> list[str]:
 def test_an_untrained_net_is_worse_so_retrieval_is_selected_and_used(trained: Path, captions: Path) -> None:
     run = load(trained)
     assert run.facts["selected"] == ["retrieval"]
+    assert run.folder.settings.attention == "multihead", "the default for features of images, recorded"
     assert run.facts["baseline"]["name"].startswith("captions of the most similar images, BLEU-1 ")
     for found, colour in zip(run.predict(images(captions)), list(COLOURS) * 2, strict=True):
         text = found.texts["caption"]

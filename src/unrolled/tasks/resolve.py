@@ -140,10 +140,10 @@ def _read_rows(
                 f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, "
                 "and the output here is a text.\nLeave it out."
             )
-        settings_of_texts = wanted.resolve(Seq2Seq.settings_class)
-        if settings_of_texts.attention is None and source is None and frozen_of(examples.featurizer) is not None:
-            settings_of_texts = dataclasses.replace(settings_of_texts, attention=IMAGE_ATTENTION)
-        return Seq2Seq(examples, settings_of_texts)
+        repeats = source is not None or wanted.plan is not None  # then the attention is that of the other run
+        if wanted.attention is None and not repeats and frozen_of(examples.featurizer) is not None:
+            wanted = dataclasses.replace(wanted, attention=IMAGE_ATTENTION)
+        return Seq2Seq(examples, wanted.resolve(Seq2Seq.settings_class))
     settings = wanted.resolve(Prediction.settings_class)
     if source is None:
         return Prediction(examples, settings)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from unrolled.data.modalities.base import Recipe
 from unrolled.memory import in_blocks
+from unrolled.memory.attention import HEAD
 from unrolled.options import TrainSettings
 from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_per_update
 from unrolled.training.plan import Plan
@@ -40,7 +41,6 @@ SEQ2SEQ_RECIPES = {
 FEW_ROWS = 5_000
 BLOCKS = 3  # layers of an encoder-decoder in blocks, for many rows
 MOST_FITS = 1 << 24  # numbers that attention holds at once: rows x tokens x steps, times units or heads
-HEAD = 32  # units, at least
 
 
 @dataclass(frozen=True)
