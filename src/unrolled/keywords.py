@@ -82,6 +82,7 @@ class Seq2SeqKeywords(TableKeywords, total=False):
     """The further options of a training that generates a text for each row."""
 
     attention: str | None
+    fine_tune: str
 
 
 class AllKeywords(LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords, total=False):

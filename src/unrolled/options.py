@@ -37,6 +37,7 @@ CHOICES = {
     "input_type": ("text", "category", "vectors", "audio", "image"),
     "stem": ("auto", "conv", "plain", "patches"),
     "augment": ("auto", "yes", "no"),
+    "fine_tune": ("auto", "yes", "no"),
     "pool": ("last", "mean", "attention"),
     "direction": ("bidirectional", "causal"),
     "class_weights": ("balanced",),
@@ -235,6 +236,9 @@ class Seq2SeqSettings(TableSettings):
     selected_by: ClassVar[str] = "--task seq2seq"
 
     attention: Annotated[str | None, "the decoder's attention: none, additive, dot or multihead"] = None
+    fine_tune: Annotated[
+        str, "images: train the last layers of the pretrained net too, late: auto (if there is time), yes or no"
+    ] = "auto"
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)

@@ -75,9 +75,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     compute = ImageFeatures._compute
 
-    def count(self: ImageFeatures, images: Any) -> Any:
+    def count(self: ImageFeatures, images: Any, early: bool) -> Any:
         sizes.append(len(images))
-        return compute(self, images)
+        return compute(self, images, early)
 
     monkeypatch.setattr(ImageFeatures, "_compute", count)
     return sizes

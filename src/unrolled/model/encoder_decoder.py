@@ -29,6 +29,7 @@ from unrolled.states import State
 
 SMALL = 0.02  # standard deviation of the output layer's weights at the start: the distribution is then near uniform
 TRANSFORMER = "transformer"
+PRETRAINED = "net"  # the component with the last layers of a pretrained net
 
 
 class Source(NamedTuple):
@@ -308,6 +309,7 @@ class TeacherForced(nn.Module):
     """An encoder-decoder with the interface of the training loop. Each batch holds whole texts."""
 
     memories = ("encoder_decoder.encoder.", "encoder_decoder.decoder.")
+    pretrained = ("encoder_decoder.source_embedding.net.",)  # the last layers of a pretrained net, where it has them
 
     def __init__(self, encoder_decoder: EncoderDecoder) -> None:
         super().__init__()
@@ -317,6 +319,7 @@ class TeacherForced(nn.Module):
     def components(self) -> dict[str, str]:
         """Component -> prefix of the names of its tensors."""
         components = {
+            PRETRAINED: "encoder_decoder.source_embedding.net.",
             "embedding": "encoder_decoder.source_embedding.",
             "stem": "encoder_decoder.stem.",
             "encoder": "encoder_decoder.encoder.",

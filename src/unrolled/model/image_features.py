@@ -1,12 +1,14 @@
 """Features of images by a frozen, pretrained net, computed once for each image.
 
-B images, S places of the net's grid, K numbers of a place as they are stored, D of a place in the net's own grid.
+B images, S places of the net's grid, K numbers of a place as they are stored, D of a place in the net's own grid. Of
+the features before the net's last layers there are W for each place.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
@@ -103,7 +105,10 @@ class ImageFeatures:
             blank = torch.zeros(1, 3, source.size, source.size)
             compact = self._net.compact(blank)
             self.size = int(self._net.expand(compact).shape[1])  # D
+            early = self._net.early(blank)
         self.width, self.height, self.across = (int(size) for size in compact.shape[1:])  # K, h, w
+        self.early_width, rest = divmod(early.numel(), self.places)  # W
+        self.has_end = bool(self._net.end_layers) and not rest  # whether `early` features can be had
 
     @property
     def places(self) -> int:
@@ -120,6 +125,13 @@ class ImageFeatures:
             found += self._batch(images[start : start + AT_ONCE])
         return found
 
+    def early(self, images: Sequence[Pixels]) -> list[Grid]:
+        """The features before the net's last layers (S, W) of each image, pixel by pixel, for `NetEnd`."""
+        found: list[Grid] = []
+        for start in range(0, len(images), AT_ONCE):
+            found += self._batch(images[start : start + AT_ONCE], early=True)
+        return found
+
     def vectors(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """The vector (B, D) of each image: the mean over the places of the net's own grid."""
         found = [np.zeros((0, self.size), np.float32)]
@@ -134,37 +146,40 @@ class ImageFeatures:
         with torch.no_grad():
             return self._net.expand(compact)
 
-    def key(self, image: Pixels) -> bytes:
+    def key(self, image: Pixels, early: bool = False) -> bytes:
         """The key of an image in the store: the digest of its pixels and of all else that its features depend on."""
-        pixels = np.ascontiguousarray(image)
-        return hashlib.sha256(f"{self.digest}{pixels.shape}".encode() + pixels.data).digest()
+        pixels, what = np.ascontiguousarray(image), "early" if early else ""
+        return hashlib.sha256(f"{self.digest}{what}{pixels.shape}".encode() + pixels.data).digest()
 
-    def _batch(self, images: Sequence[Pixels]) -> list[Grid]:
-        keys = [self.key(image) for image in images]
-        known = {key: value for key, value in self.store.read(keys).items() if len(value) == self._bytes}
+    def _batch(self, images: Sequence[Pixels], early: bool = False) -> list[Grid]:
+        shape = (self.places, self.early_width if early else self.width)
+        size = math.prod(shape) * np.dtype(np.float16).itemsize
+        keys = [self.key(image, early) for image in images]
+        known = {key: value for key, value in self.store.read(keys).items() if len(value) == size}
         new = dict.fromkeys(key for key in keys if key not in known)
         if new:
             missing = dict(zip(keys, images, strict=True))
-            computed = self._compute([missing[key] for key in new])
+            computed = self._compute([missing[key] for key in new], early)
             made = {key: grid.tobytes() for key, grid in zip(new, computed, strict=True)}
             self.store.write(made)
             known |= made
-        return [np.frombuffer(known[key], np.float16).reshape(self.places, self.width) for key in keys]
-
-    @property
-    def _bytes(self) -> int:
-        return self.places * self.width * np.dtype(np.float16).itemsize
+        return [np.frombuffer(known[key], np.float16).reshape(shape) for key in keys]
 
     @torch.inference_mode()
-    def _compute(self, images: Sequence[Pixels]) -> NDArray[np.float16]:
-        """(B, S, K)."""
+    def _compute(self, images: Sequence[Pixels], early: bool) -> NDArray[np.float16]:
+        """(B, S, K), or (B, S, W) of early features."""
         size = self.source.size
         resized = torch.cat([resize(image, size) for image in images])
         scaled = ((resized / 255 - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.source.precision == "bfloat16"):
-            compact = self._net.compact(scaled).float()
-        grid = compact.clamp(-LARGEST, LARGEST).flatten(2).mT
-        return grid.to(torch.float16).contiguous().numpy()
+            features = (self._net.early(scaled) if early else self._net.compact(scaled)).float()
+        pixels = features.clamp(-LARGEST, LARGEST).flatten(2).mT  # (B, pixels, features of each)
+        return pixels.to(torch.float16).reshape(len(images), self.places, -1).numpy()
+
+    def end_tensors(self) -> dict[str, Tensor]:
+        """The tensors of the net's last layers, with batch norms folded into them, for `NetEnd`."""
+        names = tuple(f"{name}." for name in self._net.end_layers)
+        return {name: one for name, one in named_tensors(self._net).items() if name.startswith(names)}
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, for a file."""
@@ -172,7 +187,8 @@ class ImageFeatures:
 
     def facts(self) -> dict[str, Any]:
         """All that `from_tensors` needs besides the tensors, as JSON."""
-        return dataclasses.asdict(self.source)
+        facts = dataclasses.asdict(self.source)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
     @classmethod
     def from_tensors(

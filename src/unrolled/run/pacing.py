@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from unrolled.training.plan import Clock, Plan, replan
+from unrolled.training.plan import Clock, Plan, is_tuned, replan
 
 LATE = 2.0  # times the expected seconds, after which a report comes early, to plan again
 BUSY = 1.7  # times the best pace, above which another process is busy, and fewer threads are faster
@@ -28,6 +28,7 @@ class Pacer:
         self._best_pace = math.inf
         self._paces: dict[int, float] = {}  # by number of threads
         self._reports_until_retry = REPORTS_UNTIL_RETRY
+        self._tuned = False  # whether updates train a pretrained net too, which takes longer
         self._trial_seconds: float | None = None  # seconds until an early report while all threads are tried again
 
     def start(self, step: int, items: int) -> None:
@@ -60,6 +61,9 @@ class Pacer:
         validating: seconds of a validation.
         """
         if step == 0 or not self.pace:
+            return None
+        if is_tuned(plan, step) != self._tuned:
+            self._tuned, self.pace, self._best_pace, self._paces = not self._tuned, 0.0, math.inf, {}
             return None
         threads = self._choose_threads(plan)
         self.pace = self._paces.get(threads, self.pace)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.errors import OptionError
+from unrolled.model.encoder_decoder import PRETRAINED
 from unrolled.model.weights import by_component, load_components
 from unrolled.options import TrainOptions
 from unrolled.rundir.folder import RunFolder
@@ -60,6 +61,7 @@ def _load_components(source: RunFolder, task: Task, training_state: TrainingStat
     """Loads the components of a run that fit; returns a note where others are newly initialized."""
     initial = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
     loaded, new = load_components(training_state.model, initial.components)
+    new = [name for name in new if name != PRETRAINED]  # it has its weights already
     load_components(training_state.optimiser.averaged, initial.components)
     if not set(READING) & set(loaded):
         raise OptionError(

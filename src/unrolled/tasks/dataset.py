@@ -18,6 +18,7 @@ from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output,
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
 from unrolled.data.modalities.base import Featurizer, Ids, WholeImages
+from unrolled.data.modalities.image_grid import EarlyGridFeaturizer, GridFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
@@ -29,7 +30,8 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
-from unrolled.model.image_features import LEAST_SIDE
+from unrolled.model.image_features import LEAST_SIDE, FeatureSource
+from unrolled.model.net_end import NetEnd
 from unrolled.model.nets.table import make_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
@@ -224,7 +226,8 @@ def build_stem(featurizer: Featurizer, embed: int, requested: str, as_is: bool =
     """The embedding and the stem in front of a memory with `embed` inputs.
 
     For ids: an embedding with RMSNorm, or without it (`as_is`). For audio and images: two convolutions, unless
-    `requested` is "plain". For other numbers: a linear layer.
+    `requested` is "plain". For early features of a pretrained net: its last layers, untrained. For other numbers: a
+    linear layer.
     """
     if isinstance(featurizer, TextFeaturizer):
         norm = RawInput(embed) if as_is else nn.RMSNorm(embed, eps=1e-5)
@@ -232,6 +235,13 @@ def build_stem(featurizer: Featurizer, embed: int, requested: str, as_is: bool =
     if isinstance(featurizer, NumericFeaturizer) and featurizer.spatial and requested != "plain":
         places = featurizer.width // featurizer.channels
         return RawInput(featurizer.width), Stack(build_columns(places, featurizer.channels, embed))
+    if isinstance(featurizer, EarlyGridFeaturizer):
+        source = FeatureSource.from_json(featurizer.facts)
+        try:
+            end = NetEnd(source, featurizer.mean.tolist(), featurizer.std.tolist())
+        except (ValueError, OptionError):
+            raise RunError("The run's vocabulary.json is damaged: its net has no such end. Train again.") from None
+        return end, NoMemory(end.size, embed, nn.Linear(end.size, embed))
     width = featurizer.width or 1
     return RawInput(width), NoMemory(width, embed, nn.Linear(width, embed))
 
@@ -241,13 +251,20 @@ def drop_mismatched(started: StartingWeights, examples: Examples, source: RunFol
     even if their shapes agree."""
     known = known_from_json(source.read_vocabulary())
     unlike = {}
-    if known.featurizer.to_json() != examples.featurizer.to_json():
+    if not _are_alike(known.featurizer, examples.featurizer):
         unlike = dict.fromkeys(("embedding", "stem"), "another input")
     for name, target in examples.targets.items():
         if why := _unlike_output(known.outputs.get(name), target.output):
             unlike["decoder" if isinstance(target, TextTargets) else head_name(name)] = why
     kept = {name: tensors for name, tensors in started.components.items() if name not in unlike}
     return StartingWeights(kept, unlike)
+
+
+def _are_alike(before: Featurizer, now: Featurizer) -> bool:
+    """Whether a model gets the same features from both, wherever the last layers of a pretrained net are."""
+    if isinstance(before, GridFeaturizer) and isinstance(now, GridFeaturizer):
+        return before.to_json() | {"kind": now.kind} == now.to_json()
+    return before.to_json() == now.to_json()
 
 
 def _unlike_output(before: Output | None, output: Output) -> str:

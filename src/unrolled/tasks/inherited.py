@@ -10,6 +10,7 @@ from unrolled.options import (
     DEFAULT_MODEL,
     LanguageModelingSettings,
     PredictionSettings,
+    Seq2SeqSettings,
     TrainOptions,
     canonical_order,
 )
@@ -60,8 +61,8 @@ def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> d
             f"{source.path} is a {counted(own.model)}: it has no weights to start from. Name a trained run."
         )
     theirs = recorded_plans(source)[0]
-    encoder = getattr(own, "encoder", None)
-    sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")} if encoder is None else {}
+    has_memory = isinstance(own, Seq2SeqSettings) or getattr(own, "encoder", None) is None  # else a net for images
+    sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")} if has_memory else {}
     for name, value in sizes.items():
         mine = getattr(options.trained_member_settings(), name)
         if mine not in (value, None):

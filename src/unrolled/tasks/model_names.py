@@ -19,6 +19,7 @@ from unrolled.settings import option_name
 NEURAL_ONLY = (
     "steps", "hidden_size", "layers", "batch_size", "window", "learning_rate", "dropout", "bptt", "device",
     "init_from", "plan", "encoder", "stem", "pool", "direction", "class_weights", "augment", "freeze", "attention",
+    "fine_tune",
 )  # fmt: skip
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 

@@ -133,6 +133,7 @@ def update(
             loss, after = training_state.model.loss(on_device.cut(a, b), state)
         return loss, after
 
+    training_state.optimiser.choose_trained(plan, step)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(number(seed, "dropout", step))  # for nets whose dropout draws from torch's own generator
         loss, state = strategy(segment_loss, state, batch.steps, make_generator(seed, "gradient", step))

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from unrolled.model.optimisers import AdamW
 from unrolled.model.weights import copy_tensors, kept_buffers, named_tensors
-from unrolled.training.plan import Plan
+from unrolled.training.plan import Plan, is_tuned
 
 MOMENTUM = 0.95
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
+PRETRAINED_RATE = 0.4  # of pretrained layers, times the rate of the rest (docs/results/captions.md)
 MEMORY_PREFIXES = ("memory.",)  # prefixes of the names of a memory's parameters, unless a model has `memories`
 
 
@@ -24,6 +25,8 @@ class Optimiser:
     The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate, and so do the
     kernels of a net for images, each flattened to (outputs, inputs); embeddings,
     the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
+    The last layers of a pretrained net in a model (the prefixes in its `pretrained`) take AdamW at a lower rate, and
+    only in the updates for which the plan says so.
     The average is an exponential one over the last updates (Polyak & Juditsky 1992), over fewer early in training;
     only the average is evaluated, sampled and saved as the best. Buffers are copied from `model`, not averaged.
     """
@@ -39,12 +42,22 @@ class Optimiser:
         ]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
         self._together = self._of_one_shape()
-        others = [p for name, p in self.parameters.items() if name not in self._momentum]
+        pretrained: tuple[str, ...] = getattr(model, "pretrained", ())
+        self._pretrained = [p for name, p in self.parameters.items() if name.startswith(pretrained)]
+        others = [p for n, p in self.parameters.items() if n not in self._momentum and not n.startswith(pretrained)]
         groups = [
-            {"params": [p for p in others if p.dim() > 1], "weight_decay": plan.decay},
-            {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
-        ]
+            {"params": [p for p in some if (p.dim() > 1) == decays], "share": share,
+             "weight_decay": plan.decay if decays else 0.0}
+            for some, share in ((others, 1.0), (self._pretrained, PRETRAINED_RATE))
+            for decays in (True, False)
+        ]  # fmt: skip
         self._adam = AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+
+    def choose_trained(self, plan: Plan, step: int) -> None:
+        """Whether update `step` computes gradients of pretrained layers. Without them it takes less time."""
+        tuned = is_tuned(plan, step)
+        for parameter in self._pretrained:
+            parameter.requires_grad_(tuned)
 
     def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
         """One update from gradients that are sums over `targets`; returns their mean's norm before clipping.
@@ -57,7 +70,7 @@ class Optimiser:
         norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), plan.clip, foreach=True))
         if math.isfinite(norm):
             for group in self._adam.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
             self._update_matrices(rate * plan.matrix_learning_rate, plan.matrix_decay)
             self._adam.step()
             self._update_average(min(plan.average, (1 + step) / (10 + step)))

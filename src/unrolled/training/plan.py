@@ -58,6 +58,10 @@ class Plan(Settings):
     padding: Annotated[Annotated[float, Within(0, 1)] | None, "share of padding in a batch"] = None
     smoothing: Annotated[float, "label smoothing, for generated texts and labels of whole images", Within(0, 1)] = 0.0
     twice: Annotated[bool, "whether an update sees each row twice, with a consistency loss"] = False
+    tuned_from: Annotated[
+        Annotated[float, Within(0, 1)] | None,
+        "share of the schedule after which the last layers of a pretrained net in the model are trained too",
+    ] = None
     validation: Annotated[int, "tokens of the validation split for each validation, at most", Within(1, 1e12)] = (
         200_000
     )
@@ -89,10 +93,13 @@ class Plan(Settings):
         steps = f" x {self.window} steps" if layers else ""
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         twice = " (each twice)" if self.twice else ""
+        tuned = (
+            "" if self.tuned_from is None else f", with the end of the pretrained net from {self.tuned_from:.0%} on"
+        )
         padding = "" if self.padding is None or not layers else f", {self.padding:.0%} padding"
         return (
             f"{self.model}{layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows"
-            f"{twice}{steps}{padding}{dropout}; {self.precision} on {self.device}, "
+            f"{twice}{steps}{padding}{dropout}{tuned}; {self.precision} on {self.device}, "
             f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
         )
 
@@ -160,6 +167,11 @@ def progress_at(plan: Plan, step: int) -> float:
 def rate_at(plan: Plan, step: int) -> float:
     """The learning rate of update `step`: linear warm-up, then linear decay to 0 at the plan's end."""
     return plan.learning_rate * min(1.0, (step + 1) / plan.warmup) * (1.0 - progress_at(plan, step))
+
+
+def is_tuned(plan: Plan, step: int) -> bool:
+    """Whether update `step` also trains the last layers of a pretrained net in the model."""
+    return plan.tuned_from is not None and progress_at(plan, step) >= plan.tuned_from
 
 
 def plan_at(plans: Sequence[Plan], step: int) -> Plan:

@@ -40,6 +40,7 @@ SEQ2SEQ_RECIPES = {
 """For seq2seq: for few rows, else by the kind of target tokens."""
 FEW_ROWS = 5_000
 BLOCKS = 3  # layers of an encoder-decoder in blocks, for many rows
+TUNED_FROM = 0.7  # share of the schedule after which the end of a pretrained net is trained too
 MOST_FITS = 1 << 24  # numbers that attention holds at once: rows x tokens x steps, times units or heads
 
 
@@ -54,6 +55,7 @@ class TableSize:
     padding: Callable[[int], float]  # rows of a batch -> share of padding
     embedding_size: int | None = None  # width of the embedding of the run to start from
     target_tokens: float | None = None  # seq2seq: mean tokens of a target text
+    fine_tune: str = "no"  # seq2seq: whether the end of a pretrained net is trained too: yes, no or auto
     additive: bool = False  # seq2seq: whether attention is additive, which holds all units for a token and a step
 
     def recipe_for(self, model: str) -> Recipe:
@@ -93,6 +95,10 @@ def plan_row_minutes(settings: TrainSettings, task: TableSize, device: str, thre
         plan = replace(plan, twice=False)
         slow = UPDATES * pace > MEASURING_SHARE * seconds  # then there is no time to measure again
         pace = pace / 2 if slow else seconds_per_update(plan, task.rehearsal, MEASURING_SHARE * seconds)
+    if task.fine_tune == "auto":
+        slower = seconds_per_update(replace(plan, tuned_from=0.0), task.rehearsal, MEASURING_SHARE * seconds)
+        if wanted * slower <= seconds:
+            plan, pace = replace(plan, tuned_from=TUNED_FROM), slower
     plan = replace(plan, max_updates=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
@@ -126,4 +132,5 @@ def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: i
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
         padding=round(task.padding(batch), 4), smoothing=recipe.smoothing, twice=recipe.twice and dropout > 0,
+        tuned_from=TUNED_FROM if task.fine_tune == "yes" else None,
     )  # fmt: skip

@@ -153,3 +153,21 @@ def test_wrong_options_are_refused() -> None:
         make_net("lenet5:width=0")
     with pytest.raises(OptionError, match=r"an image holds a patch; got size 192, heads 3, image_size 8, patch 16"):
         make_net("vit-tiny:image_size=8")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_end_of_a_net_makes_the_compact_features_from_the_early_ones(name: str) -> None:
+    net = small(name).eval()
+    images = pictures(net, 2)
+    with torch.no_grad():
+        early = net.early(images)
+        torch.testing.assert_close(net.end(early), net.compact(images))
+    assert (early.shape != net.compact(images).shape) == bool(net.end_layers)
+    used: list[str] = []
+    for path, layer in net.named_modules():
+        layer.register_forward_hook(lambda *_, path=path: used.append(path))
+    net.end(early)
+    parameters = {n.rpartition(".")[0] for n, _ in net.named_parameters()}
+    inside = {path for path in parameters if path.startswith(tuple(f"{n}." for n in net.end_layers))}
+    inside |= parameters & set(net.end_layers)
+    assert parameters & set(used) == (inside if net.end_layers else set()), "end_layers are those that `end` runs"

@@ -62,6 +62,8 @@ def reuse_featurizer(table: TableFile, columns: Columns, options: DatasetOptions
 
 def has_required_steps(featurizer: Featurizer, given: bool) -> bool:
     """Whether the steps fit the task. given: for tags, each step must be one of the given words; else it must not."""
+    if featurizer.places:  # they are attended to, for generated texts alone
+        return False
     return (
         not isinstance(featurizer, TextFeaturizer)
         or (isinstance(featurizer, WordFeaturizer) and featurizer.given) == given

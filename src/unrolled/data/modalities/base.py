@@ -54,8 +54,19 @@ class FrozenNet(Protocol):
     def size(self) -> int:
         """D, the size of a vector."""
 
+    @property
+    def has_end(self) -> bool:
+        """Whether it has `early` features."""
+
+    @property
+    def early_width(self) -> int:
+        """W: the numbers of a place in them."""
+
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float16]]:
         """The grid (S, K) of each image."""
+
+    def early(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float16]]:
+        """The features before its last layers (S, W) of each image."""
 
     def vectors(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """One vector for each image, (B, D)."""

@@ -40,7 +40,7 @@ from unrolled.data.modalities.image_arrays import (
     numbers_of,
 )
 from unrolled.data.modalities.image_files import image_file, is_array, measure_size, spread_evenly
-from unrolled.data.modalities.image_grid import GRID, GridFeaturizer
+from unrolled.data.modalities.image_grid import EARLY_GRID, GRID, EarlyGridFeaturizer, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError, RunError
 from unrolled.schema import Within, find_fault
@@ -262,6 +262,7 @@ class ImageInput(Modality):
             PATCHES: PatchFeaturizer,
             PIXELS: PixelFeaturizer,
             GRID: GridFeaturizer,
+            EARLY_GRID: EarlyGridFeaturizer,
         }
         return kinds.get(value["kind"], PixelRowFeaturizer).from_json(self, value)
 

@@ -13,7 +13,7 @@ from unrolled.data.modalities.base import FrozenNet, Modality, Recipe, StepGrid,
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import RunError
 
-GRID = "grid"  # the kind of these steps
+GRID, EARLY_GRID = "grid", "early-grid"  # the kinds of these steps
 MEASURED = 128  # images, at most, from which the scaling is computed
 VIEWS = 4  # of an image, itself among them: each has features that are computed once
 KEPT = 7 / 8  # share of each side in a view that is cut out
@@ -65,16 +65,33 @@ class GridFeaturizer(NumericFeaturizer):
         return self.encode_all([item], generator)[0]
 
     def _grids(self, items: Sequence[Any]) -> list[Floats]:
+        return [grid.astype("float32") for grid in self._net(items)]
+
+    @property
+    def _net(self) -> FrozenNet:
         if self.frozen is None:
             raise RunError("The pretrained net of this run is missing: features.safetensors. Train again.")
-        return [grid.astype("float32") for grid in self.frozen(items)]
+        return self.frozen
 
     def step_grid(self, item: Any) -> StepGrid | None:
         side = math.isqrt(self.places)  # the net gets square images
         return StepGrid(side, side) if side * side == self.places else None
 
     def fits(self, options: StepOptions) -> bool:
-        return options.whole_images is not None and options.whole_images.make_frozen is not None
+        whole = options.whole_images
+        return whole is not None and (whole.make_frozen is not None or self.frozen is not None)
+
+    @property
+    def can_have_early(self) -> bool:
+        """Whether `with_early` can be made."""
+        return self.frozen is not None and self.frozen.has_end
+
+    def with_early(self) -> EarlyGridFeaturizer:
+        """The same for a model that has the net's last layers in it: items are the features before them. Raises
+        RunError without the net."""
+        made = EarlyGridFeaturizer(self.input, self.mean, self.std)
+        made.attach(self._net)
+        return made
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "net": dict(self.facts), "places": self.places}
@@ -88,6 +105,23 @@ class GridFeaturizer(NumericFeaturizer):
         made = super().from_json(modality, value)
         made.width, made.places, made.facts = width, places, facts
         return made
+
+
+class EarlyGridFeaturizer(GridFeaturizer):
+    """The features before the last layers of the net, which are in the model and are trained there. They are not
+    scaled; mean and standard deviation are those of the features after these layers."""
+
+    kind = EARLY_GRID
+
+    def attach(self, frozen: FrozenNet) -> None:
+        super().attach(frozen)
+        self.width = frozen.early_width
+
+    def _scaled(self, steps: Wide) -> Floats:
+        return steps.astype(np.float32)
+
+    def _grids(self, items: Sequence[Any]) -> list[Floats]:
+        return [early.astype("float32") for early in self._net.early(items)]
 
 
 def view_of(image: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:

@@ -40,12 +40,13 @@ class Net(nn.Module, ABC):
     map_method: ClassVar[str]  # of `maps`: the name of a method of `class_activation`
     last_layer: str  # its name; it reads `vector`, and its outputs are the classes
     stages: tuple[str, ...]  # the layers that end a stage, as a paper's table lists them
+    end_layers: tuple[str, ...] = ()  # the layers of `end`; none where a net has no `early` features
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = checked_init(cls.__init__)  # type: ignore[method-assign]
-        for name in ("grid", "vector", "compact", "maps"):
+        for name in ("grid", "vector", "early", "compact", "maps"):
             if name in cls.__dict__:
                 setattr(cls, name, _checks_images(cls.__dict__[name]))
 
@@ -65,6 +66,15 @@ class Net(nn.Module, ABC):
     def expand(self, compact: Tensor) -> Tensor:
         """What `compact` returned (B, K, h, w) -> the grid (B, D, h, w)."""
         return compact
+
+    def early(self, images: Tensor) -> Tensor:
+        """images (B, C, H, W) -> (B, E, h', w'): the features from which `end` makes the compact ones. They are what
+        is stored where the end of a pretrained net is trained further. Raises as `grid`."""
+        return self.compact(images)
+
+    def end(self, early: Tensor) -> Tensor:
+        """What `early` returned (B, E, h', w') -> the compact features (B, K, h, w), by `end_layers`."""
+        return early
 
     @abstractmethod
     def maps(self, images: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:

@@ -35,6 +35,7 @@ STAGES = (
     Stage(6, 112, 5, 1, 3), Stage(6, 192, 5, 2, 4), Stage(6, 320, 3, 1, 1),
 )  # fmt: skip
 """The paper's table 1."""
+LAST = 5  # blocks of the last two stages
 
 
 class InvertedBottleneck(nn.Module):
@@ -68,14 +69,14 @@ class DepthwiseConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution. On a CPU some of its gradients are computed in other ways. There is a bias only where a
-        batch norm is folded into it, for a frozen net."""
+        batch norm is folded into it."""
         fast = self.kernel_size[0] <= SMALL and self.stride[0] == 1
-        if fast or x.device.type != "cpu" or self.bias is not None or not torch.is_grad_enabled():
+        if fast or x.device.type != "cpu" or not torch.is_grad_enabled() or not self.weight.requires_grad:
             return super().forward(x)
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
         convolved: Tensor = _Depthwise.apply(x, self.weight.to(x.dtype), self.stride[0])  # type: ignore[no-untyped-call]
-        return convolved
+        return convolved if self.bias is None else convolved + self.bias.to(x.dtype)[:, None, None]
 
 
 class _Depthwise(torch.autograd.Function):
@@ -130,6 +131,7 @@ class EfficientNetLite0(GridNet):
     last_layer = "_fc"
     stages = ("_bn0", "_blocks.0", "_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15",
               "_bn1")  # fmt: skip
+    end_layers = ("_blocks.11", "_blocks.12", "_blocks.13", "_blocks.14", "_blocks.15")
 
     def __init__(self, classes: Count = 1000, channels: Count = 3, width: Width = 1.0) -> None:
         super().__init__()
@@ -148,10 +150,17 @@ class EfficientNetLite0(GridNet):
         self._fc = nn.Linear(self.size, classes)
         initialize(self)
 
-    def compact(self, images: Tensor) -> Tensor:
+    def early(self, images: Tensor) -> Tensor:
         x = self._relu(self._bn0(self._conv_stem(pad_same(images, 3, 2))))  # (B, 32, 112, 112) of 224 × 224
-        places: Tensor = self._blocks(x)  # (B, 320, 7, 7)
+        places: Tensor = self._blocks[:-LAST](x)  # (B, 112, 14, 14)
         return places
+
+    def end(self, early: Tensor) -> Tensor:
+        places: Tensor = self._blocks[-LAST:](early)  # (B, 320, 7, 7)
+        return places
+
+    def compact(self, images: Tensor) -> Tensor:
+        return self.end(self.early(images))
 
     def expand(self, compact: Tensor) -> Tensor:
         places: Tensor = self._relu(self._bn1(self._conv_head(compact)))  # (B, 1280, 7, 7)

@@ -65,6 +65,7 @@ class ResNet(GridNet):
     map_method = CAM
     last_layer = "fc"
     stages = ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    end_layers = ("layer4",)
 
     def __init__(
         self,
@@ -90,11 +91,18 @@ class ResNet(GridNet):
         self.fc = nn.Linear(self.size, classes)
         initialize(self)
 
-    def grid(self, images: Tensor) -> Tensor:
+    def early(self, images: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, 56, 56) of 224 × 224
         x = self.layer2(self.layer1(x))  # (B, 128 or 512, 28, 28)
-        places: Tensor = self.layer4(self.layer3(x))  # (B, 512 or 2048, 7, 7)
+        places: Tensor = self.layer3(x)  # (B, 256 or 1024, 14, 14)
         return places
+
+    def end(self, early: Tensor) -> Tensor:
+        places: Tensor = self.layer4(early)  # (B, 512 or 2048, 7, 7)
+        return places
+
+    def grid(self, images: Tensor) -> Tensor:
+        return self.end(self.early(images))
 
     def vector_of(self, places: Tensor) -> Tensor:
         vector: Tensor = self.avgpool(places).flatten(1)  # (B, 512 or 2048)

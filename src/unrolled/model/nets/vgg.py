@@ -35,6 +35,8 @@ class VGG(GridNet):
             ends.append(f"features.{len(layers)}")
             layers.append(nn.MaxPool2d(2))
         self.features, self.stages = nn.Sequential(*layers), tuple(ends)
+        self._last = 2 * depths[-1] + 1  # layers of the last stage
+        self.end_layers = tuple(f"features.{len(layers) - k}" for k in range(self._last, 0, -1))
         self.average = nn.AdaptiveAvgPool2d(7)
         self.classifier = nn.Sequential(
             nn.Linear(self.size * 49, self.vector_size), nn.ReLU(), nn.Dropout(0.5),
@@ -43,9 +45,16 @@ class VGG(GridNet):
         )  # fmt: skip
         initialize(self)
 
-    def grid(self, images: Tensor) -> Tensor:
-        places: Tensor = self.features(images)  # (B, 512, 7, 7) of 224 × 224
+    def early(self, images: Tensor) -> Tensor:
+        places: Tensor = self.features[: -self._last](images)  # (B, 512, 14, 14) of 224 × 224
         return places
+
+    def end(self, early: Tensor) -> Tensor:
+        places: Tensor = self.features[-self._last :](early)  # (B, 512, 7, 7)
+        return places
+
+    def grid(self, images: Tensor) -> Tensor:
+        return self.end(self.early(images))
 
     def vector_of(self, places: Tensor) -> Tensor:
         vector: Tensor = self.classifier[:-1](self.average(places).flatten(1))  # (B, 4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,13 +12,15 @@ from torch import nn
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.item_store import SplitItems
 from unrolled.data.dataset.seq2seq_batches import PairBatches, target_texts_of
-from unrolled.data.modalities.base import Featurizer
+from unrolled.data.modalities.base import Featurizer, Recipe
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
 from unrolled.model.encoder_decoder import TeacherForced
+from unrolled.model.net_end import NetEnd
+from unrolled.model.weights import copy_tensors
 from unrolled.options import Seq2SeqSettings
 from unrolled.registry import RETRIEVAL, UNTRAINED, build
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
@@ -27,6 +30,7 @@ from unrolled.tasks.dataset import (
     drop_mismatched,
     evenly_spaced,
     shown_row,
+    tables_of_rows,
 )
 from unrolled.tasks.image_features import features_note, frozen_of, lacking
 from unrolled.tasks.pretrained import IMAGENET, is_pretrained, read_pretrained
@@ -78,6 +82,7 @@ class Seq2Seq(RowTask):
         check_row_options(examples, settings)
         check_seq2seq(settings)
         check_grid(settings, examples.featurizer)
+        check_fine_tune(settings, examples.featurizer)
         if frozen_of(examples.featurizer) is not None:
             self.baseline_share = FEATURES_SHARE
         self.written = target_texts_of(examples)
@@ -114,18 +119,44 @@ class Seq2Seq(RowTask):
             recipe = self.examples.featurizer.recipe
         return TableSize(
             len(rows), self._mean_steps(), recipe, self._rehearse, self.padding_share,
-            target_tokens=float(tokens.mean()), additive=attention_of(self.settings) == "additive",
+            target_tokens=float(tokens.mean()), fine_tune=self._fine_tune(recipe),
+            additive=attention_of(self.settings) == "additive",
         )  # fmt: skip
+
+    def _fine_tune(self, recipe: Recipe) -> str:
+        """Whether the last layers of a pretrained net are trained too: yes, no, or auto, if there is time, for many
+        captions and a net that no run has trained yet."""
+        featurizer, asked = self.examples.featurizer, self.settings.fine_tune
+        if not isinstance(featurizer, GridFeaturizer) or asked != "auto":
+            return "no" if asked == "auto" else asked
+        fresh = recipe is featurizer.recipe and is_pretrained(self.settings.init_from)
+        return "auto" if fresh and featurizer.can_have_early else "no"
+
+    def _examples_for(self, plan: Plan) -> Examples:
+        """The examples, with images as the model of this plan reads them."""
+        featurizer = self.examples.featurizer
+        if plan.tuned_from is None or not isinstance(featurizer, GridFeaturizer):
+            return self.examples
+        return replace(self.examples, featurizer=featurizer.with_early())
 
     def padding_share(self, batch: int) -> float:
         """The share of padding, in inputs and outputs, in batches of this many rows."""
         return PairBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Batch]:
-        return self.make_model(plan), PairBatches(self.examples, "training", plan.batch_size, 0).batch(0)
+        examples = self._examples_for(plan)
+        return self._build(plan, examples), PairBatches(examples, "training", plan.batch_size, 0).batch(0)
 
     def make_model(self, plan: Plan) -> nn.Module:
-        return build_teacher_forced(plan, self.settings, self.tables())
+        self.examples = self._examples_for(plan)
+        return self._build(plan, self.examples)
+
+    def _build(self, plan: Plan, examples: Examples) -> TeacherForced:
+        model = build_teacher_forced(plan, self.settings, tables_of_rows(examples))
+        end, net = model.encoder_decoder.source_embedding, frozen_of(examples.featurizer)
+        if isinstance(end, NetEnd) and net is not None:
+            copy_tensors(end.net, net.end_tensors())
+        return model
 
     @classmethod
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
@@ -242,6 +273,20 @@ def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
         f"--encoder {settings.encoder} describes images by the features of a pretrained net, so it needs all of its "
         f"weights:\n--init-from {IMAGENET}, or a file of weights of this net.{missing}"
     )
+
+
+def check_fine_tune(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
+    """Raise OptionError where `--fine-tune` has nothing to train."""
+    if settings.fine_tune == "auto":
+        return
+    wants = f"--fine-tune {settings.fine_tune} is about the last layers of a pretrained net for images"
+    if not isinstance(featurizer, GridFeaturizer):
+        raise OptionError(f"{wants}, and the input here is {featurizer.step_description}.\nLeave it out.")
+    if settings.fine_tune == "yes" and not featurizer.can_have_early:
+        raise OptionError(
+            f"{wants}, and {settings.encoder} has none that can be trained by themselves.\n"
+            "Leave it out, or try --encoder efficientnet-lite0, a resnet or a vgg."
+        )
 
 
 def in_line(text: str) -> str:
