@@ -112,12 +112,17 @@ def _all_fit(values: Sequence[Any], arguments: tuple[Any, ...]) -> bool:
     return all(_fits(value, arguments[0]) for value in values) if arguments else True
 
 
+def _limits(span: Within) -> str:
+    """A range in a message; of a very large one the lower end."""
+    return f" of at least {span.least:g}" if span.most >= LARGEST_NUMBER else f" from {span.least:g} to {span.most:g}"
+
+
 def _name(kind: Any) -> str:
     """The name of a type in a message."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        least = [f" of at least {one.least:g}" for one in arguments[1:] if isinstance(one, Within)]
-        return _name(arguments[0]) + "".join(least)
+        ranges = [one for one in arguments[1:] if isinstance(one, Within)]
+        return _name(arguments[0]) + "".join(map(_limits, ranges))
     if origin in (Union, types.UnionType):
         return " or ".join(map(_name, arguments))
     if origin in (list, Sequence):

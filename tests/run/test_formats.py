@@ -131,9 +131,8 @@ def test_an_older_run_resumes_where_it_stopped(name: str, runs: Path) -> None:
     list(same)
     (resumed, _), (again, _) = (one.run.read_model() for one in (training, same))
     assert resumed.keys() == again.keys()
-    assert all(torch.equal(resumed[key], again[key]) for key in resumed), (
-        "as if it had never been stopped or converted"
-    )
+    for key in resumed:  # as if it had never been stopped or converted; its first updates were on another processor
+        torch.testing.assert_close(resumed[key], again[key], rtol=0.0, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", FORMAT4_RUNS)

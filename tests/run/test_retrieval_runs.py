@@ -133,7 +133,9 @@ def test_hedging_without_a_confidence_is_refused(trained: Path, captions: Path, 
         next(iter(load(trained).predict(images(captions, 1), generation=GenerationConfig(2), hedge=True)))
     run = shutil.copytree(trained, tmp_path / "run")
     load(run).folder.write_facts(confidence=None)
-    with pytest.raises(OptionError, match="--hedge applies to captions whose confidence is known"):
+    with pytest.raises(
+        OptionError, match="--hedge needs a confidence, which is calibrated on at least 50 validation images"
+    ):
         next(iter(load(run).predict(images(captions, 1), hedge=True)))
     load(run).folder.write_facts(confidence={"points": [], "shares": []})
     with pytest.raises(RunError, match="confidence of this run is damaged"):

@@ -14,6 +14,7 @@ from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import lines_to_score
 from unrolled.errors import DataError, OptionError
 from unrolled.escaping import one_line
+from unrolled.registry import RETRIEVAL
 from unrolled.settings import PredictSettings
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def predict(
         for line in tag_conllu(model, source):
             say(line)
         return
+    if (shows is not None or generation is not None) and RETRIEVAL in model.selected:
+        note("These captions are by the net; selected on validation were captions of the most similar images.", quiet)
     given = _lines(model, source, text or [])
     predictions = model.predict(
         given if file is None else file.inputs(given),

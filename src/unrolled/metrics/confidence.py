@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 DOUBTFUL = 0.25  # a text with less confidence is hedged
 FEWEST = 25  # texts of a group: an even share of so few is known to within 0.2
+LEAST = 2 * FEWEST  # texts from which a confidence can be calibrated
 MOST_GROUPS = 40
 
 
@@ -56,7 +57,7 @@ def fit_confidence(figures: Sequence[float] | Floats, scores: Sequence[float] | 
     group.
     """
     own, reached = np.asarray(figures, np.float64), np.asarray(scores, np.float64)
-    if len(own) < 2 * FEWEST or not bool(np.isfinite(own).all() and np.isfinite(reached).all()):
+    if len(own) < LEAST or not bool(np.isfinite(own).all() and np.isfinite(reached).all()):
         return None
     order = np.argsort(own, kind="stable")
     own, above = own[order], (reached > np.median(reached))[order].astype(np.float64)

@@ -94,7 +94,8 @@ class ImageFeatures:
         own = [name for name in named_tensors(self._net) if not name.endswith("num_batches_tracked")]
         self._tensors = {name: tensors[name].detach().clone() for name in own}
         copy_tensors(self._net, self._tensors)
-        digest = hashlib.sha256(FORM + repr(dataclasses.astuple(source)).encode())
+        computed = dataclasses.replace(source, weights="")  # the same weights may be in several files
+        digest = hashlib.sha256(FORM + repr(dataclasses.astuple(computed)).encode())
         for name, tensor in sorted(self._tensors.items()):
             digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
         self.digest = digest.hexdigest()  # of everything that features depend on, besides pixels

@@ -84,7 +84,7 @@ def features_note(examples: Examples) -> str:
         return ""
     where = f" ({frozen.store.note})" if isinstance(frozen.store, FeatureCache) else ""
     count = examples.items.unique_count if isinstance(examples.items, Arrays) else len(examples.numbers)
-    return f"; first computes features of {count:,} images that it does not have{where}"
+    return f"; first computes features of those of {count:,} images that it does not have{where}"
 
 
 def save_features(run: RunFolder, featurizer: Featurizer) -> None:

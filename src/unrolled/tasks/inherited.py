@@ -79,6 +79,12 @@ def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> d
             f"--tokenizer {options.tokenizer} does not match.\nLeave it out, or leave out --init-from."
         )
     given, direction = options.given(), getattr(own, "direction", None)
+    encoder = getattr(own, "encoder", None)
+    if given.get("encoder", encoder) != encoder:
+        raise OptionError(
+            f"--init-from {source.path} starts from a model with {f'--encoder {encoder}' if encoder else 'no net'}"
+            f" for images;\n--encoder {options.encoder} does not match. Leave it out, or leave out --init-from."
+        )
     if given.get("direction", direction) != direction:
         raise OptionError(
             f"--init-from {source.path} starts from a model of --direction {direction or 'as planned'};\n"

@@ -139,7 +139,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise RunError(f"--init-from {path}: there is no such file. Give a file of weights, or the folder of a run.")
     try:
         if path.suffix.lower() == ".safetensors":
-            return load_file(path)
+            return _finite(path, load_file(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that are refused below
             found = torch.load(path, map_location="cpu", weights_only=True)
@@ -156,4 +156,16 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             found = found[wrapper]
     if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
         raise RunError(f"{path} holds no state dict: names with a tensor each were expected.")
-    return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+    tensors = {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+    return _finite(path, tensors)
+
+
+def _finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors. Raises RunError for one that holds nan or inf."""
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise RunError(
+                f"{path}: '{name}' holds numbers that are not finite (nan or inf), as after a failed training.\n"
+                "Give weights from before it failed."
+            )
+    return tensors

@@ -237,17 +237,18 @@ def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, s
         rows.read(one, number, skip_empty)
     unreadable = rows.unreadable
     count = rows.unreadable_rows + len(rows.numbers)
+    files = len(unreadable) + len(set(rows.input_hashes)) if unreadable else 0  # of which several rows may name one
     if not rows.numbers:
         raise DataError(
             unreadable[0] if unreadable else
             f"{path} holds a header, but no rows with an input and a target. Add some rows."
         )  # fmt: skip
-    if rows.unreadable_rows > MOST_BAD * count:
+    if rows.unreadable_rows > MOST_BAD * count or len(unreadable) > MOST_BAD * files:
         more = f"\nand {len(unreadable) - NAMED:,} more." if len(unreadable) > NAMED else ""
-        shared = rows.unreadable_rows > len(unreadable)  # rows name the same file
+        shared = count > files  # rows name the same file
         raise DataError(
             f"{path}: {rows.unreadable_rows:,} of {count:,}{' rows' if shared else ''} cannot be read"
-            + (f", because of {count_files(len(unreadable))}:\n" if shared else ":\n")
+            + (f", because of {len(unreadable):,} of {count_files(files)}:\n" if shared else ":\n")
             + "\n".join(one.splitlines()[0] for one in unreadable[:NAMED])
             + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Repair these files, or leave their rows out."
         )

@@ -57,6 +57,22 @@ def file_notes(
     if shared:
         of = f"{shared:,} of the {len(held_out):,} {modality.noun} of validation and test"
         notes.append(f"{of} are in the training split too")
+    notes += _between_held_out(path, modality, inputs, splits)
     if copies := len(hashes) - len(set(hashes)):
         notes.append(f"{copies:,} row{'s are' if copies > 1 else ' is'} the same as an earlier one")
     return notes
+
+
+def _between_held_out(path: str | Path, modality: Modality, inputs: Ids, splits: Mapping[str, Ids]) -> list[str]:
+    """A note on files that are in validation and in test, if there are any. Raises DataError if they are many."""
+    judged, tested = (np.unique(inputs[splits[split]]) for split in ("validation", "test"))
+    shared = len(np.intersect1d(judged, tested))
+    if not shared:
+        return []
+    of = f"{shared:,} of the {len(tested):,} {modality.noun} of the test split are in the validation split too"
+    if shared > MOST_SHARED * len(tested):
+        raise DataError(
+            f"{path}: {of}, on which models are selected;\nscores of the test would be too good. Take their rows out "
+            "of one of the tables, or leave out --valid: then validation is a\nshare of the training rows."
+        )
+    return [of]

@@ -48,7 +48,7 @@ def split_table(
     elif groups is None:
         order, sizes = own[numpy_generator(seed, "cut").permutation(len(own))], None
     else:
-        order, sizes = _by_group(path, groups[own], own, 3, seed)
+        order, sizes = _by_group(path, groups[own], own, 1 + sum(map(bool, counts.values())), seed)
     start = 0
     for split, count in reversed(counts.items()):
         stop = start + count if sizes is None else _whole_groups(sizes, start, count, by_groups)
@@ -99,10 +99,10 @@ def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, fewest: int, se
     """(rows, group after group in random order, end of each group). fewest: groups needed, one per split."""
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < fewest:
+        there = "one group of rows" if len(names) == 1 else f"{len(names)} groups of rows"
         raise DataError(
-            f"{path}: {len(names)} groups; training, validation and test need at least one each."
-            if fewest == 3
-            else f"{path}: one group is left after the test split; training and validation need at least one each."
+            f"{path}: {there} (by --group, or rows of one file), and {fewest} splits need at least one each.\n"
+            "Add rows of others, or give separate files: --valid FILE --test FILE."
         )
     rank = numpy_generator(seed, "cut").permutation(len(names))
     order = np.argsort(rank[group], kind="stable")

@@ -13,7 +13,7 @@ from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.base import Ids, Item
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.metrics.confidence import DOUBTFUL, Confidence, hedge
+from unrolled.metrics.confidence import DOUBTFUL, LEAST, Confidence, hedge
 from unrolled.metrics.finding import FindingScore
 from unrolled.metrics.n_grams import chrf, count_characters
 from unrolled.metrics.text import TextScore
@@ -129,6 +129,14 @@ class Seq2SeqRun(RowsRun):
         self.confidence = None if known is None else Confidence.from_json(known)
         if self.confidence is not None:
             self.accepts = self.accepts | {"hedge"}
+
+    def check_options(self, **given: Any) -> None:
+        if given.get("hedge") and self.confidence is None and self.retrieval is not None:
+            raise OptionError(
+                f"--hedge needs a confidence, which is calibrated on at least {LEAST} validation images, and "
+                f"{self.path} had fewer.\nTrain with more images, or with a larger share: --valid 0.3"
+            )
+        super().check_options(**given)
 
     @property
     def parameters(self) -> int:

@@ -17,6 +17,7 @@ from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
+from unrolled.metrics.confidence import LEAST
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
 from unrolled.model.encoder_decoder import TeacherForced
 from unrolled.model.net_end import NetEnd
@@ -192,10 +193,13 @@ class Seq2Seq(RowTask):
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         rows = evenly_spaced(distinct_rows(self.examples, "validation"), MOST_SCORED)
-        retrieval = fit_image_retrieval(self.examples, deadline.share(0.8))
+        fitting = deadline.share(0.8)
+        retrieval = fit_image_retrieval(self.examples, fitting)
         if retrieval is not None:
             retrieval.save(run)
         name, texts = baseline_texts(self.examples, rows, retrieval, deadline=deadline.share(0.8))
+        if retrieval is not None and fitting.passed():
+            name += ", fitted in less time than it needs"
         score = score_rows(self.examples, "validation", rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown_score(score, figure_of(self.examples))}", None, None)
 
@@ -209,7 +213,7 @@ class Seq2Seq(RowTask):
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
         attention = attention_of(self.settings).replace("none", "no")
         judged = JudgedTask(
-            self.name, f"{model} with {attention} attention", self.examples, run.options.model is None
+            self.name, f"{model} with {attention} attention", self.examples, self._may_select_baseline(run)
         )
         retrieval = load_retrieval(run, self.examples.featurizer)
         summary = summarise_seq2seq(
@@ -223,6 +227,13 @@ class Seq2Seq(RowTask):
         if summary.confidence is not None or "confidence" in run.facts:
             run.write_facts(confidence=None if summary.confidence is None else summary.confidence.to_json())
         return summary
+
+    def _may_select_baseline(self, run: RunFolder) -> bool:
+        """Whether the baseline is selected if it is better: no model was requested; and where the net has learnt from
+        another run too, a few images do not decide."""
+        enough = len(distinct_rows(self.examples, "validation")) >= LEAST
+        from_run = run.options.init_from is not None and not is_pretrained(run.options.init_from)
+        return run.options.model is None and (enough or not from_run)
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         raise RunError("Only nets generate texts; there is nothing to fit.")
