@@ -92,7 +92,9 @@ def install_extra(extra: str) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A question that offers the most similar of `names`, or "" where none is near: " Did you mean 'lstm'?"."""
-    matches = get_close_matches(str(name), list(names), n=1, cutoff=0.5)
+    known = list(names)
+    same = [one for one in known if one.casefold() == str(name).casefold()]
+    matches = same or get_close_matches(str(name), known, n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 

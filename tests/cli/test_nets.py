@@ -54,7 +54,9 @@ def test_an_unknown_net_or_option_is_refused_with_the_nearest_name(unroll: Unrol
         ("resnet5O", "unroll: Unknown net 'resnet5O'. Did you mean 'resnet50'? Known: lenet5, lenet5-1998, "),
         ("vgg16:clases=3", "unroll: The net vgg16 has no option 'clases'. Did you mean 'classes'?"),
         ("vgg16:classes=many", "unroll: vgg16:classes is a whole number; got 'many'."),
-        ("vgg16:width=0", "unroll: VGG: width is a number of at least 0.01; got 0.0."),
+        ("RESNET50", "unroll: Unknown net 'RESNET50'. Did you mean 'resnet50'?"),
+        ("vgg16:width=0", "unroll: VGG: width is a number from 0.01 to 100; got 0.0."),
+        ("vgg16:width=1e9", "unroll: VGG: width is a number from 0.01 to 100; got 1000000000.0."),
         ("vit-tiny:image_size=99999999", "unroll: vit-tiny:image_size=99999999: a net of these sizes cannot be made"),
     ):
         result = unroll("nets", given)

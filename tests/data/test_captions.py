@@ -181,6 +181,14 @@ def test_other_texts_are_no_files_of_captions(tmp_path: Path) -> None:
         open_table(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["", "image,caption\n", "1.jpg A dog\n" * 3])
+def test_a_file_without_captions_beside_images_is_named(unroll: Unroll, tmp_path: Path, text: str) -> None:
+    images(tmp_path, *(f"{n}.jpg" for n in range(12)))
+    (tmp_path / "captions.txt").write_text(text)
+    result = unroll("info", tmp_path)
+    assert result.code == 2 and f"{tmp_path / 'captions.txt'} holds no captions: lines of an image" in result.err
+
+
 def test_train_evaluate_and_predict_take_a_folder_and_coco(unroll: Unroll, tmp_path: Path) -> None:
     names = [f"{n}.jpg" for n in range(20)]
     images(tmp_path / "photos" / "Images", *names)

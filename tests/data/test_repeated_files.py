@@ -146,6 +146,15 @@ def test_pictures_that_are_missing_in_over_a_tenth_of_rows_are_refused(tmp_path:
         read_examples(path, DatasetOptions(task="seq2seq"))
 
 
+def test_missing_pictures_with_a_row_each_are_counted_as_pictures(tmp_path: Path) -> None:
+    path = write_captions(tmp_path, 20)
+    lines = "".join(f"images/gone{number}.png,a caption of a missing picture\n" for number in range(4))
+    path.write_text(path.read_text() + lines)
+    said = r"4 of 104 rows cannot be read, because of 4 of 24 files:"
+    with pytest.raises(DataError, match=said):
+        read_examples(path, DatasetOptions(task="seq2seq"))
+
+
 def test_a_picture_of_one_colour_counts_once(tmp_path: Path) -> None:
     path = write_captions(tmp_path, 20)
     Image.fromarray(np.full((6, 8, 3), 9, np.uint8)).save(tmp_path / "images/0.png")

@@ -107,6 +107,17 @@ def test_a_test_table_with_images_of_training_is_refused_and_a_few_are_counted(t
     assert "kept in one split" not in examples.description
 
 
+def test_a_test_table_with_images_of_validation_is_refused_and_a_few_are_counted(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", counts=[2] * 20)
+    valid = table(tmp_path / "valid.csv", start=20, counts=[2] * 10)
+    test = table(tmp_path / "test.csv", start=28, counts=[2] * 10)
+    with pytest.raises(DataError, match=r"2 of the 10 images of the test split are in the validation split too, on"):
+        read_examples(path, DatasetOptions(valid=str(valid), test=str(test)))
+    test = table(tmp_path / "test.csv", start=29, counts=[2] * 10)
+    examples = read_examples(path, DatasetOptions(valid=str(valid), test=str(test)))
+    assert "; 1 of the 10 images of the test split are in the validation split too" in examples.description
+
+
 def test_a_row_that_is_there_twice_is_counted(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv")
     lines = path.read_text().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,9 @@ def test_a_key_depends_on_pixels_shape_size_weights_and_scaling() -> None:
     ]
     assert len({features.key(image), *others}) == 6
     assert features.key(image) == ImageFeatures(source(), tensors).key(image.copy())
+    renamed = replace(source(), weights="the same weights, in another file")
+    assert features.key(image) == ImageFeatures(renamed, tensors).key(image)
+    assert features.key(image) != features.key(image, early=True)
 
 
 def test_a_memory_store_keeps_no_more_than_its_bytes() -> None:

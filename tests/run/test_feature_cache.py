@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from caption_data import draw_square
 
+from unrolled.run.training import Training
 from unrolled.tasks.feature_cache import FeatureCache, cache_path
+from unrolled.tasks.pretrained import PACKAGE
 
 KEY = bytes(32)
 
@@ -88,3 +93,28 @@ def test_the_folder_is_the_users_or_the_one_named(tmp_path: Path, monkeypatch: p
     name = "resnet50-width-0.5-224-0123456789abcdef.sqlite"
     assert cache_path(None, "resnet50:width=0.5", 224, digest) == tmp_path / "unrolled" / "features" / name
     assert cache_path(str(tmp_path / "mine"), "resnet50:width=0.5", 224, digest) == tmp_path / "mine" / name
+
+
+def test_a_linear_model_names_the_cache_and_a_fault_of_it_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("PIL.Image", reason="needs the extra vision")
+    if find_spec(PACKAGE) is None:
+        pytest.skip("needs the extra vision")
+    for number in range(24):
+        (tmp_path / "photos" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        draw_square(tmp_path / "photos" / f"{number % 2}" / f"{number}.png", ("red", "blue")[number % 2], number)
+    options: dict[str, Any] = {"model": "linear", "minutes": 1.0, "threads": 1}
+    training = Training(tmp_path / "photos", out=str(tmp_path / "a"), cache=str(tmp_path / "cache"), **options)
+    assert f"(features are stored in {tmp_path / 'cache'}" in training.plan_line
+    list(training)
+    assert training.task.closing_notes == []
+
+    def full(self: FeatureCache) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    other = Training(tmp_path / "photos", out=str(tmp_path / "b"), cache=str(tmp_path / "other"), **options)
+    monkeypatch.setattr(FeatureCache, "_connect", full)
+    list(other)
+    (said,) = other.task.closing_notes
+    assert said.startswith(f"Features are not stored: {tmp_path / 'other'}") and "database or disk is full" in said

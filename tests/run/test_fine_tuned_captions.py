@@ -142,6 +142,22 @@ def test_a_run_whose_net_was_frozen_can_be_fine_tuned(captions: Path, tmp_path: 
     assert not all(torch.equal(one, first[name]) for name, one in weights_of(after).items() if name.startswith(END))
 
 
+def test_another_net_beside_a_run_is_refused(captions: Path, tuned: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--encoder resnet18 does not match\. Leave it out"):
+        start(captions, tmp_path / "run", fine_tune=None, hidden_size=None, init_from=str(tuned), encoder="resnet18")
+
+
+def test_a_few_images_do_not_select_the_baseline_of_a_run_that_goes_on(
+    captions: Path, tuned: Path, tmp_path: Path
+) -> None:
+    alone = start(captions, tmp_path / "alone", fine_tune=None, steps=1)
+    list(alone)
+    assert alone.run.facts["selected"] == ["retrieval"]
+    after = start(captions, tmp_path / "after", fine_tune=None, hidden_size=None, init_from=str(tuned), steps=1)
+    list(after)
+    assert after.run.facts["selected"] == ["lstm"]
+
+
 def test_where_there_is_no_such_end_the_option_is_refused(captions: Path, tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text("source,target\n" + "".join(f"a b {n},c d {n * n}\n" for n in range(40)))

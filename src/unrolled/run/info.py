@@ -15,6 +15,7 @@ from unrolled.given import as_path
 from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.registry import UNTRAINED
+from unrolled.run.starting import plan_in_time
 from unrolled.tasks.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 
@@ -39,7 +40,8 @@ def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str
     if planned:
         seconds = None if options.minutes is None else 0.85 * 60 * options.minutes
         with torch_threads(threads):
-            facts["plan"] = task.make_plan(device, threads, seconds).to_json()
+            plan, why = plan_in_time(task, options, device, threads, seconds)
+        facts["plan"] = {"model": task.fallback_model, "why": why} if plan is None else plan.to_json()
     return facts
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from unrolled.training.loop import TrainingState
+    from unrolled.training.plan import Plan
 
 
 class Start(NamedTuple):
@@ -38,6 +39,24 @@ def open_start(options: TrainOptions) -> tuple[TrainOptions, Start]:
         name = options.init_from or ""
         return replace(options, encoder=net_of(name, options.encoder)), Start(pretrained=read_pretrained(name))
     return options, Start(source=RunFolder.open(options.init_from)) if options.init_from else Start()
+
+
+def plan_in_time(
+    task: Task, options: TrainOptions, device: str, threads: int, seconds: float | None
+) -> tuple[Plan | None, str]:
+    """The plan of the task's net. None, and the reason, where the time is too short for a net that the data chose:
+    then a model without updates is fitted instead. Raises OptionError where the options chose it."""
+    try:
+        return task.make_plan(device, threads, seconds), ""
+    except OptionError as error:
+        if task.fallback_model is None or not has_unasked_net(task, options):
+            raise
+        return None, f"there is no time for a net: {str(error).splitlines()[0]}"
+
+
+def has_unasked_net(task: Task, options: TrainOptions) -> bool:
+    """Whether a pretrained net was chosen by the data, not by the options."""
+    return task.settings.init_from is not None and options.init_from is None and options.plan is None
 
 
 def load_initial_weights(start: Start, task: Task, training_state: TrainingState) -> list[str]:

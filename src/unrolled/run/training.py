@@ -21,7 +21,7 @@ from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
-from unrolled.run.starting import load_initial_weights, open_start
+from unrolled.run.starting import has_unasked_net, load_initial_weights, open_start, plan_in_time
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.locations import free_path, newest
 from unrolled.rundir.report import Report
@@ -182,16 +182,11 @@ class Training:
         model, budget = self.task.fallback_model, self.clock.budget
         if budget is None or model is None or self.settings.model is not None:
             return
-        if self.settings.init_from and not self._has_unasked_net:
+        if self.settings.init_from and not has_unasked_net(self.task, self.options):
             return
         if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.startup_seconds):
             self.task.settings = dataclasses.replace(self.settings, model=model)
             self._no_net = f"; after {self.clock.elapsed:.0f} of {budget:.0f} seconds there is no time for a net"
-
-    @property
-    def _has_unasked_net(self) -> bool:
-        """Whether a pretrained net was chosen by the data, not by the options."""
-        return self.settings.init_from is not None and self.options.init_from is None and self.options.plan is None
 
     def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
         if not self.task.trained:
@@ -200,15 +195,12 @@ class Training:
             own = {"threads": self.settings.threads} if self.settings.threads else {}
             return recorded_plans(recorded, device=self.device, **own)
         seconds = None if self.settings.steps is not None else 0.85 * max(1.0, self.clock.left - 1.0)
-        try:
-            return [self.task.make_plan(self.device, threads, seconds)]
-        except OptionError as error:
-            model = self.task.fallback_model
-            if model is None or not self._has_unasked_net:
-                raise
-            self.task.settings = dataclasses.replace(self.settings, model=model)
-            self._no_net = f"; there is no time for a net: {str(error).splitlines()[0]}"
-            return []
+        plan, why = plan_in_time(self.task, self.options, self.device, threads, seconds)
+        if plan is not None:
+            return [plan]
+        self.task.settings = dataclasses.replace(self.settings, model=self.task.fallback_model)
+        self._no_net = f"; {why}"
+        return []
 
     def _facts(self, path: str | Path, kept: bool, threads: int) -> dict[str, Any]:
         data = {
@@ -279,9 +271,9 @@ class Training:
         """The model and its plan, in a line."""
         if self.monitor is None:
             name, how = UNTRAINED[self.settings.model or ""]
-            return f"{name}: {how}, not trained{self._no_net}"
+            return f"{name}: {how}, not trained{self._no_net}{self.task.reading_note}"
         planned = self.monitor.plans[-1].line(sum(p.numel() for p in self.training_state.model.parameters()))
-        return planned + self.task.selection_note
+        return planned + self.task.reading_note + self.task.selection_note
 
     @property
     def first_sample(self) -> tuple[int, str] | None:

@@ -136,9 +136,19 @@ class Task(ABC):
         return 1
 
     @property
+    def reading_note(self) -> str:
+        """What is computed of the inputs first, appended to the printed plan."""
+        return ""
+
+    @property
     def selection_note(self) -> str:
         """What happens to the trained model at the end, appended to the printed plan."""
         return ""
+
+    @property
+    def closing_notes(self) -> list[str]:
+        """What went wrong meanwhile without ending the training, printed at its end."""
+        return []
 
     @property
     def memorisable(self) -> int:

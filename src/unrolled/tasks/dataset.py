@@ -16,6 +16,7 @@ from unrolled import seeds
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.splits import FEWEST
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
 from unrolled.data.modalities.base import Featurizer, Ids, WholeImages
 from unrolled.data.modalities.image_grid import EarlyGridFeaturizer, GridFeaturizer
@@ -83,7 +84,11 @@ def read_task_examples(
     if known is None and not examples.count("validation"):
         raise DataError(
             f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
-            "Give it a share or a table: --valid 0.1"
+            + (
+                "Give it a share or a table: --valid 0.1"
+                if examples.count("training") >= FEWEST
+                else "Add rows, or give it a table of its own: --valid FILE"
+            )
         )
     if known is None:
         check_given_splits(examples)

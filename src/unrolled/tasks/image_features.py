@@ -87,6 +87,14 @@ def features_note(examples: Examples) -> str:
     return f"; first computes features of those of {count:,} images that it does not have{where}"
 
 
+def cache_faults(examples: Examples) -> list[str]:
+    """Why features of the images were not all stored, if so."""
+    frozen = frozen_of(examples.featurizer)
+    if frozen is None or not isinstance(frozen.store, FeatureCache) or not frozen.store.fault:
+        return []
+    return [f"{frozen.store.note[0].upper()}{frozen.store.note[1:]}."]
+
+
 def save_features(run: RunFolder, featurizer: Featurizer) -> None:
     """Save the pretrained net of a featurizer, if there is one, in the run."""
     if (frozen := frozen_of(featurizer)) is not None:

@@ -149,8 +149,10 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             "torch.save(model.state_dict(), path), or safetensors.torch.save_file(model.state_dict(), path)"
         ) from None
     except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
-        cause = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise RunError(f"{path} cannot be read as weights: {cause}. Copy it again.") from None
+        cause = f": {str(error).splitlines()[0][:100]}" if str(error) and not isinstance(error, KeyError) else ""
+        raise RunError(
+            f"{path} cannot be read as weights{cause}. Copy it again, or give a file of weights:\n{', '.join(ENDINGS)}."
+        ) from None
     for wrapper in ("state_dict", "model"):  # as training scripts save it
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
             found = found[wrapper]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
 from unrolled.data.files.look import list_files
 from unrolled.data.tables.base import TableFile
-from unrolled.data.tables.caption_files import find_caption_file
+from unrolled.data.tables.caption_files import check_captions, find_caption_file
 from unrolled.data.tables.flat_folders import check_not_flat
 from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.media_folders import is_media_folder
@@ -176,6 +176,7 @@ def inspect_path(path: str | Path, options: TrainOptions) -> DataSource:
         files = list_files(Path(path))
         if options.input_type is None:
             check_no_tables(Path(path), files)
+        check_captions(Path(path), files)
         check_not_flat(Path(path), files)
     given = [name for name in ("no_header", "decimal") if getattr(options, name)]
     if given and not has_header(path):

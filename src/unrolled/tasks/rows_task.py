@@ -20,7 +20,7 @@ from unrolled.tasks.dataset import (
     read_task_examples,
     tables_of_rows,
 )
-from unrolled.tasks.image_features import save_features
+from unrolled.tasks.image_features import cache_faults, features_note, save_features
 from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ class RowTask(Task):
     @property
     def unreadable(self) -> tuple[str, ...]:
         return self.examples.listed_unreadable
+
+    @property
+    def reading_note(self) -> str:
+        return features_note(self.examples)
+
+    @property
+    def closing_notes(self) -> list[str]:
+        return cache_faults(self.examples)
 
     @property
     def augmented(self) -> bool:

@@ -78,6 +78,19 @@ def find_caption_file(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
+def check_captions(folder: Path, files: Sequence[Path]) -> None:
+    """Raise DataError for a folder of images with a file that is named as one of captions, and is none. files: all
+    files below the folder."""
+    if not any(file.suffix.lower() in IMAGE_ENDINGS for file in files):
+        return
+    for file in files:
+        if file.parent == folder and NAMES.fullmatch(file.name) and not is_caption_file(file):
+            raise DataError(
+                f"{file} holds no captions: lines of an image and its caption were expected, 1.jpg,A dog runs;\n"
+                "or, as in Flickr8k.token.txt, 1.jpg#0, a tab and the caption. Correct it, or take it out of the folder."
+            )
+
+
 def read_captions(path: Path) -> CaptionFile | None:
     """The captions of a file; None if it has none of the forms. Raises DataError for a damaged one."""
     return read_caption_lines(path) if is_caption_file(path) else read_coco(path)

@@ -37,7 +37,7 @@ from unrolled.tasks.dataset import (
     drop_mismatched,
     shown_row,
 )
-from unrolled.tasks.image_features import features_note, frozen_of
+from unrolled.tasks.image_features import frozen_of
 from unrolled.tasks.prediction.baselines import (
     baseline_names,
     best_baseline,
@@ -137,11 +137,10 @@ class Prediction(RowTask):
 
     @property
     def selection_note(self) -> str:
-        note = features_note(self.examples)
         if self.settings.model is None:
             baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in baseline_names(self.examples))
-            return f"{note}; at the end combined with {baselines}, and the best on validation is selected"
-        return f"{note}; at the end combined as {self.settings.model}" if self.settings.is_ensemble else note
+            return f"; at the end combined with {baselines}, and the best on validation is selected"
+        return f"; at the end combined as {self.settings.model}" if self.settings.is_ensemble else ""
 
     def items(self, split: str) -> int:
         return self.examples.count(split)

@@ -33,7 +33,7 @@ from unrolled.tasks.dataset import (
     shown_row,
     tables_of_rows,
 )
-from unrolled.tasks.image_features import features_note, frozen_of, lacking
+from unrolled.tasks.image_features import frozen_of, lacking
 from unrolled.tasks.pretrained import IMAGENET, is_pretrained, read_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
@@ -104,7 +104,7 @@ class Seq2Seq(RowTask):
 
     @property
     def selection_note(self) -> str:
-        return f"; cross-attention: {attention_of(self.settings)}{features_note(self.examples)}"
+        return f"; cross-attention: {attention_of(self.settings)}"
 
     def items(self, split: str) -> int:
         if split not in self._tokens:
