@@ -36,8 +36,10 @@ from unrolled.model.embeddings import BagEmbedding
 from unrolled.model.encoder_decoder import EncoderDecoderConfig, Source, build_encoder_decoder
 from unrolled.model.encoders import Encoder, PlaceEncoder, SelfAttentionEncoder, build_bidirectional
 from unrolled.model.heads import Head
+from unrolled.model.image_features import FeatureSource
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
+from unrolled.model.net_end import NetEnd
 from unrolled.model.ngram.model import NGram
 from unrolled.model.row_net import PredictionNet, PredictionNetState
 
@@ -214,6 +216,18 @@ def vectors() -> Source:
     return Source(torch.randn(5, 5, 4, generator=torch.Generator().manual_seed(4)), bags().lengths)
 
 
+def early_features() -> Source:
+    """Inputs of four places with 128 early features each: those of images of 64 pixels by a narrow ResNet."""
+    inputs = torch.rand(5, 4, 128, generator=torch.Generator().manual_seed(5))
+    return Source(inputs, torch.tensor([4, 4, 4, 0, 4]))
+
+
+def end_of_a_net() -> nn.Module:
+    """What makes six numbers of a place from these, by the last layers of the net."""
+    source = FeatureSource("resnet18:width=0.125", "drawn", 64, (0.5,) * 3, (0.5,) * 3, "float32")  # type: ignore[arg-type]
+    return nn.Sequential(NetEnd(source, [0.5] * 64, [2.0] * 64), nn.Linear(64, 6))
+
+
 def fixed_sources(model: str, cross_attention: str, source: Source | None = None, **how: Any) -> FixedSources:
     """An encoder-decoder with 65 tokens and a small memory, given a source of five inputs."""
     size = how.pop("size", 8)
@@ -234,4 +248,7 @@ ENCODER_DECODER_CASES: dict[str, Callable[[], FixedSources]] = {
     "transformer, tied": lambda: fixed_sources("transformer:span=4", "multihead", size=6, tied=True),
     "gru of a category": lambda: fixed_sources("gru", "none", labels(), smoothing=0.1),
     "lstm of vectors": lambda: fixed_sources("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
+    "lstm of images, with the end of a net": lambda: fixed_sources(
+        "lstm", "multihead:heads=2", early_features(), embedding=end_of_a_net(), places=4
+    ),
 }

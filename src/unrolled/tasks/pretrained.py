@@ -151,7 +151,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
         cause = f": {str(error).splitlines()[0][:100]}" if str(error) and not isinstance(error, KeyError) else ""
         raise RunError(
-            f"{path} cannot be read as weights{cause}. Copy it again, or give a file of weights:\n{', '.join(ENDINGS)}."
+            f"{path} cannot be read as weights{cause}. Copy it again; files of weights are\n{', '.join(ENDINGS)}."
         ) from None
     for wrapper in ("state_dict", "model"):  # as training scripts save it
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):

@@ -87,7 +87,7 @@ def check_captions(folder: Path, files: Sequence[Path]) -> None:
         if file.parent == folder and NAMES.fullmatch(file.name) and not is_caption_file(file):
             raise DataError(
                 f"{file} holds no captions: lines of an image and its caption were expected, 1.jpg,A dog runs;\n"
-                "or, as in Flickr8k.token.txt, 1.jpg#0, a tab and the caption. Correct it, or take it out of the folder."
+                "or, as in Flickr8k.token.txt, 1.jpg#0, a tab and the caption. Correct it, or take it out."
             )
 
 
