@@ -42,8 +42,10 @@ class Memory(Checked):
         Equal to `unroll_by_steps`. lengths (B,), at most T, is best kept on the CPU; None: all of T.
         """
 
-    def forward(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        """The same as `unroll`, as in torch.nn.LSTM."""
+    def forward(self, xs: Tensor, state: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """The same as `unroll`, as in torch.nn.LSTM; without a state from the start."""
+        if state is None:
+            state = self.start(len(xs) if isinstance(xs, Tensor) and xs.dim() else 1)  # `unroll` refuses other inputs
         return self.unroll(xs, state, lengths)
 
     def blank(self) -> State:

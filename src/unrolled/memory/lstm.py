@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, init_weights, run_layer, unroll_by_chunks, zero_state
+from unrolled.memory.torch_layers import layer_from_torch
 
 
 class LSTMState(NamedTuple):
@@ -40,6 +41,12 @@ class LSTM(Memory):
             if horizon is not None:
                 held = torch.empty(size).uniform_(1, horizon - 1).log()
                 self.bias_ih[:size], self.bias_ih[size : 2 * size] = -held, held
+
+    @classmethod
+    def from_torch(cls, layer: nn.LSTM | nn.LSTMCell) -> LSTM:
+        """A memory that computes what a layer of torch computes, with a copy of its weights. Raises OptionError for
+        several layers (`Stack.from_torch`), and for what the memory does not have, such as two directions."""
+        return layer_from_torch(cls, nn.LSTM, layer)
 
     def start(self, rows: int) -> LSTMState:
         return LSTMState(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.memory.base import Memory, init_weights, run_layer, unroll_by_chunks, zero_state
+from unrolled.memory.torch_layers import layer_from_torch
 
 
 class RNNState(NamedTuple):
@@ -26,6 +27,12 @@ class RNN(Memory):
         self.bias_ih = nn.Parameter(torch.zeros(size))
         self.bias_hh = nn.Parameter(torch.zeros(size))
         init_weights(self.weight_ih, self.weight_hh)
+
+    @classmethod
+    def from_torch(cls, layer: nn.RNN | nn.RNNCell) -> RNN:
+        """A memory that computes what a layer of torch computes, with a copy of its weights. Raises OptionError for
+        several layers (`Stack.from_torch`), and for what the memory does not have, such as two directions."""
+        return layer_from_torch(cls, nn.RNN, layer)
 
     def start(self, rows: int) -> RNNState:
         return RNNState(hidden=zero_state(self.weight_hh, rows, self.size))

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, valid_steps, zero_state
+from unrolled.memory.gru import GRU
+from unrolled.memory.lstm import LSTM
+from unrolled.memory.rnn import RNN
+from unrolled.memory.torch_layers import layer_from_torch
 from unrolled.states import State
+
+TORCH_LAYERS: dict[type[nn.RNNBase], type[Memory]] = {nn.RNN: RNN, nn.GRU: GRU, nn.LSTM: LSTM}
+"""Layers of torch, each with the memory that computes the same."""
 
 
 class Stack(Memory):
@@ -29,6 +36,17 @@ class Stack(Memory):
                 )
         self.memories = nn.ModuleList(memories)
         self.input_size, self.size = memories[0].input_size, memories[-1].size
+
+    @classmethod
+    def from_torch(cls, layers: nn.RNN | nn.GRU | nn.LSTM) -> Stack:
+        """A stack that computes what the layers of a module of torch compute, with a copy of their weights. Raises
+        OptionError for another module, two directions, a projection, or dropout between layers."""
+        for kind, memory in TORCH_LAYERS.items():
+            if isinstance(layers, kind):
+                return cls([layer_from_torch(memory, kind, layers, number) for number in range(layers.num_layers)])
+        raise OptionError(
+            f"Stack.from_torch takes a torch.nn.RNN, GRU or LSTM with all its layers; got {type(layers).__name__}."
+        )
 
     def start(self, rows: int) -> tuple[State, ...]:
         return tuple(memory.start(rows) for memory in self._layers())
