@@ -32,7 +32,7 @@ def finish(training: unrolled.Training) -> dict[str, Any]:
     nats = [report.validation for report in training if report.validation is not None]
     if training.summary is None:
         raise SystemExit("The training was stopped. Run the same command again.")
-    found = training.summary.as_dict()
+    found = training.summary.to_dict()
     (output,) = found["outputs"].values()
     scores = {name: output[name] for name in FIGURES} | {
         f"{name}_interval": output[f"{name}_interval"] for name in FIGURES

@@ -50,7 +50,7 @@ def run(count: int | None, seed: int, arrays: dict[str, NDArray[Any]], folder: P
         pass
     if training.summary is None:
         raise SystemExit("the training was stopped before its end")
-    (output,) = training.summary.as_dict()["outputs"].values()
+    (output,) = training.summary.to_dict()["outputs"].values()
     return {
         "rows": len(rows),
         "accuracy": round(output["accuracy"], 4),

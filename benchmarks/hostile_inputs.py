@@ -35,7 +35,7 @@ def main() -> None:
         numbers = range(done[name], options.cases // len(targets))
         with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
             for outcome in fuzzing.cases(name, numbers, Path(folder), options.seed) if numbers else ():
-                print(json.dumps({"seed": options.seed, **outcome.as_dict()}), file=out, flush=True)
+                print(json.dumps({"seed": options.seed, **outcome.to_dict()}), file=out, flush=True)
                 if outcome.fault:
                     faults += 1
                     print(f"{name} {outcome.number}: unroll {outcome.command}, {outcome.done}: {outcome.fault}")

@@ -76,7 +76,7 @@ def run(trial: Trial, data: Path, folder: Path, seed: int, threads: int) -> dict
     curve = [[one.step, round(one.validation, 3)] for one in training if one.validation is not None]
     if training.summary is None:
         raise SystemExit(f"{trial.name}: the training was stopped before its end")
-    found = training.summary.as_dict()
+    found = training.summary.to_dict()
     (output,) = found["outputs"].values()
     scores = {found["model"]: output} | output["others"] | output["baselines"]
     return {

@@ -39,7 +39,7 @@ def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]
         plans = [json.loads(line) for line in (out / "plan.jsonl").read_text().splitlines()]
         log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         whole = (
-            unrolled.load(out).evaluate().as_dict()["nats"]
+            unrolled.load(out).evaluate().to_dict()["nats"]
         )  # the command may have had no time for the whole split
     curve = [(round(line["seconds"], 1), line["validation"]) for line in log if "validation" in line]
     plan = {

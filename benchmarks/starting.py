@@ -72,7 +72,7 @@ def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[
     summary = training.summary
     if not isinstance(summary, PredictionSummary):
         raise SystemExit(f"{start}: the training was stopped before its end")
-    scores = {name: score.as_dict()["accuracy"] for name, score in summary.scores["label"].items()}
+    scores = {name: score.to_dict()["accuracy"] for name, score in summary.scores["label"].items()}
     for file in sorted(out.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     out.rmdir()

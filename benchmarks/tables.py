@@ -39,7 +39,7 @@ def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
     assert isinstance(summary, PredictionSummary)
     figures = {
         output: {
-            name: {figure: value for figure, value in score.as_dict().items() if figure in FIGURES}
+            name: {figure: value for figure, value in score.to_dict().items() if figure in FIGURES}
             for name, score in scores.items()
         }
         for output, scores in summary.scores.items()

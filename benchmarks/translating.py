@@ -50,7 +50,7 @@ def measure(data: Path, valid: Path, out: Path, options: dict[str, Any]) -> dict
     """One training and its results."""
     train(data, out, time.monotonic(), options | {"valid": str(valid)})
     run = unrolled.load(out)
-    score = run.evaluate(valid).as_dict()
+    score = run.evaluate(valid).to_dict()
     figures = score["outputs"]["en"]
     plan, reports = run.folder.log.read_plans()[-1], run.folder.log.read_reports()
     names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "generation", "bleu_by_length")

@@ -65,7 +65,7 @@ def measure(name: str, seed: int, minutes: float, folder: Path) -> dict[str, Any
         pass
     if not isinstance(training.summary, PredictionSummary):
         raise SystemExit(f"{name}: the training was stopped before its end")
-    facts = training.summary.as_dict()["outputs"]["y"]
+    facts = training.summary.to_dict()["outputs"]["y"]
     names = ("mae", "mae_interval", "rmse", "r2", "constant_baseline", "baselines", "others")
     figures = {one: facts[one] for one in names}
     return {"selected": training.summary.model, "seconds": round(time.monotonic() - started, 1), **figures}

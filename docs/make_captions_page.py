@@ -116,7 +116,7 @@ def describe(run: Seq2SeqRun, photos: Sequence[Photo], top: int) -> list[Describ
         if prediction.error:
             print(prediction.error)
             continue
-        image, facts = run.picture(photo.given, READ), prediction.as_dict()["outputs"][run.name]
+        image, facts = run.picture(photo.given, READ), prediction.to_dict()["outputs"][run.name]
         text = None if looked is None else looked.texts[run.name]
         pairs = [] if text is None or text.attention is None else text.attention.by_word()
         maps = [(word, overlay(image, one.weights, one.frame)) for word, one in pairs]

@@ -65,7 +65,7 @@ class Outcome:
         }
         return ", ".join(fault for fault, is_so in faults.items() if is_so)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As a dict for JSON."""
         return asdict(self) | {"fault": self.fault}
 

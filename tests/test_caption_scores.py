@@ -95,7 +95,7 @@ def test_captions_are_told_in_short_lines_and_in_json() -> None:
     assert second.startswith("As written: BLEU-1 to BLEU-4 64.9, 55.8, 44.0, 36.3.")
     assert second.endswith("Different captions: 7 of 8.")
     assert found.decisive == (found.captions.cider, found.captions.cider_interval)  # type: ignore[union-attr]
-    facts = found.as_dict()
+    facts = found.to_dict()
     assert facts["cider_d"] == pytest.approx(1.64086038689724)
     assert [facts[f"plain_bleu_{order}"] for order in range(1, 5)] == pytest.approx(BLEU, abs=1e-6)
     assert facts["bleu_4"] == facts["bleu"]
@@ -104,7 +104,7 @@ def test_captions_are_told_in_short_lines_and_in_json() -> None:
     other = score_texts(GENERATED, REFERENCES)
     assert other.caption_lines == []
     assert other.decisive == (other.chrf, other.chrf_interval)
-    assert "cider_d" not in score_texts(GENERATED, REFERENCES).as_dict()
+    assert "cider_d" not in score_texts(GENERATED, REFERENCES).to_dict()
 
 
 def test_one_image_has_no_cider_d() -> None:

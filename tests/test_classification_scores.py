@@ -40,7 +40,7 @@ def test_figures_worked_out_by_hand() -> None:
     assert score.calibration_error == pytest.approx(0.8 - 4 / 6)
     low, high = score.macro_f1_interval
     assert 0 < low < score.macro_f1 < high <= 1
-    json.dumps(score.as_dict(), allow_nan=False)
+    json.dumps(score.to_dict(), allow_nan=False)
 
 
 def test_macro_f1_is_the_mean_of_each_labels() -> None:
@@ -118,7 +118,7 @@ def test_a_thousand_labels_take_no_tables_of_them() -> None:
     tracemalloc.stop()
     assert peak < 20_000_000  # a table of them for every resample took 8 GB
     assert score.macro_f1_interval[0] < score.macro_f1 < score.macro_f1_interval[1] + 0.1
-    facts = score.as_dict()
+    facts = score.to_dict()
     assert "confusion_matrix" not in facts
     assert len(facts["most_confused"]) == MOST_IN_TABLE
     rows_of_most, right, answer = score.mistakes[0]
@@ -131,7 +131,7 @@ def test_an_interval_has_fewer_draws_where_time_is_short_with_a_note() -> None:
     whole = score_labels(logs_of([0] * 60, 3), answers, "abc")
     cut = score_labels(logs_of([0] * 60, 3), answers, "abc", Deadline(0))
     assert (whole.drawn, cut.drawn) == (RESAMPLED, FEWEST_DRAWN)
-    assert "bootstrap_samples" not in whole.as_dict()
-    assert cut.as_dict()["bootstrap_samples"] == FEWEST_DRAWN
+    assert "bootstrap_samples" not in whole.to_dict()
+    assert cut.to_dict()["bootstrap_samples"] == FEWEST_DRAWN
     assert whole.macro_f1 == cut.macro_f1
-    json.dumps(cut.as_dict(), allow_nan=False)
+    json.dumps(cut.to_dict(), allow_nan=False)

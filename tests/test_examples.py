@@ -26,5 +26,44 @@ def test_own_loop(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < accuracy <= 1 and "update 100: " in capsys.readouterr().out
 
 
+def test_data_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    found = runpy.run_path(str(EXAMPLES / "data_frame.py"))["main"](40, "run")
+    assert list(found.columns) == ["text", "label", "label_probability"] and list(found.index) == [10, 20]
+
+
+def test_estimators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    accuracy, score = runpy.run_path(str(EXAMPLES / "estimators.py"))["main"](40)
+    assert accuracy > 0.8 and score > 0.5
+
+
+def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    found = runpy.run_path(str(EXAMPLES / "hugging_face.py"))["main"](40, "run")
+    assert len(found) == 2 and set(found) <= {"good", "bad"}
+
+
+def test_notebook(tmp_path: Path) -> None:
+    """The notebook is executed; its training is one output, which was updated to the end."""
+    pytest.importorskip("ipykernel")
+    client = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    client.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    (shown,) = [one for one in notebook.cells[1].outputs if one.output_type == "display_data"]
+    assert (
+        "step 60 of 60 (100%)" in shown.data["text/plain"] and "<progress value='1.0000'" in shown.data["text/html"]
+    )
+    assert "100 rows of data in memory" in shown.data["text/plain"]
+    assert "'prediction': " in notebook.cells[2].outputs[0].data["text/plain"]
+
+
 def test_every_example_has_a_test() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"train_and_sample.py", "own_loop.py"}
+    tested = {name.removeprefix("test_") for name in globals()}
+    assert {path.stem for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")} <= tested

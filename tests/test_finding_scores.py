@@ -23,5 +23,5 @@ def test_recall_and_chance() -> None:
         "(by chance 0.5%, 2.5%, 5.0%); median rank 5.5."
     )
     facts = {"texts": 8, "images": 200, "recall_at_1": 1 / 8, "recall_at_5": 0.5, "recall_at_10": 0.75}
-    assert found.as_dict() == facts | {"median_rank": 5.5}
+    assert found.to_dict() == facts | {"median_rank": 5.5}
     assert score_ranks([1.0], 3).chance == pytest.approx((1 / 3, 1.0, 1.0))

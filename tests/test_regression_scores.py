@@ -44,7 +44,7 @@ def test_scores_of_numbers_equal_scikit_learns(numbers: int) -> None:
         (score.r2, score.r2_interval),
     ):
         assert low < figure < high
-    assert score.as_dict()["mae_interval"] == list(score.mae_interval)
+    assert score.to_dict()["mae_interval"] == list(score.mae_interval)
     assert f"MAE {score.mae:.4g}" in score.line
     assert "150 rows" in score.line
 
@@ -123,7 +123,7 @@ def test_scores_of_sets_equal_scikit_learns() -> None:
     assert score.accuracy == pytest.approx(metrics.accuracy_score(right, answered))
     assert score.micro_f1_interval[0] < score.micro_f1 < score.micro_f1_interval[1]
     assert score.accuracy_interval[0] < score.accuracy < score.accuracy_interval[1]
-    assert score.as_dict()["labels"] == ["a", "b", "c", "never"]
+    assert score.to_dict()["labels"] == ["a", "b", "c", "never"]
     assert "0.750 nats; 120 rows" in score.line
 
 

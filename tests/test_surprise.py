@@ -156,13 +156,13 @@ def test_evaluation_leaves_no_gradient_and_needs_no_eval_mode() -> None:
 def test_one_block_has_no_interval_and_json_says_null() -> None:
     score = evaluate(Chain(V), segments(300), np.ones(V))
     assert math.isnan(score.low) and math.isnan(score.high)
-    saved = score.as_dict()
+    saved = score.to_dict()
     assert saved["nats_interval"] is saved["bits_interval"] is saved["accuracy_interval"] is None
     assert {"nats", "bits", "accuracy", "tokens", "characters"} <= saved.keys()
 
 
 def test_bits_have_their_interval_in_bits() -> None:
-    saved = Score(math.log(2), 0.5, 0.9, 0.25, 0.2, 0.3, 5000, 5000).as_dict()
+    saved = Score(math.log(2), 0.5, 0.9, 0.25, 0.2, 0.3, 5000, 5000).to_dict()
     assert saved["bits"] == pytest.approx(1)
     assert saved["bits_interval"] == pytest.approx([0.5 / math.log(2), 0.9 / math.log(2)])
     assert saved["nats_interval"] == [0.5, 0.9] and saved["accuracy_interval"] == [0.2, 0.3]

@@ -127,7 +127,7 @@ def test_empty_texts_have_scores(written: str, right: str, wer: float, exact: fl
     score = score_texts([written], [[right]])
     assert (score.bleu, score.wer, score.exact_match) == (0.0, wer, exact)
     assert 0 <= score.chrf <= 100
-    json.dumps(score.as_dict(), allow_nan=False)
+    json.dumps(score.to_dict(), allow_nan=False)
     beside = score_texts([written, "the man sits in the park"], [[right], ["the man sits in the park"]])
     assert beside.bleu > 0
 
@@ -144,7 +144,7 @@ def test_a_line_and_plain_names() -> None:
     score = score_texts(near(right, 1), [[text] for text in right], right)
     assert score.line.startswith(f"BLEU {score.bleu:.1f} (95% interval {score.bleu_interval[0]:.1f} to ")
     assert "word error rate" in score.line and score.line.endswith("exactly right; 20 texts")
-    plain = json.loads(json.dumps(score.as_dict(), allow_nan=False))
+    plain = json.loads(json.dumps(score.to_dict(), allow_nan=False))
     assert plain["bleu"] == score.bleu and plain["wer_interval"] == list(score.wer_interval)
     assert sum(one["rows"] for one in plain["bleu_by_length"]) == 20
 

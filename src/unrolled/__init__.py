@@ -15,18 +15,21 @@ from unrolled.version import __version__
 if TYPE_CHECKING:
     from os import PathLike
 
+    from unrolled.estimators import Classifier, LanguageModel, Regressor, Tagger
     from unrolled.keywords import AllKeywords, LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords
     from unrolled.run import Report, Run, Training
 
 # rows of many lengths have many shapes; the kernels compiled for each (cache of 1,024 by default) took gigabytes
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
-__all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
+__all__ = [
+    "Classifier", "LanguageModel", "Regressor", "Report", "Run", "Tagger", "Training", "__version__", "load", "train",
+]  # fmt: skip
 
 
 @overload
 def train(
-    path: str | PathLike[str],
+    data: Any,
     *,
     task: Literal["language-modeling"],
     progress: bool = True,
@@ -36,7 +39,7 @@ def train(
 
 @overload
 def train(
-    path: str | PathLike[str],
+    data: Any,
     *,
     task: Literal["classification", "multilabel", "tagging", "regression"],
     progress: bool = True,
@@ -46,19 +49,19 @@ def train(
 
 @overload
 def train(
-    path: str | PathLike[str], *, task: Literal["seq2seq"], progress: bool = True, **options: Unpack[Seq2SeqKeywords]
+    data: Any, *, task: Literal["seq2seq"], progress: bool = True, **options: Unpack[Seq2SeqKeywords]
 ) -> Run: ...
 
 
 @overload
-def train(
-    path: str | PathLike[str], *, task: None = None, progress: bool = True, **options: Unpack[AllKeywords]
-) -> Run: ...
+def train(data: Any, *, task: None = None, progress: bool = True, **options: Unpack[AllKeywords]) -> Run: ...
 
 
-def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -> Run:
-    """Trains on the text or the table at `path` and returns the run with its best weights loaded.
+def train(data: Any, *, progress: bool = True, **options: Any) -> Run:
+    """Trains on a text or a table and returns the run with its best weights loaded.
 
+    data: its path; or data in memory: a DataFrame of pandas or polars, a Dataset of Hugging Face, a dict of columns,
+    a list of dicts, a list of texts (a language model), or a pair (x, y) of arrays, tensors or lists.
     progress: whether to show progress on standard error, where that is a terminal.
     options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems";
     task="classification" corresponds to --task. Raises InputError for invalid data or options, TrainingError where
@@ -67,7 +70,7 @@ def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -
     """
     from unrolled.cli.from_python import train_and_show
 
-    return load(train_and_show(path, options, progress).folder)
+    return load(train_and_show(data, options, progress).folder)
 
 
 def load(path: str | PathLike[str] | None = None, device: str = "auto", threads: int | None = None) -> Run:
@@ -80,7 +83,14 @@ def load(path: str | PathLike[str] | None = None, device: str = "auto", threads:
     return load_run(path, device, threads)
 
 
+ESTIMATORS = ("Classifier", "LanguageModel", "Regressor", "Tagger")
+
+
 def __getattr__(name: str) -> Any:
+    if name in ESTIMATORS:  # of the extra sklearn
+        import unrolled.estimators
+
+        return getattr(unrolled.estimators, name)
     if name in ("Report", "Run", "Training"):  # imported on first use, because it imports torch
         import unrolled.run
 

@@ -43,7 +43,7 @@ class Baseline(NamedTuple):
 class LanguageModelingSummary:
     lines = ("Test: 1.400 nats per character.", "It beats the 7-gram.")
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"nats": 1.4, "trend": float("nan")}
 
 
@@ -103,7 +103,7 @@ class RankedLine(NamedTuple):
 class Evaluation:
     lines = ("test: 1.4000 nats per character",)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"nats": 1.4}
 
 

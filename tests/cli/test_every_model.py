@@ -53,10 +53,10 @@ def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
 def test_a_run_of_every_memory_works(name: str, days: Path, tmp_path: Path) -> None:
     run = trained(days, tmp_path / "run", model=name)
     assert len("".join(run.sample(prompt="Day 3", length=40, seed=1))) <= 40
-    assert run.evaluate().as_dict()["nats"] < 6
+    assert run.evaluate().to_dict()["nats"] < 6
     assert [line.nats > 0 for line in run.score(["Day 7: sun over the hill.", "SEGFAULT"])] == [True, True]
 
 
 @pytest.mark.parametrize("name", BPTT_STRATEGIES)
 def test_a_run_with_every_bptt_strategy_works(name: str, days: Path, tmp_path: Path) -> None:
-    assert trained(days, tmp_path / "run", bptt=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6
+    assert trained(days, tmp_path / "run", bptt=name + GRADIENT_OPTIONS[name]).evaluate().to_dict()["nats"] < 6

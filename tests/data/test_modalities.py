@@ -184,4 +184,4 @@ def test_a_new_modality_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatc
         out=tmp_path / "run",
     )  # fmt: skip
     assert [one.text for one in unrolled.load(run.path).predict(["red", "green"])] == ["red", "green"]
-    assert run.evaluate(str(tmp_path / "colours.csv")).as_dict()["outputs"]["label"]["rows"] == 60
+    assert run.evaluate(str(tmp_path / "colours.csv")).to_dict()["outputs"]["label"]["rows"] == 60

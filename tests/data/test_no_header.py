@@ -41,7 +41,7 @@ def test_a_run_reads_other_tables_as_its_own(tmp_path: Path) -> None:
     rows = run.read_input(str(more))
     assert rows is not None
     assert [answer.best("2") for answer in run.predict(rows)] == [label for _, label in ROWS[:20]]
-    score = run.evaluate(more).as_dict()["outputs"]["2"]
+    score = run.evaluate(more).to_dict()["outputs"]["2"]
     assert (score["accuracy"], sum(map(sum, score["confusion_matrix"]))) == (1.0, 20)  # the first row among them
 
 

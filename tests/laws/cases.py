@@ -224,7 +224,7 @@ def early_features() -> Source:
 
 def end_of_a_net() -> nn.Module:
     """What makes six numbers of a place from these, by the last layers of the net."""
-    source = FeatureSource("resnet18:width=0.125", "drawn", 64, (0.5,) * 3, (0.5,) * 3, "float32")  # type: ignore[arg-type]
+    source = FeatureSource("resnet18:width=0.125", "drawn", 64, (0.5,) * 3, (0.5,) * 3, "float32")
     return nn.Sequential(NetEnd(source, [0.5] * 64, [2.0] * 64), nn.Linear(64, 6))
 
 

@@ -54,7 +54,7 @@ def sampled(run: Path) -> object:
 
 
 def predicted(run: Path) -> object:
-    return [prediction.as_dict() for prediction in unrolled.load(run).predict(["akaski", "dagooton"])]
+    return [prediction.to_dict() for prediction in unrolled.load(run).predict(["akaski", "dagooton"])]
 
 
 @pytest.mark.parametrize("flips", [30, pytest.param(500, marks=pytest.mark.slow)])

@@ -63,7 +63,7 @@ def test_an_ensemble_is_better_than_its_members_and_shows_their_scores(text: Pat
     assert evaluation.members is not None
     assert evaluation.members == pytest.approx(summary.members)
     assert evaluation.score.nats == pytest.approx(summary.test.nats)
-    assert evaluation.as_dict()["members"] == evaluation.members
+    assert evaluation.to_dict()["members"] == evaluation.members
     assert f"ngram {evaluation.members['ngram']:.4f}" in evaluation.lines[-1]
     assert "combined with the n-gram" in training.plan_line
 

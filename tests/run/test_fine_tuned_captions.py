@@ -69,7 +69,7 @@ def test_a_finished_run_predicts_and_evaluates_with_its_own_end(tuned: Path, cap
     run = load(tuned)
     (predicted,) = run.predict([str(captions.parent / "0.png")], show_attention=True)
     assert predicted.texts["caption"].attention is not None
-    (output,) = run.evaluate().as_dict()["outputs"].values()
+    (output,) = run.evaluate().to_dict()["outputs"].values()
     assert output["rows"] == run.facts["scores"]["outputs"]["caption"]["rows"]
     kept = load_file(tuned / "model.safetensors")
     assert any(name.startswith(END) for name in kept)

@@ -66,7 +66,7 @@ def predictions(run: Path) -> Any:
     loaded = unrolled.load(run)
     if run.name == "verses":
         return list(loaded.score(["a lamp in the hall", "rain"])), "".join(loaded.sample(length=30, seed=1))
-    return [prediction.as_dict() for prediction in loaded.predict(["a dull film", "the hall was warm"])]
+    return [prediction.to_dict() for prediction in loaded.predict(["a dull film", "the hall was warm"])]
 
 
 def convert(path: Path) -> RunFolder:
@@ -184,7 +184,7 @@ def test_the_scores_of_format_4_have_the_names_of_today(tmp_path: Path, monkeypa
 def test_an_older_run_is_evaluated_with_its_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = enter(4, tmp_path, monkeypatch)
     evaluation = unrolled.load(here / "reviews").evaluate()
-    facts, old = evaluation.as_dict(), json.loads((here / "reviews" / "run.json").read_text())["scores"]["outputs"]
+    facts, old = evaluation.to_dict(), json.loads((here / "reviews" / "run.json").read_text())["scores"]["outputs"]
     assert facts["outputs"]["stars"]["mae"] == pytest.approx(old["stars"]["mae"])
     assert facts["baselines"] == {
         f"{output}: {name}": value

@@ -127,7 +127,7 @@ def test_predictions_for_a_table_and_lines_of_numbers_have_intervals(valued: Tra
         assert found.low < found.value < found.high
         assert found.value - found.low == pytest.approx(found.high - found.value)
         assert typed.values["y"][0] == pytest.approx(found, rel=1e-5)
-        facts = prediction.as_dict()["outputs"]["y"]
+        facts = prediction.to_dict()["outputs"]["y"]
         assert facts == {"prediction": found.value, "interval": [found.low, found.high]}
     for nothing in run.predict(["", "nan 1"]):
         assert nothing.values == {"y": []}, "what is missing has an empty answer in its place"
@@ -212,7 +212,7 @@ def test_sets_of_labels_are_learnt_from_texts(tmp_path: Path) -> None:
     run = opened(tmp_path / "run")
     predictions = list(run.predict(["a story of war and of love", "old times at sea"]))
     assert [sorted(prediction.predicted_labels("labels")) for prediction in predictions] == [["love", "war"], ["sea"]]
-    probabilities = predictions[0].as_dict()["outputs"]["labels"]["probabilities"]
+    probabilities = predictions[0].to_dict()["outputs"]["labels"]["probabilities"]
     assert set(probabilities) == {"war", "love", "sea", "none"}
     assert [len(one.sets["labels"]) for one in run.predict(["war and love"], top=1)] == [2], "what is there is told"
     evaluation = run.evaluate(errors=True)
@@ -278,7 +278,7 @@ def test_a_folder_a_path_and_a_table_of_paths_are_predicted(heard: Training, tmp
         ask(heard.folder, tmp_path / "none")
     given = ["absent.wav", str(tmp_path / "new" / "a.wav")]
     absent, there = unrolled.load(heard.folder).predict(given)
-    assert (absent.text, absent.as_dict().get("outputs")) == ("absent.wav", None)
+    assert (absent.text, absent.to_dict().get("outputs")) == ("absent.wav", None)
     assert "there is no file 'absent.wav'" in absent.error
     assert (there.best("label"), there.error) == ("low", "")
 

@@ -75,7 +75,7 @@ def test_a_run_uses_the_selected_model(made: Callable[[str], Path], model: str) 
     assert (evaluation.members is None) == (model != "lstm+ngram")
     assert (evaluation.baseline is None) == (model == "ngram")
     assert run.evaluate(run.facts["data"]["path"]).score.tokens > evaluation.score.tokens
-    assert run.reach(seconds=0.5).as_dict()
+    assert run.reach(seconds=0.5).to_dict()
     assert (run.info()["parameters"] == 0) == (model == "ngram")
     (listed,) = [one for one in runs(folder.parent) if one["path"] == str(folder)]
     assert listed["scored"] == 1

@@ -233,10 +233,10 @@ def tones(here: Path) -> Path:
 
 def test_a_run_on_a_folder_of_audio_files_reads_folders_and_tables(tones: Path) -> None:
     run = unrolled.load(tones)
-    assert run.evaluate("tones").as_dict()["outputs"]["label"]["accuracy"] == 1.0
-    assert run.evaluate().as_dict()["outputs"]["label"]["rows"] == 2  # its own test split
+    assert run.evaluate("tones").to_dict()["outputs"]["label"]["accuracy"] == 1.0
+    assert run.evaluate().to_dict()["outputs"]["label"]["rows"] == 2  # its own test split
     table = write_table(tones.parent / "new.csv", "audio")
-    assert run.evaluate(table).as_dict()["outputs"]["label"]["rows"] == 2
+    assert run.evaluate(table).to_dict()["outputs"]["label"]["rows"] == 2
     for source in ("tones/high", table):
         found = run.read_input(source)
         assert found is not None
@@ -260,6 +260,6 @@ def test_a_run_on_a_table_keeps_the_name_of_its_column(tmp_path: Path, monkeypat
         csv.writer(file).writerows([["sound", "label"], *rows])
     list(training := unrolled.Training("t.csv", model="linear", out="run", threads=1))
     run = unrolled.load(training.folder)
-    assert run.evaluate("t.csv").as_dict()["outputs"]["label"]["accuracy"] == 1.0
+    assert run.evaluate("t.csv").to_dict()["outputs"]["label"]["accuracy"] == 1.0
     with pytest.raises(DataError, match=r"no column 'sound'; it has: audio, label"):
         run.evaluate("tones")

@@ -659,7 +659,7 @@ def test_a_word_is_tagged_by_its_neighbours(tagged: Training) -> None:
         ["B-PER"],
     ]
     assert predictions[0].labels == {}
-    facts = predictions[0].as_dict()["outputs"]["upos"]
+    facts = predictions[0].to_dict()["outputs"]["upos"]
     assert facts["prediction"] == ["B-PER", "O", "O", "B-DATE"]
     for text, together in zip(texts, run.predict(texts), strict=True):
         (alone,) = run.predict([text])

@@ -186,7 +186,7 @@ def test_captions_attend_to_the_places_of_an_image(captions: Path, tmp_path: Pat
     (predicted,) = run.predict([str(captions.parent / "0.png")], show_attention=True)
     weights = np.array(predicted.texts["caption"].attention.weights)  # type: ignore[union-attr]
     assert weights.shape[1] == 16 and np.allclose(weights.sum(1), 1, atol=1e-3)
-    assert run.evaluate().as_dict()["outputs"]["caption"]
+    assert run.evaluate().to_dict()["outputs"]["caption"]
 
 
 def test_captions_without_pretrained_weights_are_refused(captions: Path, tmp_path: Path) -> None:

@@ -422,7 +422,7 @@ def test_every_model_trains_samples_scores_and_evaluates(model: str, text: Path,
     assert written == "".join(run.sample(length=20, seed=1))
     odd, usual = run.score(["zzzz", "the cat sat on a mat,"])
     assert odd.nats > usual.nats
-    assert run.evaluate().as_dict()["nats"] < 3
+    assert run.evaluate().to_dict()["nats"] < 3
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ def test_a_beam_may_be_ranked_by_captions_of_similar_images(trained: Path, capti
         assert alone.texts["caption"].text == own[0].text
     assert (
         run.evaluate(captions)
-        .as_dict()["outputs"]["caption"]["generation"]
+        .to_dict()["outputs"]["caption"]["generation"]
         .endswith("ranked by captions of similar images")
     )
     (path / "retrieval.safetensors").unlink()
@@ -106,7 +106,7 @@ def test_captions_have_a_confidence_and_doubtful_ones_are_hedged(
     found = [one.texts["caption"] for one in run.predict(images(captions))]
     assert all(text.confidence is not None and 0 <= text.confidence <= 1 for text in found)
     (by_net,) = run.predict(images(captions, 1), generation=GenerationConfig(1))
-    assert by_net.texts["caption"].confidence is None and "confidence" not in str(by_net.as_dict())
+    assert by_net.texts["caption"].confidence is None and "confidence" not in str(by_net.to_dict())
 
     doubtful = change_confidence(shutil.copytree(trained, tmp_path / "doubtful"), [0.1, 0.24])
     sure = change_confidence(shutil.copytree(trained, tmp_path / "sure"), [0.25, 0.9])
@@ -147,7 +147,7 @@ def test_evaluate_scores_the_selected_baseline_and_the_net(trained: Path, captio
     assert result.code == 0
     assert result.out.startswith("caption, test, captions of the most similar images: ")
     assert "Not selected: lstm, " in result.out and "reference texts: " in result.out
-    assert load(trained).evaluate(captions).as_dict()["others"]
+    assert load(trained).evaluate(captions).to_dict()["others"]
 
 
 def test_a_model_that_was_named_is_kept_whatever_its_score(captions: Path, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_resumed_training_reads_the_baseline_again(captions: Path, trained: Pa
 
 def test_evaluate_reports_how_well_captions_find_their_images(trained: Path, captions: Path) -> None:
     evaluation = load(trained).evaluate(captions)
-    finding = evaluation.as_dict()["finding"]
+    finding = evaluation.to_dict()["finding"]
     assert (finding["texts"], finding["images"]) == (216, 108)
     assert finding["median_rank"] < 27  # those of one colour are a quarter
     assert evaluation.lines[-1].startswith("Finding: recall at 1 / 5 / 10 of 216 captions among 108 images: ")

@@ -82,7 +82,7 @@ def test_reversing_letters_is_learnt_exactly(learnt: Path) -> None:
 
 
 def test_attention_is_on_the_letter_that_is_copied(learnt: Path) -> None:
-    prediction = next(unrolled.load(learnt).predict(["abcd"], show_attention=True)).as_dict()["outputs"]["output"]
+    prediction = next(unrolled.load(learnt).predict(["abcd"], show_attention=True)).to_dict()["outputs"]["output"]
     attention = prediction["attention"]
     assert attention["target_tokens"] == ["d", "c", "b", "a", ""]
     assert attention["source_tokens"] == ["", "a", "b", "c", "d"]
@@ -413,7 +413,7 @@ def test_a_seq2seq_run_refuses_the_methods_of_other_tasks(trained: Training) -> 
 def test_an_evaluation_has_the_scores_of_the_summary(learnt: Path, tmp_path: Path) -> None:
     run = opened(learnt)
     told, scores = run.evaluate(errors=True), run.facts["scores"]["outputs"]["output"]
-    facts = told.as_dict()["outputs"]["output"]
+    facts = told.to_dict()["outputs"]["output"]
     for figure in ("bleu", "chrf", "wer", "exact_match", "nats", "perplexity"):
         assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
     assert told.errors == []

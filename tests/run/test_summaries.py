@@ -40,7 +40,7 @@ class Accuracy:
     def short(self) -> str:
         return f"accuracy {self.value:.1%}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"accuracy": self.value, "accuracy_interval": [self.low, self.high]}
 
 
@@ -229,5 +229,5 @@ def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> Non
     assert by_baseline.lines[0].startswith("en, test, by nearest: BLEU 0.0 (95% interval 0.0 to 0.0), chrF 100.0")
     assert by_baseline.lines[1].startswith("Not selected: lstm, greedy: BLEU 0.0, chrF 0.0; reference texts: ")
     assert by_baseline.lines[1].endswith("The lstm is worse.")
-    outputs = by_baseline.as_dict()["outputs"]["en"]
+    outputs = by_baseline.to_dict()["outputs"]["en"]
     assert (outputs["exact_match"], outputs["others"]["greedy"]["exact_match"]) == (1.0, 0.0)

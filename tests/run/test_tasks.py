@@ -143,11 +143,11 @@ def test_every_evaluation_and_prediction_has_the_same_form(kind: str, folder: Pa
     errors = "errors" in run.accepts
     evaluation = run.evaluate(errors=errors)
     assert isinstance(evaluation, Evaluation)
-    assert evaluation.lines and evaluation.as_dict()["split"]
+    assert evaluation.lines and evaluation.to_dict()["split"]
     assert bool(evaluation.columns) == bool(evaluation.order) == errors
     for row in evaluation.errors:
         assert set(row) <= set(evaluation.columns)
     if "predict" in run.methods():
         prediction, empty = run.predict(["a b", " "])
-        assert isinstance(prediction, RowPrediction) and set(prediction.as_dict()["outputs"]) == set(run.outputs)
-        assert empty.empty and set(empty.as_dict()["outputs"]) == set(run.outputs)
+        assert isinstance(prediction, RowPrediction) and set(prediction.to_dict()["outputs"]) == set(run.outputs)
+        assert empty.empty and set(empty.to_dict()["outputs"]) == set(run.outputs)

@@ -112,7 +112,7 @@ def test_evaluate_adapt_adds_a_score_and_leaves_the_run_unchanged(tmp_path: Path
     plain, both = run.evaluate(), run.evaluate(adapt=True)
     assert both.score == plain.score and plain.adapted is None and both.adapted is not None
     assert both.adapted.nats < plain.score.nats and "Adapting during evaluation" in both.lines[-1]
-    assert both.as_dict()["adapted"]["learning_rate"] == both.learning_rate and "adapted" not in plain.as_dict()
+    assert both.to_dict()["adapted"]["learning_rate"] == both.learning_rate and "adapted" not in plain.to_dict()
     lines = ["90 green bottles, hanging on the wall;"] * 3
     first, *_, last = run.score(lines, adapt=True)
     assert first.adapted == pytest.approx(first.nats) and last.adapted is not None and last.adapted < last.nats

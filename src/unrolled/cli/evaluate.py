@@ -75,7 +75,7 @@ def evaluate(
         write_new_file("--errors", errors, text.encode(errors="backslashreplace"))
         note(evaluation.errors_line(errors), quiet or json)
     if json:
-        print_json(evaluation.as_dict())
+        print_json(evaluation.to_dict())
     else:
         say("\n".join(evaluation.lines))
 

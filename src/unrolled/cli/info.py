@@ -79,7 +79,7 @@ def _reach(run: Run, facts: dict[str, Any], json: bool) -> tuple[dict[str, Any],
     try:
         note("Measuring how far back the model uses context …", json)
         reach = run.reach()
-        return facts | {"reach": reach.as_dict()}, reach.lines
+        return facts | {"reach": reach.to_dict()}, reach.lines
     except InputError as error:  # such as a text that is gone; the other facts are known
         return facts, [f"not measured. {error}"]
 

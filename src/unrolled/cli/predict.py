@@ -100,7 +100,7 @@ def predict(
     heading = "\t".join([*heads, *(["confidence"] if confidence else []), "text"])
     for prediction in _in_order(predictions, heading, skip_empty, json, quiet):
         if json:
-            print_json(prediction.as_dict())
+            print_json(prediction.to_dict())
         elif prediction.empty or prediction.error:
             say("\t" * (len(heads) + confidence) + _in_line(prediction.text))
         else:

@@ -38,7 +38,7 @@ class JsonView(View):
         if self.latest is None:
             self.latest = report
             print_json({"kind": "start"} | start_facts(self._training))
-        print_json({"kind": "report"} | report.as_dict())
+        print_json({"kind": "report"} | report.to_dict())
 
     def stopping(self) -> None: ...
 

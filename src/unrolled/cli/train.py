@@ -176,7 +176,7 @@ def train_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json:
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
     summary, fold = training.summary, training.options.fold
     if json:
-        facts = summary.as_dict() if summary is not None else {}
+        facts = summary.to_dict() if summary is not None else {}
         end: dict[str, object] = {"kind": "end", "stopped": training.stopped}
         end |= {} if fold is None else {"fold": fold}
         print_json(end | start_facts(training) | {"summary": facts})

@@ -70,7 +70,7 @@ def measure(path: Path) -> dict[str, Any]:
         "parameters": facts["parameters"], "seconds": facts.get("seconds"),
         "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
         "tokens_per_second": statistics.median(speeds) if speeds else None,
-        "reach": reach.as_dict(),
+        "reach": reach.to_dict(),
         "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
     }  # fmt: skip
 

@@ -52,7 +52,7 @@ class CaptionScore:
         """The main metrics, for comparisons."""
         return f"BLEU-1 {self.bleu[0]:.1f}, BLEU-4 {self.bleu[-1]:.1f}, CIDEr-D {self.cider:.3f}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         orders = range(1, ORDERS + 1)
         return {

@@ -78,7 +78,7 @@ class LabelScore:
         """The main metric, for comparisons."""
         return f"accuracy {self.accuracy:.1%}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {
             "rows": self.rows,

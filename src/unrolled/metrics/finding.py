@@ -37,7 +37,7 @@ class FindingScore:
             f"(by chance {chance}); median rank {self.median_rank:g}."
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         recalls = {f"recall_at_{first}": share for first, share in zip(FIRST, self.recall, strict=True)}
         return {"texts": self.texts, "images": self.images, **recalls, "median_rank": self.median_rank}

@@ -53,12 +53,12 @@ class Reach:
 
     @classmethod
     def from_json(cls, values: Any, source: str = "The reach") -> Reach:
-        """The reach whose `as_dict` is `values`. Raises RunError, naming `source`, for anything else."""
+        """The reach whose `to_dict` is `values`. Raises RunError, naming `source`, for anything else."""
         check_type(values, cls, source)
         read: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
         return cls(**read)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 

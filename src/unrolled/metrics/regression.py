@@ -51,7 +51,7 @@ class ValueScore:
         """The main metric, for comparisons."""
         return f"MAE {self.mae:.4g}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {
             "rows": self.rows,
@@ -149,7 +149,7 @@ class LabelSetScore:
         """The main metric, for comparisons."""
         return f"micro-F1 {self.micro_f1:.3f}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {
             "rows": self.rows,

@@ -74,7 +74,7 @@ class Score:
             return "too little text for an interval"
         return f"95% interval {self.low:.3f}–{self.high:.3f}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON; a missing interval is null."""
 
         def interval(low: float, high: float, unit: float = 1.0) -> list[float] | None:

@@ -84,7 +84,7 @@ class TextScore:
         """The metrics of captions; none for other texts."""
         return [] if self.captions is None else self.captions.lines
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {
             "rows": self.rows,
@@ -101,7 +101,7 @@ class TextScore:
                 {"shortest": one.shortest, "longest": one.longest, "rows": one.rows, "bleu": one.bleu}
                 for one in self.by_length
             ],
-            **({} if self.captions is None else self.captions.as_dict()),
+            **({} if self.captions is None else self.captions.to_dict()),
             **({} if self.drawn == RESAMPLED else {"bootstrap_samples": self.drawn}),
         }
 

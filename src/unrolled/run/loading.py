@@ -11,7 +11,7 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.locations import newest
 from unrolled.tasks.base import Task
 from unrolled.tasks.resolve import read_again, read_for_evaluation
-from unrolled.tasks.run import Run
+from unrolled.tasks.run import Data, Run
 from unrolled.tasks.table import TASKS
 
 
@@ -27,8 +27,8 @@ def load(path: str | PathLike[str] | None = None, device: str = "auto", threads:
     return task.run(folder, partial(_read_for, folder), find_device(device), threads)
 
 
-def _read_for(folder: RunFolder, data: str | None, skip_empty: bool) -> Task:
-    """The data to evaluate a run on: its own data, or all the data of a path as one split."""
+def _read_for(folder: RunFolder, data: Data | None, skip_empty: bool) -> Task:
+    """The data to evaluate a run on: its own data, or all of other data as one split."""
     if data is None:
         return read_again(folder)
     return read_for_evaluation(folder, data, skip_empty)

@@ -124,7 +124,7 @@ class Monitor:
             best=None if validation is None else training_state.best,
             sample=sample, memorised_longest=longest, memorised_share=share, notes=self._take_notes(),
         )  # fmt: skip
-        self.folder.log.append_report(training_state.step, report.as_dict())
+        self.folder.log.append_report(training_state.step, report.to_dict())
         if training_state.step % plan.save_every == 0 or last:
             self.save()
         if validation is not None:

@@ -10,6 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
+from unrolled.data.tables.in_memory import IN_MEMORY, MemoryTable, as_data
+from unrolled.data.tables.in_memory import KEPT as KEPT_TABLE
 from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import OptionError, RunError, command, explained_shortage
@@ -35,6 +37,7 @@ from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
+MOST_KEPT = 1 << 28  # bytes of data in memory that a run keeps a copy of
 LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net, and
 SETTING_UP = 1.0  # times the seconds that starting took: net, baselines and end take about as long
 
@@ -51,17 +54,18 @@ class Training:
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        data: Any,
         options: TrainOptions | None = None,
         started: float | None = None,
         **keywords: Unpack[TrainingKeywords],
     ) -> None:
-        """Trains on the text or table at `path` ("-": standard input). `keywords`: single options, such as
-        `steps=500`.
+        """Trains on `data`: the path of a text or a table ("-": standard input), or data in memory, see
+        `unrolled.train`. `keywords`: single options, such as `steps=500`.
 
         started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
-        path, self.options = as_path(path), TrainOptions.from_call(options, dict(keywords))
+        given, self.options = as_data(data), TrainOptions.from_call(options, dict(keywords))
+        path, table = (given, None) if isinstance(given, str) else (str(given), given)
         self.options.check()
         register_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
@@ -77,7 +81,12 @@ class Training:
                 kept = stack.enter_context(RunFolder.prepare(self._place(path)))
             try:
                 self.task = resolve(
-                    path, effective, start.source, self.clock, None if kept is None else kept.path / KEPT
+                    path,
+                    effective,
+                    start.source,
+                    self.clock,
+                    None if kept is None else kept.path / KEPT,
+                    table,
                 )
             except OptionError as error:
                 if recorded is None:
@@ -97,6 +106,8 @@ class Training:
                 self.monitor.notes += notes
             if recorded is not None:
                 self._monitor().notes += differences(recorded.facts, self.device, effective.threads)
+            if table is not None:
+                facts["data"] |= self._keep(table)
             self._fill(self.run)
             self.run.publish(facts)
 
@@ -219,6 +230,17 @@ class Training:
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
 
+    def _keep(self, table: MemoryTable) -> dict[str, Any]:
+        """Keeps a copy of data in memory in the run, if it is small; returns what facts say of it."""
+        kept = table.save(self.run.path / KEPT_TABLE, MOST_KEPT)
+        if self.monitor is not None:
+            self.monitor.notes.append(
+                f"The run keeps a copy of the data ({KEPT_TABLE}), and can be resumed."
+                if kept
+                else f"The data takes more than {MOST_KEPT >> 20:,} MB: the run keeps no copy and cannot be resumed."
+            )
+        return {"path": KEPT_TABLE, "kept": True, "fingerprints": {}} if kept else {"path": IN_MEMORY}
+
     def _fill(self, folder: RunFolder) -> None:
         """Writes a run's first files: its vocabulary, its plan, an untrained model and a checkpoint of it."""
         folder.write_vocabulary(self.task.tables())
@@ -316,7 +338,7 @@ class Training:
             learning_rate=0.0, tokens=read, tokens_per_second=read / max(seconds, 1e-9),
             bytes_in_use=bytes_in_use(), validation=validation, best=validation,
         )  # fmt: skip
-        self.run.log.append_report(1, report.as_dict())
+        self.run.log.append_report(1, report.to_dict())
         yield report
         self._close(self.task.conclude_without_net(self.run, self.baseline))
 
@@ -357,4 +379,4 @@ class Training:
 
     def _close(self, summary: Concluded) -> None:
         self.summary = summary
-        self.run.write_facts(status="finished", scores=summary.as_dict(), seconds=round(self.clock.used, 3))
+        self.run.write_facts(status="finished", scores=summary.to_dict(), seconds=round(self.clock.used, 3))

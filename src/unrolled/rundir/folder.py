@@ -60,6 +60,7 @@ FIXED = (
     VOCABULARY,
     OLD_VOCABULARY,
     "data.txt",
+    "data.safetensors",
     "features.safetensors",
 )  # written once, when a run is created; run.json has their checksums
 

@@ -13,7 +13,7 @@ from unrolled.rundir.formats import OLD_VOCABULARY, VOCABULARY
 FILES = (
     "run.json", "plan.jsonl", "log.jsonl", "samples.txt", VOCABULARY, OLD_VOCABULARY, "model.safetensors",
     "ngram.safetensors", "linear.safetensors", "features.safetensors", "retrieval.safetensors", "data.txt",
-    "reach.json", "lock",
+    "data.safetensors",    "reach.json", "lock",
 )  # fmt: skip
 TRACES = ("plan.jsonl", VOCABULARY, OLD_VOCABULARY, "checkpoint", "model.safetensors")  # two of them mark a run
 LISTING_ADVICE = "`unroll runs` lists them."

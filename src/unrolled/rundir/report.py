@@ -28,7 +28,7 @@ class Report:
     memorised_share: float | None = None  # share of the sample's 50-token segments that occur there
     notes: tuple[str, ...] = ()  # messages for the user: a new plan, going back to a checkpoint
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The report as in log.jsonl and --json; missing values are left out."""
         values = {name: value for name, value in asdict(self).items() if value is not None and value != ()}
         return {name: round(v, 6) if isinstance(v, float) and math.isfinite(v) else v for name, v in values.items()}

@@ -31,4 +31,4 @@ def read_reach(folder: Path, weights: str) -> Reach | None:
 
 def write_reach(folder: Path, weights: str, reach: Reach) -> None:
     """Stores the reach measured for these weights."""
-    write_json(folder / NAME, with_checksum({"weights": weights, "reach": reach.as_dict()}))
+    write_json(folder / NAME, with_checksum({"weights": weights, "reach": reach.to_dict()}))

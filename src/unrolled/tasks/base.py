@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
+from unrolled.data.tables.base import TableFile
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.weights import Components
 from unrolled.rundir.sessions import best_components, recorded_plans
@@ -72,7 +73,7 @@ class Concluded(Protocol):
     @property
     def lines(self) -> list[str]: ...
 
-    def as_dict(self) -> dict[str, Any]: ...
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 class Task(ABC):
@@ -96,9 +97,9 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> Self:
+    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any, opened: TableFile | None = None) -> Self:
         """As `read_again`, on other data, as one split: of data that comes in splits only the test split. settings:
-        of the run, or with other settings for reading."""
+        of the run, or with other settings for reading. opened: the table, if it has no path."""
 
     @property
     @abstractmethod

@@ -45,5 +45,5 @@ class Evaluation(ABC):
         """The lines that the command prints."""
 
     @abstractmethod
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""

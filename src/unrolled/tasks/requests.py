@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
+from unrolled.data.tables.in_memory import MemoryTable, is_in_memory
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
@@ -75,10 +76,27 @@ class InputReader:
             return iter([InferenceInput(source, (source,))])
         return None
 
+    def read_data(self, data: Any) -> Iterator[InferenceInput] | None:
+        """The inputs in data in memory: the rows of a table, or of the input column alone. None for an iterable of
+        texts, paths or rows of cells. Raises OptionError, DataError."""
+        inputs = self.known.columns.inputs
+        if not is_in_memory(data) or isinstance(data, InferenceInput | Iterator):
+            return None
+        if isinstance(data, list | tuple) and all(isinstance(one, str | InferenceInput) for one in data):
+            return None
+        has_names = isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
+        named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))
+        if not named and len(inputs) == 1:  # the values of the input column alone
+            data = {inputs[0]: data}
+        return self._read_rows(MemoryTable.of(data))
+
     def _read_table(self, path: str) -> Iterator[InferenceInput]:
-        columns = self.known.columns
         with advice_for(self.known):
             table = open_table(path, self.options)
+        yield from self._read_rows(table)
+
+    def _read_rows(self, table: TableFile) -> Iterator[InferenceInput]:
+        columns = self.known.columns
         check_columns(table, replace(columns, outputs=(), group=None))
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())

@@ -17,6 +17,7 @@ from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.caption_files import check_captions, find_caption_file
 from unrolled.data.tables.flat_folders import check_not_flat
 from unrolled.data.tables.idx import find_idx
+from unrolled.data.tables.in_memory import IN_MEMORY, MemoryTable
 from unrolled.data.tables.media_folders import is_media_folder
 from unrolled.data.tables.open import check_no_tables, has_header, open_table
 from unrolled.data.tables.split_folders import find_splits
@@ -54,19 +55,21 @@ class DataSource(NamedTuple):
     text: bool  # a text for a language model; else rows with targets
     column: str | None = None  # of a table that is used as a text: the column of documents
     table: TableFile | None = None  # the open table; None for a text
+    table_of_texts: TableFile | None = None  # the open table with this column
 
 
 def resolve(
     path: str | Path, options: TrainOptions, source: RunFolder | None = None, clock: Clock | None = None,
-    kept: Path | None = None,
+    kept: Path | None = None, opened: TableFile | None = None,
 ) -> Task:  # fmt: skip
     """The task of a training on the data in `path`.
 
     source: the run to start from. clock: of a budget, which is refused if reading would take over half of it. kept:
-    the file to which standard input ("-") is copied. Raises DataError, OptionError, RunError.
+    the file to which standard input ("-") is copied. opened: the table, if it has no path. Raises DataError,
+    OptionError, RunError.
     """
     check_model_names(options)
-    found = inspect_path(path, options)
+    found = inspect_path(path, options) if opened is None else _inspect_table(opened, options)
     if found.text:
         _check_text(path, options, found)
     wanted = (
@@ -103,7 +106,9 @@ def _read_text(
     _check_source(source, path, LanguageModeling)
     as_rows = {"task": LanguageModeling.kind, "documents": ROW, "input": found.column} if found.column else {}
     table = None if source is None else vocabulary_from_json(source.read_vocabulary())
-    return LanguageModeling.read(path, wanted.resolve(LanguageModelingSettings, **as_rows), table)
+    settings = wanted.resolve(LanguageModelingSettings, **as_rows)
+    in_memory = found.table_of_texts if isinstance(found.table_of_texts, MemoryTable) else None
+    return LanguageModeling.read(path, settings, table, in_memory)
 
 
 def _read_rows(
@@ -191,7 +196,15 @@ def inspect_path(path: str | Path, options: TrainOptions) -> DataSource:
             requested = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
             raise OptionError(f"{requested} applies to tables; by its name {path} is not one. Leave it out.")
         return DataSource(text=True) if text or not folder else _look_at_rows(path, options)
-    table = open_table(path, table_options(options))
+    return _inspect_table(open_table(path, table_options(options)), options)
+
+
+def _inspect_table(table: TableFile, options: TrainOptions) -> DataSource:
+    """Decide whether a table is a column of documents or rows. Raises DataError, OptionError."""
+    path, text = table.path, options.task == LanguageModeling.kind
+    if options.task is not None and not text:
+        return DataSource(text=False, table=table)
+    by_row = options.documents == ROW or (text and options.input is not None)
     alone = text_column(table, names=text) if options.output is None else None
     column = options.input or alone
     if by_row and column is None:
@@ -202,7 +215,7 @@ def inspect_path(path: str | Path, options: TrainOptions) -> DataSource:
         raise OptionError(
             f"--documents {options.documents}: {path} is a table, where each row is a document. Leave it out."
         )
-    return DataSource(text=True, column=column)
+    return DataSource(text=True, column=column, table_of_texts=table)
 
 
 def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
@@ -221,9 +234,14 @@ def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
 def read_again(run: RunFolder) -> Task:
     """Read the run's own data again, as its task. Raises DataError if it is missing or has changed."""
     data, task_class = run.facts["data"], TASKS[run.facts["kind"]].task_class
-    path = run.path / KEPT if data["kept"] else Path(data["path"])
+    path = run.path / data["path"] if data["kept"] else Path(data["path"])
     if data["kept"]:
-        run.check_file(KEPT)
+        run.check_file(data["path"])
+    elif str(path) == IN_MEMORY:
+        raise DataError(
+            f"{run.path} was trained on data in memory, of which it has no copy: it would have been too large.\n"
+            "It predicts, and is evaluated on data that you give. It cannot be resumed, and its own splits are gone."
+        )
     if not (path.is_file() or path.is_dir()):  # a device or pipe was never the data of a run
         raise DataError(
             f"The {task_class.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
@@ -247,20 +265,33 @@ def read_corpus_again(run: RunFolder) -> Corpus:
     return task.corpus
 
 
-def read_for_evaluation(run: RunFolder, path: str | Path, skip_empty: bool = False) -> Task:
+def read_for_evaluation(run: RunFolder, data: str | TableFile, skip_empty: bool = False) -> Task:
     """Read other data for a run's task, as one split; of data that comes in splits only the test split.
 
-    skip_empty: leave out rows with an empty cell, even if the run's own were kept. Raises DataError, OptionError,
-    RunError.
+    data: a path, or a table that has none. skip_empty: leave out rows with an empty cell, even if the run's own were
+    kept. Raises DataError, OptionError, RunError.
     """
-    refuse_run(path)
+    opened = None if isinstance(data, str) else data
+    path = data if isinstance(data, str) else data.path
+    if opened is None:
+        refuse_run(path)
     task = TASKS[run.facts["kind"]].task_class
-    if task is not LanguageModeling and not (Path(path).is_dir() or is_table(path)):
+    if task is not LanguageModeling and opened is None and not (Path(path).is_dir() or is_table(path)):
         raise RunError(f"{run.path} is a run of kind '{task.kind}'; {path} is read as {LanguageModeling.kind}.")
     settings = run.settings
     if skip_empty:
         settings = dataclasses.replace(settings, skip_empty=True)
-    return task.read_for_evaluation(Path(path), run, settings)
+    if task is LanguageModeling and opened is not None:  # a run on a plain text has no column
+        settings = dataclasses.replace(settings, documents=ROW, input=_column_of_texts(opened, settings.input))
+    return task.read_for_evaluation(Path(path), run, settings, opened)
+
+
+def _column_of_texts(table: TableFile, before: str | None) -> str:
+    """The column with the texts for a language model: the run's own column, or the only one. Raises DataError."""
+    column = before if before in table.columns else text_column(table)
+    if column is None:
+        raise DataError(f"A list of texts, or a column of them, was expected; the data has: {table.listed}.")
+    return column
 
 
 def name_for(path: str | Path) -> str:

@@ -34,10 +34,10 @@ class AttentionWeights(NamedTuple):
     weights: list[list[float]]  # (T, S), each row sums to 1; the mean over layers and heads
     grid: StepGrid | None = None  # where in an image the steps of the input are; None for other inputs
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON. The grid as its rows, columns and frame, where there is one."""
         facts = {name: value for name, value in self._asdict().items() if name != "grid"}
-        return facts if self.grid is None else {**facts, "grid": self.grid.as_dict()}
+        return facts if self.grid is None else {**facts, "grid": self.grid.to_dict()}
 
     def by_word(self) -> list[tuple[str, AttentionMap]]:
         """Each word of the text, with the mean map of its tokens. Raises TypeError without a grid."""
@@ -68,7 +68,7 @@ class AttentionMap(NamedTuple):
     weights: list[list[float]]  # (h, w), not negative, sum 1
     frame: Frame = Frame()  # the part of the image that they cover
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
         return {"method": self.method, "label": self.label, "weights": self.weights, "frame": list(self.frame)}
 
@@ -82,7 +82,7 @@ class Alternative(NamedTuple):
     """None for a caption of another image; then `score` is its similarity to those of similar images, 0 to 1."""
     confidence: float | None = None  # see `metrics.confidence`; None where it was not calibrated
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
         return {name: value for name, value in self._asdict().items() if name != "confidence" or value is not None}
 
@@ -97,7 +97,7 @@ class GeneratedText(NamedTuple):
     alternatives: tuple[Alternative, ...] | None = None  # the best texts, this one first, if requested
     confidence: float | None = None  # see `Alternative`
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON. What was not requested is left out."""
         facts: dict[str, Any] = {
             "prediction": self.text, "score": self.score, "word_probability": self.word_probability,
@@ -105,9 +105,9 @@ class GeneratedText(NamedTuple):
         if self.confidence is not None:
             facts["confidence"] = self.confidence
         if self.attention is not None:
-            facts["attention"] = self.attention.as_dict()
+            facts["attention"] = self.attention.to_dict()
         if self.alternatives is not None:
-            facts["alternatives"] = [one.as_dict() for one in self.alternatives]
+            facts["alternatives"] = [one.to_dict() for one in self.alternatives]
         return facts
 
 
@@ -151,7 +151,7 @@ class RowPrediction:
             if probability > THRESHOLD
         ]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
         if self.error:
             return {"text": self.text, "error": self.error}
@@ -173,9 +173,9 @@ class RowPrediction:
                 "interval": intervals[0] if one else intervals,
             }
         for name, written in self.texts.items():
-            outputs[name] = written.as_dict()
+            outputs[name] = written.to_dict()
         for name, found_map in self.maps.items():
-            outputs[name]["attention"] = found_map.as_dict()
+            outputs[name]["attention"] = found_map.to_dict()
         return {"text": self.text, "outputs": outputs}
 
 

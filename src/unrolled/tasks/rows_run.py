@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,10 +17,11 @@ from unrolled.errors import DataError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import known_of, table_options, was_trained_on
+from unrolled.tasks.frames import as_frame, is_frame
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
 from unrolled.tasks.results import GeneratedText, RowPrediction
-from unrolled.tasks.run import PredictOptions, ReadAgain, Run
+from unrolled.tasks.run import Data, PredictOptions, ReadAgain, Run
 
 EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "classification": ("labels", list),
@@ -66,17 +67,19 @@ class RowsRun(Run):
     @checked
     def predict(
         self,
-        rows: Iterable[InferenceInput | str],
+        rows: object,
         *,
         top: int | None = None,
         every: bool = False,
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
-    ) -> Iterator[RowPrediction]:
+    ) -> Any:
         options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge)
         self.check_options(**options._asdict())
-        return self._predict(as_texts(rows, (str, InferenceInput)), options)
+        inputs = self.reader.read_data(rows)
+        found = self._predict(as_texts(rows, (str, InferenceInput)) if inputs is None else inputs, options)
+        return as_frame(rows, found) if is_frame(rows) else found
 
     @abstractmethod
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
@@ -107,7 +110,7 @@ class RowsRun(Run):
             nothing.setdefault(field, {})[out] = make()
         return RowPrediction(name, **nothing, empty=True)
 
-    def _split_of(self, examples: Examples, data: str | None) -> tuple[str, str]:
+    def _split_of(self, examples: Examples, data: Data | None) -> tuple[str, str]:
         """The split of these rows to evaluate, and its printed name. Raises DataError if a run's own rows have
         none."""
         split = "training" if data is not None else "test" if examples.count("test") else "validation"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from unrolled.data.dataset.dataset import Examples
+from unrolled.data.tables.base import TableFile
 from unrolled.options import TableSettings
 from unrolled.tasks.base import Task
 from unrolled.tasks.dataset import (
@@ -49,8 +50,8 @@ class RowTask(Task):
         return cls.of_examples(read_task_examples(path, settings, known_of(run)), settings, run.read_vocabulary())
 
     @classmethod
-    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> Self:
-        examples = read_task_examples(path, as_one_split(settings), known_of(run), measured=True)
+    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any, opened: TableFile | None = None) -> Self:
+        examples = read_task_examples(path, as_one_split(settings), known_of(run), measured=True, opened=opened)
         return cls.of_examples(examples, settings, run.read_vocabulary())
 
     @property

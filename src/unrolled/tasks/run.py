@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, Unpack
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.arguments import checked
 from unrolled.data.dataset.outputs import Output
+from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT, as_data
 from unrolled.errors import OptionError, RunError
-from unrolled.given import as_path
 from unrolled.keywords import SampleKeywords
 from unrolled.metrics.reach import Reach
 from unrolled.rundir.folder import RunFolder
 from unrolled.settings import SampleSettings
 from unrolled.tasks.base import Task
 from unrolled.tasks.evaluation import Evaluation
+from unrolled.tasks.frames import DataFrame
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
 from unrolled.tasks.results import RankedLine, RowPrediction
@@ -45,9 +46,13 @@ OPTIONS = {
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
 
+KEPT_SOURCES = {"data.txt": "standard input", KEPT: IN_MEMORY}  # of data that a run keeps, by the name of its file
+
 Read = TypeVar("Read", bound=Task)
-ReadAgain: TypeAlias = Callable[[str | None, bool], Task]
-"""Reads the data of an evaluation: (path, or None for the run's own data; whether to leave out rows with an empty
+Data: TypeAlias = str | TableFile
+"""A path, or a table that has none."""
+ReadAgain: TypeAlias = Callable[[Data | None, bool], Task]
+"""Reads the data of an evaluation: (data, or None for the run's own data; whether to leave out rows with an empty
 cell). Raises DataError, OptionError, RunError."""
 
 
@@ -90,7 +95,7 @@ class Run(ABC):
     def __repr__(self) -> str:
         """Its folder, model, data, task and status, in one line."""
         data = self.facts["data"]
-        source = "standard input" if data["kept"] else Path(data["path"]).name
+        source = KEPT_SOURCES[data["path"]] if data["kept"] else Path(data["path"]).name
         model = "+".join(self.facts.get("selected") or [self.settings.net_name])
         return f"<unrolled.Run {str(self.path)!r}: {model} of {source}, kind '{self.kind}', {self.facts['status']}>"
 
@@ -157,14 +162,15 @@ class Run(ABC):
     @checked
     def evaluate(
         self,
-        data: str | os.PathLike[str] | None = None,
+        data: object = None,
         *,
         errors: bool = False,
         skip_empty: bool = False,
         adapt: bool = False,
         error_page: bool = False,
     ) -> Evaluation:
-        """The scores on the run's own test split (or validation split, without one), or on a text or a table.
+        """The scores on the run's own test split (or validation split, without one), or on other data: the path
+        of a text or a table, or data in memory as `unrolled.train` takes it.
 
         errors: list the wrong predictions. skip_empty: leave out rows of the table with an empty cell. adapt: for a
         text, also score a copy that learns while it reads; the run does not change. error_page: for images, also make
@@ -176,23 +182,52 @@ class Run(ABC):
             raise OptionError(
                 "--skip-empty needs the path of a table; the run's own test split does not change. Leave it out."
             )
-        return self._evaluate(None if data is None else as_path(data), options)
+        return self._evaluate(None if data is None else as_data(data), options)
 
     @abstractmethod
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> Evaluation:
+    def _evaluate(self, data: Data | None, options: EvaluateOptions) -> Evaluation:
         """As `evaluate`, with options that the task takes."""
 
+    @overload
     def predict(
         self,
-        rows: Iterable[InferenceInput | str],
+        rows: DataFrame,
         *,
         top: int | None = None,
         every: bool = False,
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
-    ) -> Iterator[RowPrediction]:
-        """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
+    ) -> Any: ...
+
+    @overload
+    def predict(
+        self,
+        rows: Iterable[Any],
+        *,
+        top: int | None = None,
+        every: bool = False,
+        generation: GenerationConfig | None = None,
+        show_attention: bool = False,
+        hedge: bool = False,
+    ) -> Iterator[RowPrediction]: ...
+
+    def predict(
+        self,
+        rows: Any,
+        *,
+        top: int | None = None,
+        every: bool = False,
+        generation: GenerationConfig | None = None,
+        show_attention: bool = False,
+        hedge: bool = False,
+    ) -> Any:
+        """Predictions for each text, path or row of cells, in order, streaming: an iterator of `RowPrediction`.
+        Inputs that wait form a batch.
+
+        rows: an iterable of these; or data in memory as `unrolled.train` takes it, of which the input columns are
+        read, or the values of the input column alone. For a DataFrame the predictions are a DataFrame too, with the
+        same index: a column per output, with the probability of a label, or the interval of a number, beside it.
 
         A single string is one text. An empty input gives an empty prediction in its place; an audio file or an
         image that cannot be read gives one with `error`.
@@ -258,7 +293,7 @@ class Run(ABC):
         """The characters of `text` that the vocabulary lacks, with their replacements."""
         raise self._lacks("replacements")
 
-    def _read(self, task: type[Read], data: str | None, skip_empty: bool = False) -> Read:
+    def _read(self, task: type[Read], data: Data | None, skip_empty: bool = False) -> Read:
         """The data of an evaluation, as this task; data None: the run's own data."""
         found = self._reread(data, skip_empty)
         if not isinstance(found, task):

@@ -125,7 +125,7 @@ class StepGrid(NamedTuple):
     columns: int
     frame: Frame = Frame()
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""
         return {"rows": self.rows, "columns": self.columns, "frame": list(self.frame)}
 

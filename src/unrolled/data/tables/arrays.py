@@ -53,14 +53,14 @@ def read_array_rows(
         for place in range(min(map(len, chosen), default=0)):
             cells = []
             for name, array in zip(columns, chosen, strict=True):
-                cell = _cell(array[place])
-                _check_cell(cell, array[place], table, before + place + 1, name)
+                cell = plain_cell(array[place])
+                check_cell(cell, array[place], table, before + place + 1, name)
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)
 
 
-def _check_cell(cell: Cell, value: Any, table: TableFile, number: int, name: str) -> None:
+def check_cell(cell: Cell, value: Any, table: TableFile, number: int, name: str) -> None:
     """Raise DataError for a cell that cannot be used. value: as the array holds it. number: of the row. A nan that
     stands alone is reported later, with the column's kind."""
     if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
@@ -92,7 +92,8 @@ def flat(array: AnyArray) -> AnyArray:
     return array.reshape(-1) if array.ndim > 1 and prod(array.shape[1:]) == 1 else array
 
 
-def _cell(value: Any) -> Cell:
+def plain_cell(value: Any) -> Cell:
+    """A value of an array as a cell: a plain value, or an array of bytes or floats."""
     if np.ndim(value) == 0:
         plain: Cell = value.item()
         return None if plain == "" else plain

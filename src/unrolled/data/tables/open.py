@@ -17,6 +17,7 @@ from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.conllu import ConlluTable
 from unrolled.data.tables.csv import CsvTable
 from unrolled.data.tables.idx import IdxTable, find_idx, is_idx, open_idx_folder
+from unrolled.data.tables.in_memory import KEPT, MemoryTable
 from unrolled.data.tables.jsonl import JsonlTable
 from unrolled.data.tables.media_folders import MediaFolder, is_media_folder
 from unrolled.data.tables.npy import NpyTable, label_file_names
@@ -43,6 +44,8 @@ FORMATS: dict[str, type[TableFile]] = {
 
 def format_of(name: str) -> type[TableFile] | None:
     """The format that a file's name indicates, or None. Of the names ending in .gz only those of idx are tables."""
+    if name == KEPT:
+        return MemoryTable
     return IdxTable if is_idx(name) else FORMATS.get(Path(name).suffix.lower())
 
 
@@ -125,7 +128,8 @@ def open_table(path: str | Path, options: TableOptions = DEFAULT_OPTIONS) -> Tab
         raise DataError(
             f"{path} is not a table by its name. Tables end in {', '.join(FORMATS)}; rename the file if it is one."
         )
-    check_name(path)
+    if form is not MemoryTable:
+        check_name(path)
     return CsvTable.open(path, options) if form is CsvTable else form.open(path)
 
 

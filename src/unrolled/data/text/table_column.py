@@ -23,6 +23,7 @@ from unrolled.data.tables.base import (
     surrogate_error,
 )
 from unrolled.data.tables.file_names import check_no_files
+from unrolled.data.tables.in_memory import MemoryTable
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.text.documents import Documents, TextChunk, read_documents
 from unrolled.errors import DataError, OptionError, nearest
@@ -37,9 +38,10 @@ class CellDocuments(Documents):
     documents: str = ROW
     column: str = ""
     options: TableOptions = DEFAULT_OPTIONS
+    table: TableFile | None = None  # None: the one at the path
 
     def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[TextChunk]:
-        table = open_table(self.path, self.options)
+        table = self.table or open_table(self.path, self.options)
         if digests is not None:
             digests[self.path] = table.fingerprint()
         held, characters = list[str](), 0
@@ -71,6 +73,7 @@ class TextColumn(NamedTuple):
 
     name: str
     options: TableOptions = DEFAULT_OPTIONS
+    table: TableFile | None = None  # None: the one at the path
 
 
 def read_texts(path: str | Path, documents: str, any_bytes: bool, column: TextColumn | None) -> Documents:
@@ -78,16 +81,17 @@ def read_texts(path: str | Path, documents: str, any_bytes: bool, column: TextCo
     a table. Raises DataError, OptionError."""
     if documents != ROW:
         return read_documents(path, documents, any_bytes)
-    if column is None or not is_table(path):
+    if column is None or not (column.table or is_table(path)):
         return read_documents(path, "line", any_bytes)
-    name, options = column
-    table = open_table(path, options)
+    name, options, given = column
+    table = given or open_table(path, options)
+    in_memory = table if isinstance(table, MemoryTable) else None
     if name not in table.columns:
         raise OptionError(
             f"{table.path} has no column '{name}'.{nearest(name, table.columns)} It has: {table.listed}."
         )
     files = (TextFile(table.path, table.path.name, 0, ""),)
-    return CellDocuments(table.path, files, (), note=table.note, column=name, options=options)
+    return CellDocuments(table.path, files, (), note=table.note, column=name, options=options, table=in_memory)
 
 
 def text_column(table: TableFile, names: bool = False) -> str | None:

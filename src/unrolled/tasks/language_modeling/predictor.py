@@ -39,7 +39,7 @@ from unrolled.tasks.language_modeling.ensemble import (
 )
 from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.results import RankedLine
-from unrolled.tasks.run import EvaluateOptions, ReadAgain, Run
+from unrolled.tasks.run import Data, EvaluateOptions, ReadAgain, Run
 from unrolled.threads import ThreadChoice, iterate_with_threads, torch_threads
 from unrolled.training.adapting import Adaptation, AdaptingModel, choose_adapting, evaluate_adapted
 
@@ -79,7 +79,7 @@ class LanguageModelingEvaluation(Evaluation):
             )
         return lines
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         more: dict[str, Any] = {
             "baseline": self.baseline,
             "baseline_name": self.baseline_name,
@@ -89,10 +89,10 @@ class LanguageModelingEvaluation(Evaluation):
         more |= (
             {}
             if self.adapted is None
-            else {"adapted": self.adapted.as_dict() | {"learning_rate": self.learning_rate}}
+            else {"adapted": self.adapted.to_dict() | {"learning_rate": self.learning_rate}}
         )
         more |= {"note": self.note} if self.note else {}
-        return {"split": self.split, **self.score.as_dict(), **more}
+        return {"split": self.split, **self.score.to_dict(), **more}
 
 
 class LanguageModelingRun(Run):
@@ -164,7 +164,7 @@ class LanguageModelingRun(Run):
             nats = None if adapted is None else adapted.nats
             yield RankedLine(line.number, line.text, line.nats, line.characters, rank, nats)
 
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> LanguageModelingEvaluation:
+    def _evaluate(self, data: Data | None, options: EvaluateOptions) -> LanguageModelingEvaluation:
         with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
             corpus, split, called = self._open_split(data)
             score = evaluate(self.model, split_rows(corpus, split), self.table.characters)
@@ -201,7 +201,7 @@ class LanguageModelingRun(Run):
         """Read the run's own text again. Raises DataError if it is missing or has changed."""
         return self._read(LanguageModeling, None).corpus
 
-    def _open_split(self, data: str | None) -> tuple[Corpus, str, str]:
+    def _open_split(self, data: Data | None) -> tuple[Corpus, str, str]:
         """The text to evaluate, its split, and the printed name."""
         if data is None:
             corpus = self.read_corpus()

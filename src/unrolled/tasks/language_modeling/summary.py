@@ -103,10 +103,10 @@ class LanguageModelingSummary:
             f"training text (longest run: {self.memorised_longest} tokens{searched})."
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
         values = asdict(self)
-        values["test"] = None if self.test is None else self.test.as_dict()
+        values["test"] = None if self.test is None else self.test.to_dict()
         values["nats"] = None if self.test is None else self.test.nats
         return values
 

@@ -22,6 +22,7 @@ from unrolled.data import (
 from unrolled.data.cells.column_kinds import MOST_KINDS
 from unrolled.data.files.look import list_files
 from unrolled.data.splits import SPLITS
+from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.split_folders import check_mostly_readable, find_text_splits, labelled_files
 from unrolled.data.tables.split_names import complete_splits
 from unrolled.data.text.table_column import TextColumn
@@ -84,10 +85,12 @@ class LanguageModeling(Task):
 
     @classmethod
     def read(
-        cls, path: str | Path, settings: LanguageModelingSettings, table: Vocabulary | None = None
-    ) -> LanguageModeling:
+        cls, path: str | Path, settings: LanguageModelingSettings, table: Vocabulary | None = None,
+        opened: TableFile | None = None,
+    ) -> LanguageModeling:  # fmt: skip
         """Read the text at `path`, with an existing vocabulary (`table`) if given. The folders train, valid and test
-        are splits, unless --valid and --test are given. Raises DataError, OptionError."""
+        are splits, unless --valid and --test are given. opened: the table with the texts, if it has no path. Raises
+        DataError, OptionError."""
         path, note = Path(path), ""
         valid, test = settings.valid, settings.test
         if path.is_dir():
@@ -97,8 +100,9 @@ class LanguageModeling(Task):
             valid = str(splits["validation"]) if valid is None and "validation" in splits else valid
             test = str(splits["test"]) if test is None and "test" in splits else test
         corpus = read_corpus(
-            path, settings.documents, settings.tokenizer, settings.seed, valid, test, table, _column_of(settings)
-        )
+            path, settings.documents, settings.tokenizer, settings.seed, valid, test, table,
+            _column_of(settings, opened),
+        )  # fmt: skip
         if (table is None or settings.init_from is not None) and not corpus.targets("validation"):
             raise DataError(
                 f"{path}: the validation split is empty, and the best weights are selected on it.\n"
@@ -117,11 +121,13 @@ class LanguageModeling(Task):
         return cls.read(path, settings, vocabulary_from_json(run.read_vocabulary()))
 
     @classmethod
-    def read_for_evaluation(cls, path: Path, run: RunFolder, settings: Any) -> LanguageModeling:
+    def read_for_evaluation(
+        cls, path: Path, run: RunFolder, settings: Any, opened: TableFile | None = None
+    ) -> LanguageModeling:
         splits = find_text_splits(path) if path.is_dir() else {}
         corpus = read_corpus(
             splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
-            vocabulary=vocabulary_from_json(run.read_vocabulary()), column=_column_of(settings),
+            vocabulary=vocabulary_from_json(run.read_vocabulary()), column=_column_of(settings, opened),
         )  # fmt: skip
         return cls(corpus, settings)
 
@@ -303,11 +309,11 @@ def size_of_text(corpus: Corpus) -> TextSize:
     return TextSize(corpus.vocabulary.size, corpus.targets("training"), len(corpus.tokens) / documents)
 
 
-def _column_of(settings: LanguageModelingSettings) -> TextColumn | None:
+def _column_of(settings: LanguageModelingSettings, opened: TableFile | None = None) -> TextColumn | None:
     """The column that holds the texts, if the data are a table."""
     if settings.input is None:
         return None
-    return TextColumn(settings.input, TableOptions(header=not settings.no_header))
+    return TextColumn(settings.input, TableOptions(header=not settings.no_header), opened)
 
 
 def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageModelingSettings) -> str:

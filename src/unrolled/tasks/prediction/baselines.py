@@ -113,7 +113,7 @@ def _baseline(
         metric = metric_of(target.output)
         nats += calibrated_nats(target.output, found, torch.from_numpy(target.of(rows)), deadline)
         score = metric.score(target, rows, found.double(), (), deadline.within(0.0))  # without an interval
-        figures.append(f"{name} {FORMATS[metric.figure].format(score.as_dict()[metric.figure])}")
+        figures.append(f"{name} {FORMATS[metric.figure].format(score.to_dict()[metric.figure])}")
     return Baseline(f"{baseline.describe()}, {', '.join(figures)}", nats, None)
 
 

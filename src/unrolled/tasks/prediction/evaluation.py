@@ -105,9 +105,9 @@ class PredictionEvaluation(Evaluation):
             lines.append(f"Others: {others}")
         return lines
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"split": self.split}
-        facts["outputs"] = {name: score.as_dict() | self._unknown(name) for name, score in self.scores.items()}
+        facts["outputs"] = {name: score.to_dict() | self._unknown(name) for name, score in self.scores.items()}
         return facts | (
             {}
             if self.baselines is None

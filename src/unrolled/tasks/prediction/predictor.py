@@ -32,7 +32,7 @@ from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.requests import LARGEST_BATCH, InferenceInput, MissingItem, input_name
 from unrolled.tasks.results import THRESHOLD, Estimate, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
-from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
+from unrolled.tasks.run import Data, EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.threads import single_thread, torch_threads
 
 PROBED = 32  # items with which numbers of threads are compared
@@ -171,7 +171,7 @@ class PredictionRun(RowsRun):
             }
             yield self._row_prediction(input_name(given), predictions, top)
 
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> PredictionEvaluation:
+    def _evaluate(self, data: Data | None, options: EvaluateOptions) -> PredictionEvaluation:
         if options.error_page:
             check_pictures()
         examples = self._read(Prediction, data, options.skip_empty).examples

@@ -92,15 +92,15 @@ class PredictionSummary:
         """The figures of the baselines, and the comparison with the best of them."""
         figure, scores = self.figures[output], self.scores[output]
         more = figure not in LOWER_IS_BETTER
-        found = {other: float(score.as_dict()[figure]) for other, score in self._baseline_scores(output).items()}
+        found = {other: float(score.to_dict()[figure]) for other, score in self._baseline_scores(output).items()}
         constant, value = self.constants[output]
         found[constant] = value
         best = (max if more else min)(found.values())
-        low, high = scores[self.model].as_dict()[f"{figure}_interval"]
+        low, high = scores[self.model].to_dict()[f"{figure}_interval"]
         figures = ", ".join(f"{name} {FORMATS[figure].format(one)}" for name, one in found.items())
         return f"Baselines: {figures}. {compare_with_baseline(self.model, (low, high), best, more)}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
         return {
             "model": self.model,
@@ -110,9 +110,9 @@ class PredictionSummary:
             "split_method": self.split_method,
             "outputs": {
                 name: {
-                    **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
-                    "baselines": {other: score.as_dict() for other, score in self._baseline_scores(name).items()},
-                    "others": {other: score.as_dict() for other, score in scores.items() if self._is_other(other)},
+                    **facts_of(scores[self.model].to_dict(), self.figures[name], self.constants[name]),
+                    "baselines": {other: score.to_dict() for other, score in self._baseline_scores(name).items()},
+                    "others": {other: score.to_dict() for other, score in scores.items() if self._is_other(other)},
                 }
                 for name, scores in self.scores.items()
             },

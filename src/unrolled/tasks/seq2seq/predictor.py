@@ -29,7 +29,7 @@ from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
 from unrolled.tasks.results import Alternative, AttentionWeights, GeneratedText, RowPrediction, word_probability
 from unrolled.tasks.rows_run import RowsRun
-from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
+from unrolled.tasks.run import Data, EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.tasks.seq2seq.baselines import (
     ImageRetrieval,
     baseline_texts,
@@ -90,14 +90,14 @@ class Seq2SeqEvaluation(Evaluation):
         lines += [] if self.finding is None else [self.finding.line]
         return lines
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         figures = {"nats": self.cost.nats, "perplexity": self.cost.perplexity, "generation": self.generation}
         return {
             "split": self.split,
-            "outputs": {self.name: {**self.score.as_dict(), **figures}},
-            "baselines": {name: score.as_dict() for name, score in self.baselines.items()},
-            **({"others": {name: score.as_dict() for name, score in self.others.items()}} if self.others else {}),
-            **({} if self.finding is None else {"finding": self.finding.as_dict()}),
+            "outputs": {self.name: {**self.score.to_dict(), **figures}},
+            "baselines": {name: score.to_dict() for name, score in self.baselines.items()},
+            **({"others": {name: score.to_dict() for name, score in self.others.items()}} if self.others else {}),
+            **({} if self.finding is None else {"finding": self.finding.to_dict()}),
         }
 
 
@@ -231,7 +231,7 @@ class Seq2SeqRun(RowsRun):
         """The faster number of threads for such items."""
         return self.threads.choose(lambda: self.generator.generate(items[:PROBED], GREEDY, length=PROBED_TOKENS))
 
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> Seq2SeqEvaluation:
+    def _evaluate(self, data: Data | None, options: EvaluateOptions) -> Seq2SeqEvaluation:
         if options.error_page:
             check_pictures()
         own: Examples | None

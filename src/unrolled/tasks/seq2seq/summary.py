@@ -116,11 +116,11 @@ class Seq2SeqSummary:
         """Whether the baseline is selected."""
         return self.selected == self.baseline
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
-        baselines = {self.baseline: self.scores[self.baseline].as_dict()}
+        baselines = {self.baseline: self.scores[self.baseline].to_dict()}
         beside = (self.baseline, self.selected)
-        others = {name: score.as_dict() for name, score in self.scores.items() if name not in beside}
+        others = {name: score.to_dict() for name, score in self.scores.items() if name not in beside}
         figures = {"metric": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
         return {
             "model": self.model,
@@ -128,10 +128,10 @@ class Seq2SeqSummary:
             "split_method": self.split_method,
             "beam": self.way.beam,
             "selected": self.selected,
-            "outputs": {self.name: {**self.score.as_dict(), **figures, "baselines": baselines, "others": others}},
+            "outputs": {self.name: {**self.score.to_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
             "trend": self.trend,
-            **({} if self.finding is None else {"finding": self.finding.as_dict()}),
+            **({} if self.finding is None else {"finding": self.finding.to_dict()}),
             "baseline_name": self.baseline_name,
         }
 
@@ -140,7 +140,7 @@ def shown_score(score: TextScore, figure: str) -> str:
     """The figure by which models are compared, and chrF; of captions their main metrics, and chrF."""
     if score.captions is not None:
         return f"{score.captions.short}, {FORMATS['chrf'].format(score.chrf)}"
-    figures = score.as_dict()
+    figures = score.to_dict()
     return ", ".join(FORMATS[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
 
 

@@ -1,0 +1,121 @@
+"""Estimators in scikit-learn's way, and those of its own checks that make sense for texts and sequences."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sklearn = pytest.importorskip("sklearn")
+
+from sklearn.base import clone  # noqa: E402
+from sklearn.model_selection import cross_val_score  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+
+from unrolled.estimators import Classifier, LanguageModel, Regressor, Tagger  # noqa: E402
+
+TINY: dict[str, Any] = {"steps": 12, "threads": 1, "model": "lstm"}
+GOOD, BAD = ["fine", "lovely", "superb", "warm", "great"], ["awful", "dull", "poor", "cold", "bad"]
+
+NOT_FOR_IT = {
+    "check_classifiers_one_label": "one label everywhere is refused: there is nothing to learn",
+    "check_classifiers_one_label_sample_weights": "as above; rows have no weights",
+    "check_fit2d_1sample": "a row cannot be split into training and validation, which selects the weights",
+    "check_classifiers_train": "compares with accuracies after a full training, which takes minutes",
+    "check_fit_check_is_fitted": "as the next",
+    "check_dtype_object": "objects that are no numbers are texts or lists here, or refused by cell",
+}
+"""Checks of scikit-learn that do not hold for these estimators, and why."""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are made in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def texts(count: int = 60) -> tuple[list[str], list[int]]:
+    draw = random.Random(0)
+    return [" ".join(draw.choices(GOOD if n % 2 else BAD, k=5)) for n in range(count)], [n % 2 for n in range(count)]
+
+
+def test_texts_are_classified_and_labels_keep_their_type() -> None:
+    x, y = texts()
+    model = Classifier(**TINY).fit(x, y)
+    assert model.score(x, y) > 0.9 and model.classes_.tolist() == [0, 1]
+    found, shares = model.predict(x[:5]), model.predict_proba(x[:5])
+    assert found.dtype.kind == "i" and shares.shape == (5, 2) and np.allclose(shares.sum(1), 1)
+    assert (shares.argmax(1) == found).all()
+
+
+def test_a_fitted_estimator_is_pickled_as_the_path_of_its_run() -> None:
+    x, y = texts()
+    model = Classifier(**TINY).fit(x, y)
+    held = pickle.dumps(model)
+    again = pickle.loads(held)
+    assert len(held) < 2_000 and again.run_path_ == model.run_path_
+    np.testing.assert_array_equal(again.predict_proba(x[:5]), model.predict_proba(x[:5]))
+    assert not hasattr(clone(model), "run_path_")
+
+
+def test_it_works_in_cross_validation_and_in_a_pipeline() -> None:
+    x, y = texts()
+    assert (cross_val_score(Classifier(**TINY), x, y, cv=2) > 0.8).all()
+    numbers = np.random.default_rng(0).normal(size=(120, 3))
+    target = numbers @ [1.0, 2.0, 3.0]
+    model = make_pipeline(StandardScaler(), Regressor(steps=60, threads=1, model="lstm")).fit(numbers, target)
+    assert model.score(numbers, target) > 0.8 and model.predict(numbers[:2]).shape == (2,)
+
+
+def test_words_are_tagged_and_texts_are_modelled() -> None:
+    x, _ = texts()
+    words, tags = [one.split() for one in x], [[word[0] for word in one.split()] for one in x]
+    tagger = Tagger(steps=40, threads=1, model="lstm").fit(words, tags)
+    assert tagger.score(words, tags) > 0.8 and len(tagger.predict([["fine", "dull"]])[0]) == 2
+    model = LanguageModel(**TINY).fit(x * 4)
+    assert -4 < model.score(x) < 0 and len(model.sample(length=20)) > 0
+
+
+def test_sequences_of_numbers_of_equal_and_of_different_lengths_are_read() -> None:
+    draw = np.random.default_rng(0)
+    equal = draw.normal(size=(40, 6, 2)).astype(np.float32)
+    y = np.arange(40) % 2
+    assert Classifier(**TINY).fit(equal, y).predict(equal[:3]).shape == (3,)
+    ragged = [one[: 2 + n % 4] for n, one in enumerate(equal)]
+    assert Classifier(**TINY).fit(ragged, y).predict(ragged[:3]).shape == (3,)
+
+
+def test_frames_are_read_by_their_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    x, y = texts()
+    model = Classifier(**TINY).fit(pandas.DataFrame({"review": x}), pandas.Series(y, name="label"))
+    assert model.feature_names_in_.tolist() == ["review"]
+    assert model.score(pandas.DataFrame({"review": x}), y) > 0.9
+
+
+def test_what_is_refused_is_a_value_error() -> None:
+    x, y = texts()
+    with pytest.raises(ValueError, match=r"Unknown model"):
+        Classifier(model="no such model", steps=2).fit(x, y)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        Classifier(**TINY).fit(x)
+    with pytest.raises(ValueError, match="NaN"):
+        Classifier(**TINY).fit([[1.0, np.nan]] * 20, y[:20])
+    model = Classifier(**TINY).fit(np.random.default_rng(0).random((40, 3)), np.arange(40) % 2)
+    with pytest.raises(ValueError, match="X has 2 features, but Classifier is expecting 3 features"):
+        model.predict(np.zeros((2, 2)))
+
+
+@pytest.mark.slow
+@parametrize_with_checks(  # type: ignore[untyped-decorator]  # it has no types
+    [Classifier(steps=2, threads=1, model="lstm"), Regressor(steps=2, threads=1, model="lstm")],
+    expected_failed_checks=lambda _: NOT_FOR_IT,
+)
+def test_the_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
