@@ -25,11 +25,9 @@ GOOD, BAD = ["fine", "lovely", "superb", "warm", "great"], ["awful", "dull", "po
 
 NOT_FOR_IT = {
     "check_classifiers_one_label": "one label everywhere is refused: there is nothing to learn",
-    "check_classifiers_one_label_sample_weights": "as above; rows have no weights",
-    "check_fit2d_1sample": "a row cannot be split into training and validation, which selects the weights",
-    "check_classifiers_train": "compares with accuracies after a full training, which takes minutes",
-    "check_fit_check_is_fitted": "as the next",
-    "check_dtype_object": "objects that are no numbers are texts or lists here, or refused by cell",
+    "check_fit2d_1sample": "a row cannot be split into training and validation, on which weights are selected",
+    "check_classifiers_train": "wants the accuracy of a whole training, which takes minutes",
+    "check_regressors_train": "wants the R2 of a whole training, which takes minutes",
 }
 """Checks of scikit-learn that do not hold for these estimators, and why."""
 

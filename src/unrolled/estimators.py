@@ -97,6 +97,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _columns(self, X: Any) -> dict[str, Any]:  # noqa: N803
         """The inputs as columns: those of a frame or a dict, one for each feature of numbers, or one."""
+        if hasattr(X, "tocsr"):
+            raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()'.")
         if isinstance(X, Mapping) or hasattr(X, "columns"):
             return {str(name): X[name] for name in (X if isinstance(X, Mapping) else X.columns)}
         first = X[0] if isinstance(X, list | tuple) and len(X) else None
