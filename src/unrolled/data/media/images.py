@@ -31,6 +31,7 @@ SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112  # tag of the orientation in EXIF
 LARGE = 1 << 22  # pixels above which an image is shrunk tile by tile
 TILE = 1 << 9  # pixels on a side of a tile, about
+FINE = 512  # pixels on the longer side of what is requested, above which a large image is shrunk less finely
 COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrunk by tiles
 BLOCK = 1 << 26  # bytes of Pillow's blocks of pixels: more than malloc keeps for later in each thread
 MEASURED = 1 << 28  # pixels of large images from which bit depth and background are measured, about
@@ -262,14 +263,15 @@ def _flat(path: ImageSource, image: Image, grey: bool, depth: tuple[int, int], g
 def _shrunk(
     path: ImageSource, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
 ) -> Image:
-    """The image reduced to about four times the requested size, each new pixel the mean of those that it covers. It
-    is not turned yet; it has 8 bits and lies on its background."""
+    """The image reduced to about four times the requested size, or twice a large one, each new pixel the mean of those
+    that it covers. It is not turned yet; it has 8 bits and lies on its background."""
     import PIL.Image
 
     facts = image.getexif()
     if facts.get(ORIENTATION) in SIDEWAYS:
         height, width = width, height
-    across, down = max(1, image.width // (4 * width)), max(1, image.height // (4 * height))
+    finer = 4 if max(height, width) <= FINE else 2
+    across, down = max(1, image.width // (finer * width)), max(1, image.height // (finer * height))
     wide, high = (max(1, TILE // factor) * factor for factor in (across, down))
     small = PIL.Image.new("L" if grey else "RGB", (-(-image.width // across), -(-image.height // down)))
     for top in range(0, image.height, high):
