@@ -13,6 +13,7 @@ from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
 from unrolled.data.dataset.outputs import KIND_NAMES, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
+from unrolled.data.files.unsupported import count_endings
 from unrolled.data.modalities.base import STEP, Featurizer, Ids, StepOptions, WholeImages
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
 from unrolled.data.tables.columns import Columns
@@ -120,8 +121,8 @@ class Examples:
             line += f"; {read:,} of {rows:,} rows are used, spread evenly (--rows)"
         line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
         line += "".join(f"; {one}" for one in self.notes)
-        if files := sum(len(table.skipped) for table in self.tables):
-            line += f"; {files:,} files of another kind left out"
+        if files := [file for table in self.tables for file in table.skipped]:
+            line += f"; {len(files):,} files of another kind left out ({count_endings(files)})"
         if 0 < self.skipped <= whole:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.blank:

@@ -263,8 +263,8 @@ def _flat(path: ImageSource, image: Image, grey: bool, depth: tuple[int, int], g
 def _shrunk(
     path: ImageSource, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
 ) -> Image:
-    """The image reduced to about four times the requested size, or twice a large one, each new pixel the mean of those
-    that it covers. It is not turned yet; it has 8 bits and lies on its background."""
+    """The image reduced to about four times the requested size, or twice a large one. Each new pixel is the mean of
+    those that it covers. It is not turned yet; it has 8 bits and lies on its background."""
     import PIL.Image
 
     facts = image.getexif()
