@@ -31,6 +31,10 @@ def defined(tree: ast.Module) -> Iterator[str]:
 DEFINED = {module_of(path): set(defined(tree)) for path, tree in TREES.items()}
 
 
+TWICE = {"__version__", "LanguageModel"}
+"""Names of two things: the estimator of scikit-learn's users is called as theirs are."""
+
+
 def shared(places: dict[str, set[str]]) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in places.items() if len(found) > 1}
 
@@ -41,7 +45,7 @@ def test_every_class_has_a_name_of_its_own() -> None:
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].add(module_of(path))
-    assert shared(places) == {}
+    assert {name: found for name, found in shared(places).items() if name not in TWICE} == {}
 
 
 def test_a_name_is_imported_from_one_file() -> None:
@@ -52,4 +56,4 @@ def test_a_name_is_imported_from_one_file() -> None:
                 for alias in node.names:
                     if alias.name in DEFINED.get(node.module or "", ()):
                         places[alias.name].add(node.module or "")
-    assert {name: found for name, found in shared(places).items() if name != "__version__"} == {}
+    assert {name: found for name, found in shared(places).items() if name not in TWICE} == {}

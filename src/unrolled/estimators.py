@@ -57,7 +57,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         list of arrays (steps, features) or of lists of words; or a DataFrame, whose columns are the inputs. Raises
         ValueError for data or options that are refused, TrainingError where the training fails.
         """
-        from unrolled import train
+        import unrolled
 
         columns = self._columns(X)
         target = next(
@@ -71,7 +71,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         with as_value_errors():
             if commas := next((name for name in columns if "," in name), None):
                 raise OptionError(f"The name of the column '{commas}' has a comma. Rename it.")
-            run = train(
+            run = unrolled.train(
                 data, task=self.task, seed=self.seed, test="none", progress=False, **given | dict(self.options or {})
             )  # type: ignore[call-overload]
         self.run_path_ = str(Path(run.path).resolve())
@@ -86,9 +86,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """The run that was trained, an `unrolled.Run`. Raises RunError where its folder is gone."""
         check_is_fitted(self, "run_path_")
         if getattr(self, "_run", None) is None:
-            from unrolled import load
+            import unrolled
 
-            self._run = load(self.run_path_, threads=self.threads)
+            self._run = unrolled.load(self.run_path_, threads=self.threads)
         return self._run
 
     def __getstate__(self) -> dict[str, Any]:

@@ -180,10 +180,8 @@ class TableSettings(ColumnSettings):
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
-    encoder: Annotated[str | None, "images: a net for whole images, such as lenet5 (unroll nets)"] = None
-    cache: Annotated[
-        str | None, "images: the folder that keeps features of pretrained nets (the user's cache folder), or none"
-    ] = None
+    encoder: Annotated[str | None, "images: a net for whole images (unroll nets lists them)"] = None
+    cache: Annotated[str | None, "images: folder for their features (the user's), or none"] = None
 
     def check(self) -> None:
         """The checks of every training, then those of a table."""
@@ -236,9 +234,7 @@ class Seq2SeqSettings(TableSettings):
     selected_by: ClassVar[str] = "--task seq2seq"
 
     attention: Annotated[str | None, "the decoder's attention: none, additive, dot or multihead"] = None
-    fine_tune: Annotated[
-        str, "images: train the last layers of the pretrained net too, late: auto (if there is time), yes or no"
-    ] = "auto"
+    fine_tune: Annotated[str, "images: train the net's last layers too: auto, yes, no"] = "auto"
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)

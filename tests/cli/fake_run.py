@@ -59,6 +59,7 @@ class Training:
     summary: LanguageModelingSummary | None = None
     first_sample: tuple[int, str] | None = None
     stopped = False
+    closing_notes: tuple[str, ...] = ()
 
     def __init__(self, path: str, settings: TrainOptions, started: float | None = None, **more: Any) -> None:
         if "absent" in path:

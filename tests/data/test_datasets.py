@@ -218,7 +218,7 @@ BAD: dict[str, tuple[list[tuple[str, ...]], DatasetOptions, str]] = {
     "two groups": (
         some_rows(),
         DatasetOptions(output="label", group="label"),
-        r"2 groups; training, validation and test",
+        r"2 groups of rows .*, and 3 splits need at least one each",
     ),
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.tables.in_memory import KEPT, MemoryTable
+from unrolled.data.tables.in_memory import KEPT_TABLE, MemoryTable
 from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError, OptionError
 
@@ -123,16 +123,16 @@ def test_texts_are_documents_and_splits_are_splits() -> None:
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     values = COLUMNS | {"x": np.ones((3, 2), np.float32), "list": [np.zeros(2), [1], ["a"]]}
     table = MemoryTable.of({"train": values, "test": values})
-    assert table.save(tmp_path / KEPT, 10_000)
-    again = open_table(tmp_path / KEPT)
+    assert table.save(tmp_path / KEPT_TABLE, 10_000)
+    again = open_table(tmp_path / KEPT_TABLE)
     assert again.columns == table.columns and again.fingerprint() == table.fingerprint()
     assert again.splits["test"].fingerprint() == table.fingerprint() and again.splits["test"].place(1) == (
         "the data (test), row 1"
     )
     assert not table.save(tmp_path / "other", 60) and not (tmp_path / "other").exists()
-    (tmp_path / KEPT).write_bytes(b"no such thing")
+    (tmp_path / KEPT_TABLE).write_bytes(b"no such thing")
     with pytest.raises(DataError, match="is no data that a run kept, or is damaged"):
-        open_table(tmp_path / KEPT)
+        open_table(tmp_path / KEPT_TABLE)
 
 
 @pytest.mark.parametrize(

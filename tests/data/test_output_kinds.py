@@ -366,7 +366,7 @@ FEW: dict[str, tuple[Cut, str]] = {
     ),
     "groups next to a given test split": (
         lambda: split_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
-        r"t\.csv: one group is left after the test split; training and validation need at least one",
+        r"t\.csv: one group of rows .*, and 2 splits need at least one each",
     ),
 }
 

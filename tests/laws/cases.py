@@ -249,6 +249,6 @@ ENCODER_DECODER_CASES: dict[str, Callable[[], FixedSources]] = {
     "gru of a category": lambda: fixed_sources("gru", "none", labels(), smoothing=0.1),
     "lstm of vectors": lambda: fixed_sources("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
     "lstm of images, with the end of a net": lambda: fixed_sources(
-        "lstm", "multihead:heads=2", early_features(), embedding=end_of_a_net(), places=4
+        "lstm", "multihead:heads=2", early_features(), embedding=end_of_a_net(), places=64
     ),
 }

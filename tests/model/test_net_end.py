@@ -57,5 +57,6 @@ def test_what_has_no_end_or_another_shape_is_refused() -> None:
     end = end_of(frozen(NET))
     with pytest.raises(TensorError, match=r"NetEnd reads \(rows, 4, \d+\); got \(2, 3, 5\)"):
         end(torch.zeros(2, 3, 5))
+    assert end(torch.zeros(2, 0, end.width)).shape == (2, 0, 80), "padding alone"
     with pytest.raises(ValueError, match="80 means and standard deviations"):
         NetEnd(source(NET), [0.0], [1.0])

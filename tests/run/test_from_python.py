@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     "a mapping": (
         lambda here: reviews(here).predict({"text": "good day"}),
         OptionError,
-        r"got a dict\.\nGive its values: list\(texts\.values\(\)\)",
+        r"The column 'text' is of type str; a list, an array or a tensor",
     ),
     "lines in a mapping": (
         lambda here: list(poems(here).score({"a": 1})),
@@ -151,7 +151,11 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         OptionError,
         r"'lable'\. Did you mean 'label'\?",
     ),
-    "data to evaluate": (lambda here: reviews(here).evaluate(3), OptionError, r"got an int"),
+    "data to evaluate": (
+        lambda here: reviews(here).evaluate(3),
+        OptionError,
+        r"The data is of type int\.",
+    ),
 }
 
 

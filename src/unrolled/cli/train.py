@@ -183,7 +183,7 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
     elif summary is not None:
         heading = [] if fold is None else [f"Fold {fold} of {training.options.folds}:"]
         say("\n".join([*heading, *summary.lines]))
-    for line in training.task.closing_notes:
+    for line in training.closing_notes:
         note(line, quiet or json)
     if training.stopped:
         if fold is None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from unrolled.errors import TensorError
 from unrolled.model.image_features import FeatureSource, drop_last_layer, fold_batch_norms
@@ -48,16 +49,19 @@ class NetEnd(nn.Module):
         return self.maps * self.sides[0] * self.sides[1] // self.places
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """inputs (U, S, W), pixel by pixel -> (U, S, K). Raises TensorError for other numbers of either."""
-        if inputs.dim() != 3 or inputs.shape[1:] != (self.places, self.width):
+        """inputs (U, T, W), pixel by pixel -> (U, T, K), where T is S besides padding. Raises TensorError for another
+        W."""
+        if inputs.dim() != 3 or inputs.shape[2] != self.width:
             raise TensorError(
                 f"{type(self).__name__} reads (rows, {self.places}, {self.width}); got {tuple(inputs.shape)}."
             )
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        pixels = inputs.to(mean.dtype).reshape(len(inputs), *self.sides, self.maps)
+        steps, more = inputs.shape[1], self.places - inputs.shape[1]
+        whole = F.pad(inputs, (0, 0, 0, more)).to(mean.dtype)  # (U, S, W)
+        pixels = whole.reshape(len(inputs), *self.sides, self.maps)
         compact = self.net.end(pixels.permute(0, 3, 1, 2))  # (U, K, h, w)
-        scaled: Tensor = (compact.flatten(2).mT - mean) / std
-        return scaled
+        scaled = (compact.flatten(2).mT - mean) / std  # (U, S, K)
+        return scaled if not more else F.pad(scaled, (0, 0, 0, -more)) if more < 0 else scaled[:, :steps]
 
 
 def keep_layers(net: Net, names: Sequence[str]) -> None:

@@ -10,8 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
-from unrolled.data.tables.in_memory import IN_MEMORY, MemoryTable, as_data
-from unrolled.data.tables.in_memory import KEPT as KEPT_TABLE
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, MemoryTable, as_data
 from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import OptionError, RunError, command, explained_shortage
@@ -296,6 +295,11 @@ class Training:
             return f"{name}: {how}, not trained{self._no_net}{self.task.reading_note}"
         planned = self.monitor.plans[-1].line(sum(p.numel() for p in self.training_state.model.parameters()))
         return planned + self.task.reading_note + self.task.selection_note
+
+    @property
+    def closing_notes(self) -> list[str]:
+        """What went wrong without ending the training, in a line each."""
+        return self.task.closing_notes
 
     @property
     def first_sample(self) -> tuple[int, str] | None:

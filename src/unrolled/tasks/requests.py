@@ -82,7 +82,7 @@ class InputReader:
         inputs = self.known.columns.inputs
         if not is_in_memory(data) or isinstance(data, InferenceInput | Iterator):
             return None
-        if isinstance(data, list | tuple) and all(isinstance(one, str | InferenceInput) for one in data):
+        if isinstance(data, list | tuple) and (not data or isinstance(data[0], str | InferenceInput)):
             return None
         has_names = isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
         named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))

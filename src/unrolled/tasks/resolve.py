@@ -17,7 +17,7 @@ from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.caption_files import check_captions, find_caption_file
 from unrolled.data.tables.flat_folders import check_not_flat
 from unrolled.data.tables.idx import find_idx
-from unrolled.data.tables.in_memory import IN_MEMORY, MemoryTable
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, MemoryTable
 from unrolled.data.tables.media_folders import is_media_folder
 from unrolled.data.tables.open import check_no_tables, has_header, open_table
 from unrolled.data.tables.split_folders import find_splits
@@ -55,7 +55,7 @@ class DataSource(NamedTuple):
     text: bool  # a text for a language model; else rows with targets
     column: str | None = None  # of a table that is used as a text: the column of documents
     table: TableFile | None = None  # the open table; None for a text
-    table_of_texts: TableFile | None = None  # the open table with this column
+    in_memory: TableFile | None = None  # the table with this column, if it has no path
 
 
 def resolve(
@@ -107,8 +107,7 @@ def _read_text(
     as_rows = {"task": LanguageModeling.kind, "documents": ROW, "input": found.column} if found.column else {}
     table = None if source is None else vocabulary_from_json(source.read_vocabulary())
     settings = wanted.resolve(LanguageModelingSettings, **as_rows)
-    in_memory = found.table_of_texts if isinstance(found.table_of_texts, MemoryTable) else None
-    return LanguageModeling.read(path, settings, table, in_memory)
+    return LanguageModeling.read(path, settings, table, found.in_memory)
 
 
 def _read_rows(
@@ -215,7 +214,7 @@ def _inspect_table(table: TableFile, options: TrainOptions) -> DataSource:
         raise OptionError(
             f"--documents {options.documents}: {path} is a table, where each row is a document. Leave it out."
         )
-    return DataSource(text=True, column=column, table_of_texts=table)
+    return DataSource(text=True, column=column, in_memory=table if isinstance(table, MemoryTable) else None)
 
 
 def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
@@ -234,9 +233,10 @@ def _look_at_rows(path: str | Path, options: TrainOptions) -> DataSource:
 def read_again(run: RunFolder) -> Task:
     """Read the run's own data again, as its task. Raises DataError if it is missing or has changed."""
     data, task_class = run.facts["data"], TASKS[run.facts["kind"]].task_class
-    path = run.path / data["path"] if data["kept"] else Path(data["path"])
+    kept = KEPT_TABLE if data["path"] == KEPT_TABLE else KEPT  # no other file, whatever the facts say
+    path = run.path / kept if data["kept"] else Path(data["path"])
     if data["kept"]:
-        run.check_file(data["path"])
+        run.check_file(kept)
     elif str(path) == IN_MEMORY:
         raise DataError(
             f"{run.path} was trained on data in memory, of which it has no copy: it would have been too large.\n"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled.arguments import checked
 from unrolled.data.dataset.outputs import Output
 from unrolled.data.tables.base import TableFile
-from unrolled.data.tables.in_memory import IN_MEMORY, KEPT, as_data
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, as_data
 from unrolled.errors import OptionError, RunError
 from unrolled.keywords import SampleKeywords
 from unrolled.metrics.reach import Reach
@@ -45,8 +45,6 @@ OPTIONS = {
     "hedge": "--hedge applies to captions whose confidence is known",
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
-
-KEPT_SOURCES = {"data.txt": "standard input", KEPT: IN_MEMORY}  # of data that a run keeps, by the name of its file
 
 Read = TypeVar("Read", bound=Task)
 Data: TypeAlias = str | TableFile
@@ -95,7 +93,8 @@ class Run(ABC):
     def __repr__(self) -> str:
         """Its folder, model, data, task and status, in one line."""
         data = self.facts["data"]
-        source = KEPT_SOURCES[data["path"]] if data["kept"] else Path(data["path"]).name
+        kept = IN_MEMORY if data["path"] == KEPT_TABLE else "standard input"
+        source = kept if data["kept"] else Path(data["path"]).name
         model = "+".join(self.facts.get("selected") or [self.settings.net_name])
         return f"<unrolled.Run {str(self.path)!r}: {model} of {source}, kind '{self.kind}', {self.facts['status']}>"
 

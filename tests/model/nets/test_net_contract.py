@@ -149,7 +149,7 @@ def test_wrong_options_are_refused() -> None:
         make_net("resnet18:widht=2")
     with pytest.raises(OptionError, match=r"classes is a whole number of at least 1; got 0"):
         make_net("lenet5:classes=0")
-    with pytest.raises(OptionError, match=r"width is a number of at least 0\.01; got 0"):
+    with pytest.raises(OptionError, match=r"width is a number from 0\.01 to 100; got 0"):
         make_net("lenet5:width=0")
     with pytest.raises(OptionError, match=r"an image holds a patch; got size 192, heads 3, image_size 8, patch 16"):
         make_net("vit-tiny:image_size=8")

@@ -29,7 +29,7 @@ from unrolled.fileio import PRIVATE, write_atomically
 from unrolled.given import as_path
 
 IN_MEMORY = "data in memory"  # stands for the path
-KEPT = "data.safetensors"  # name of the file in a run folder that keeps a small table
+KEPT_TABLE = "data.safetensors"  # name of the file in a run folder that keeps a small table
 CELLS = "cells"  # name in it of the JSON of all cells that are no arrays
 TEXT, INPUT, TARGET = "text", "x", "y"  # columns of data without names
 SLICE = 1_000  # rows of a data set that are fetched at once

@@ -17,7 +17,7 @@ from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.conllu import ConlluTable
 from unrolled.data.tables.csv import CsvTable
 from unrolled.data.tables.idx import IdxTable, find_idx, is_idx, open_idx_folder
-from unrolled.data.tables.in_memory import KEPT, MemoryTable
+from unrolled.data.tables.in_memory import KEPT_TABLE, MemoryTable
 from unrolled.data.tables.jsonl import JsonlTable
 from unrolled.data.tables.media_folders import MediaFolder, is_media_folder
 from unrolled.data.tables.npy import NpyTable, label_file_names
@@ -44,7 +44,7 @@ FORMATS: dict[str, type[TableFile]] = {
 
 def format_of(name: str) -> type[TableFile] | None:
     """The format that a file's name indicates, or None. Of the names ending in .gz only those of idx are tables."""
-    if name == KEPT:
+    if name == KEPT_TABLE:
         return MemoryTable
     return IdxTable if is_idx(name) else FORMATS.get(Path(name).suffix.lower())
 

@@ -127,9 +127,9 @@ class Seq2Seq(RowTask):
     def _fine_tune(self, recipe: Recipe) -> str:
         """Whether the last layers of a pretrained net are trained too: yes, no, or auto, if there is time, for many
         captions and a net that no run has trained yet."""
-        featurizer, asked = self.examples.featurizer, self.settings.fine_tune
-        if not isinstance(featurizer, GridFeaturizer) or asked != "auto":
-            return "no" if asked == "auto" else asked
+        featurizer, requested = self.examples.featurizer, self.settings.fine_tune
+        if not isinstance(featurizer, GridFeaturizer) or requested != "auto":
+            return "no" if requested == "auto" else requested
         fresh = recipe is featurizer.recipe and is_pretrained(self.settings.init_from)
         return "auto" if fresh and featurizer.can_have_early else "no"
 
@@ -232,8 +232,8 @@ class Seq2Seq(RowTask):
         """Whether the baseline is selected if it is better: no model was requested; and where the net has learnt from
         another run too, a few images do not decide."""
         enough = len(distinct_rows(self.examples, "validation")) >= LEAST
-        from_run = run.options.init_from is not None and not is_pretrained(run.options.init_from)
-        return run.options.model is None and (enough or not from_run)
+        goes_on = run.options.init_from is not None and not is_pretrained(run.options.init_from)
+        return run.options.model is None and (enough or not goes_on)
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         raise RunError("Only nets generate texts; there is nothing to fit.")
