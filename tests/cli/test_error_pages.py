@@ -94,6 +94,7 @@ def test_the_page_has_the_rows_of_the_csv_in_its_order(folder: Path, tmp_path: P
     with (tmp_path / "wrong.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["file", "row", "output", "word", "target", "prediction", "confidence", "error", "text"]
+    assert [row["text"].rpartition("/")[2] for row in rows] == [row["file"].rpartition("/")[2] for row in rows]
     shown = re.findall(r'alt="[^"]*(0-\d+.png)"', (tmp_path / "wrong.html").read_text())
     assert shown == [row["file"].rpartition("<img src=x>")[2] for row in rows]
 

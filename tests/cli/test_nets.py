@@ -29,7 +29,7 @@ def test_the_list_in_json_is_an_object_per_net(unroll: Unroll) -> None:
 
 
 def test_one_net_is_shown_layer_by_layer(unroll: Unroll) -> None:
-    lines = [" ".join(line.split()) for line in unroll("nets", "resnet18").out.splitlines()]
+    lines = [" ".join(line.split()) for line in unroll("nets", "resnet18:").out.splitlines()]
     assert lines[0] == "resnet18: He et al., Deep residual learning for image recognition, arXiv 1512.03385, 2015"
     assert "input 3×224×224, 1000 classes; images of 32 × 32 pixels or more" in lines
     assert "stages: conv1 64×112×112, maxpool 64×56×56, layer1 64×56×56, layer2 128×28×28" in lines[2]
@@ -57,7 +57,7 @@ def test_an_unknown_net_or_option_is_refused_with_the_nearest_name(unroll: Unrol
         ("RESNET50", "unroll: Unknown net 'RESNET50'. Did you mean 'resnet50'?"),
         ("vgg16:width=0", "unroll: VGG: width is a number from 0.01 to 100; got 0.0."),
         ("vgg16:width=1e9", "unroll: VGG: width is a number from 0.01 to 100; got 1000000000.0."),
-        ("vit-tiny:image_size=99999999", "unroll: vit-tiny:image_size=99999999: a net of these sizes cannot be made"),
+        ("vit-tiny:image_size=99999999", "unroll: vit-tiny:image_size=99999999: its layers are larger than any"),
     ):
         result = unroll("nets", given)
         assert (result.code, result.out) == (2, "") and result.err.startswith(message), result.err

@@ -103,7 +103,9 @@ def test_components_that_fit_are_loaded(dropout: float, source: Path, tmp_path: 
     labels = ("no", "no", "yes", "yes")
     training = start(write_films(tmp_path, labels=labels), source, dropout=dropout)
     assert loaded(training, best_of(source)) == {*READING, "pool", "head 'label'"}
-    assert note_of(training) == ""
+    assert (
+        note_of(training) == f"Loaded from {source}: all components (embedding, stem, encoder, pool, head 'label')."
+    )
 
 
 def test_fewer_labels_than_the_run_has_keep_its_head(source: Path, tmp_path: Path) -> None:
@@ -115,7 +117,8 @@ def test_fewer_labels_than_the_run_has_keep_its_head(source: Path, tmp_path: Pat
 def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
     training = start(write_films(tmp_path), source, pool="mean")
     assert loaded(training, best_of(source)) == {*READING, "head 'label'"}
-    assert note_of(training) == "", "a mean has no weights"
+    said = "all components (embedding, stem, encoder, head 'label')"
+    assert note_of(training) == f"Loaded from {source}: {said}.", "a mean has no weights"
 
 
 def test_tags_with_other_words_use_the_same_encoder(source: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def nets(
     from unrolled.model.nets import NETS, counts_of
 
     if name is not None:
+        name = name.strip().removesuffix(":")
         net, counts = counts_of(name)
         if json:
             calls = [call._asdict() for call in counts.calls]

@@ -68,7 +68,7 @@ def predict(
       unroll predict runs/names --text Italian --temperature 0.8 --seed 3
       tail -f comments.txt | unroll predict runs/reviews - --json
     """
-    run, source = _split_paths(paths or [], bool(text))
+    run, source = _split_paths(paths or [], bool(text), settings.show_attention == "")
     from unrolled.run import has_tags, load, tag_conllu
 
     model = load(run, device, threads)
@@ -137,8 +137,8 @@ def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Inferen
     return lines_to_score(source) if found is None else found
 
 
-def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
-    """(run, input) from the paths that were typed."""
+def _split_paths(paths: list[str], has_text: bool, shows_attention: bool) -> tuple[str | None, str | None]:
+    """(run, input) from the paths that were typed. shows_attention: --show-attention was typed without a file."""
     from unrolled.given import check_path
     from unrolled.rundir.own_files import is_run, runs_held
 
@@ -148,6 +148,7 @@ def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | No
         raise OptionError(
             f"A run and an input were expected; {len(paths)} paths came: {' '.join(paths)}.\n"
             "Give one input at a time: unroll predict RUN INPUT"
+            + ("\nThe file of --show-attention ends in .png or .html." if shows_attention else "")
         )
     if has_text:
         return (paths[0] if paths else None), None  # None: the newest run

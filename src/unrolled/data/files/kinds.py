@@ -33,6 +33,7 @@ NPZ = FileKind("an npz of arrays", (".npz",), "Rename it so that it ends in .npz
 PACKED = "Unpack it, and use its content"
 ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
 PICTURE = "Put images into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
+CONVERT = "Convert it to JPEG or PNG."
 SOUND = "Put audio files into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
 VIDEO = "There is no reader for videos."
 TABLE = "Save it as csv, jsonl or parquet."
@@ -68,8 +69,10 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"fLaC", FileKind("an audio file (FLAC)", (".flac",), SOUND)),
         (rb"OggS", FileKind("an audio file (Ogg)", (".ogg", ".oga", ".opus"), SOUND)),
         (rb"ID3", FileKind("an audio file (MP3)", (".mp3",), SOUND)),
-        (rb".{4}ftyp(heic|heix|mif1|avif)", FileKind("an image (HEIC or AVIF)", (".heic", ".heif", ".avif"),
-            "Convert it to JPEG or PNG.")),
+        (rb".{4}ftyp(heic|heix|mif1|avif)", FileKind("a HEIC or AVIF image", (".heic", ".heif", ".avif"), CONVERT)),
+        (rb"\x00{3}\x0cjP  \r\n\x87\n", FileKind("an image (JPEG 2000)", (".jp2", ".jpx", ".j2k"), CONVERT)),
+        (rb"\x00\x00\x01\x00[\x01-\xff]\x00", FileKind("an icon (ICO)", (".ico",), CONVERT)),
+        (rb"8BPS\x00\x01", FileKind("an image (Photoshop)", (".psd",), CONVERT)),
         (rb".{4}ftyp", FileKind("a video or an audio file (MP4)", (".mp4", ".m4v", ".m4a", ".mov", ".3gp"),
             f"{VIDEO} To use its sound: ffmpeg -i FILE NEW.wav")),
         (rb"RIFF.{4}AVI ", FileKind("a video (AVI)", (".avi",), VIDEO)),

@@ -108,5 +108,4 @@ def counts_of(text: str) -> tuple[Net, NetCounts]:
             net = make_net(text)
         return net, count(net)
     except (RuntimeError, OverflowError) as error:
-        cause = str(error).splitlines()[0]
-        raise OptionError(f"{text}: a net of these sizes cannot be made: {cause}\nGive smaller sizes.") from error
+        raise OptionError(f"{text}: its layers are larger than any machine's memory.\nGive smaller sizes.") from error

@@ -17,7 +17,7 @@ from unrolled.data.modalities.base import Ids
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore, ValueScore
-from unrolled.tasks.error_pages import WrongRow
+from unrolled.tasks.error_pages import WrongRow, name_files
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.prediction.metrics import OutputScore, WrongPrediction, metric_of
 
@@ -168,7 +168,7 @@ def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.
             lines, group = _shown(facts, wrong, isinstance(target.output, LabelOutput))
             prefix = f"{name}: " if len(predictions) > 1 else ""
             found.append((wrong.severity, WrongRow(row, facts | {"text": text}, lines, prefix + group)))
-    return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
+    return name_files(examples, [one for _, one in sorted(found, key=lambda pair: -pair[0])])
 
 
 def _shown(facts: Mapping[str, Any], wrong: WrongPrediction, has_labels: bool) -> tuple[tuple[str, ...], str]:

@@ -23,7 +23,7 @@ from unrolled.registry import RETRIEVAL
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
 from unrolled.tasks.build import build_teacher_forced
-from unrolled.tasks.error_pages import WrongRow, check_pictures
+from unrolled.tasks.error_pages import WrongRow, check_pictures, name_files
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.requests import InferenceInput
@@ -289,4 +289,4 @@ def list_furthest(name: str, examples: Examples, split: str, rows: Ids, texts: l
             }  # fmt: skip
             lines = facts["prediction"] or "(no text)", f"target: {facts['target']}", f"chrF {score:.1f}"
             found.append((score, WrongRow(row, facts, lines)))
-    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
+    return name_files(examples, [one for _, one in sorted(found, key=lambda pair: pair[0])])
