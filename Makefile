@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TOOLS := .venv/tools
 
-.PHONY: demo check test test-slow clean
+.PHONY: demo check docs test test-slow clean
 
 demo: $(READY)
 	$(BIN)/unroll demo
@@ -18,10 +18,14 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation as a site, in build/site/index.html. A wrong link or anchor is an error.
+docs: $(TOOLS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 # Two tests at a time, each on one thread; tests that depend on the clock run alone.
 TWO_AT_A_TIME = OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
-test: check
+test: check docs
 	$(TWO_AT_A_TIME) -m "not slow and not gpu and not alone"
 	$(BIN)/pytest -m "not slow and not gpu and alone"
 
@@ -30,7 +34,7 @@ test-slow: $(TOOLS)
 	$(BIN)/pytest -m "slow and not gpu and alone"
 
 clean:
-	rm -rf .venv
+	rm -rf .venv build
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unrolled needs Python 3.11 or newer; try make PYTHON=python3.12")'

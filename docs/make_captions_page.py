@@ -200,7 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="a table or file of captions, or a folder of images")
     parser.add_argument("--count", type=int, default=24, help="images of --data")
     parser.add_argument("--top", type=int, default=3, help="captions per picture")
-    parser.add_argument("--out", type=Path, help="the page; default docs/captions.html, with --data ./captions.html")
+    parser.add_argument(
+        "--out", type=Path, help="the page; default docs/eight-captions.html, with --data ./captions.html"
+    )
     parser.add_argument("--strip", type=Path, help="a small png of one picture")
     parser.add_argument("--of", help="the name of this picture; default: the one with the most confident caption")
     args = parser.parse_args(arguments)
@@ -217,7 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if args.data is None
         else f"{len(described)} images of {args.data.name}, evenly spaced."
     )
-    out = args.out or (Path(__file__).with_name("captions.html") if args.data is None else Path("captions.html"))
+    out = args.out or (
+        Path(__file__).with_name("eight-captions.html") if args.data is None else Path("captions.html")
+    )
     out.write_text(write_page(run, described, about), encoding="utf-8")
     print(f"{out}: {len(described)} pictures, {out.stat().st_size / 1e6:.1f} MB")
     if args.strip is not None:

@@ -20,8 +20,9 @@ from unrolled.cli import UsageError, app
 
 DOCS = REPOSITORY / "docs"
 README = REPOSITORY / "README.md"
-PAGES = sorted((DOCS / "commands").glob("*.md"))
+PAGES = sorted((DOCS / "commands").glob("[a-z]*.md"))
 TEXTS = [README, REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
+REFERENCE = sorted((DOCS / "reference").glob("*.md"))  # `make docs` fails where a name in it does not exist
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 POEMS = "".join(
     f"Once upon a {n % 7}th day the sun\ncame over hill {n % 13} and {n % 5} stayed.\n" for n in range(500)
@@ -98,9 +99,30 @@ def test_every_command_line_in_the_docs_can_be_read(page: Path) -> None:
 
 
 def test_every_public_name_is_in_the_docs() -> None:
-    written = set(re.findall(r"\w+", "".join(path.read_text(encoding="utf-8") for path in TEXTS)))
+    guide = [path for path in TEXTS if path not in REFERENCE]
+    written = set(re.findall(r"\w+", "".join(path.read_text(encoding="utf-8") for path in guide)))
     for room in (unrolled, memory, gradient):
         assert set(room.__all__) <= written, room.__name__
+
+
+def test_every_public_function_and_class_is_in_the_reference() -> None:
+    names = re.findall(r"^::: (unrolled\S*)$", "\n".join(path.read_text() for path in REFERENCE), re.MULTILINE)
+    listed = {name.rpartition(".")[2] for name in names}
+    assert len(names) == len(set(names))
+    for room in (unrolled, memory, gradient):
+        called = {name for name in room.__all__ if callable(getattr(room, name))}
+        assert {name for name in called if not name.endswith("State")} <= listed, room.__name__
+
+
+def test_the_pages_at_the_root_have_their_links_in_the_site() -> None:
+    text = "[a](docs/tips.md) [b](docs/commands) [c](CHANGELOG.md) [d](LICENSE) ![e](docs/x.svg) [f](docs/a.md#b)"
+    wanted = "[a](tips.md) [b](commands/README.md) [c](changelog.md) [d](license.txt) ![e](x.svg) [f](a.md#b)"
+    assert docs_script("site_pages").site_links(text) == wanted
+
+
+def test_every_command_is_in_the_list_of_commands() -> None:
+    listed = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\)", (DOCS / "commands" / "README.md").read_text(), re.MULTILINE)
+    assert {name for name, _ in listed} == set(COMMANDS) and all(name == page for name, page in listed)
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
@@ -150,3 +172,11 @@ def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "Saved to",
     ):
         assert all(words.replace(" ", "&#160;") in one for one in (svg, kept)), words
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    newest = re.search(r"^## (\S+), (\d{4}-\d\d-\d\d)$", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    citation = (REPOSITORY / "CITATION.cff").read_text()
+    assert newest[1] == unrolled.__version__
+    assert f"version: {newest[1]}\n" in citation and f"date-released: {newest[2]}\n" in citation

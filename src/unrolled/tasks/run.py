@@ -238,8 +238,9 @@ class Run(ABC):
         evidence is. hedge: "perhaps" before captions with a confidence under a quarter. Raises OptionError for an
         option that the run does not take.
 
-        >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
-        >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
+        Examples:
+            >>> [found.best("label") for found in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
+            >>> [found.texts["en"].text for found in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
         """
         raise self._lacks("predict")
 
@@ -270,7 +271,8 @@ class Run(ABC):
     ) -> Iterator[str]:
         """Generate text, streaming; `number` distinguishes several samples with one seed.
 
-        >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
+        Examples:
+            >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
         """
         raise self._lacks("sample")
 

@@ -56,8 +56,9 @@ def find_images(
 
     Raises RunError for another run, OptionError for a text without known words, DataError where there are no images.
 
-    >>> found = find_images(load("runs/captions"), "a dog in the snow", within="photos")  # doctest: +SKIP
-    >>> [image.name for image in found.images]  # doctest: +SKIP
+    Examples:
+        >>> found = find_images(load("runs/captions"), "a dog in the snow", within="photos")  # doctest: +SKIP
+        >>> [image.name for image in found.images]  # doctest: +SKIP
     """
     finder = ImageFinder(run)
     if (text is None) == (like is None):
