@@ -8,7 +8,7 @@ dataclass as keywords; a test compares them.
 from __future__ import annotations
 
 from os import PathLike
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 Location: TypeAlias = str | PathLike[str] | None
 
@@ -30,8 +30,8 @@ class TrainKeywords(TypedDict, total=False):
     seed: int
     threads: int | None
     device: str
-    valid: Location
-    test: Location
+    valid: Any  # a share, a path or data, as the first argument of `train`
+    test: Any
     init_from: Location
     plan: Location
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.tables.in_memory import KEPT_TABLE, MemoryTable
+from unrolled.data.tables.in_memory import KEPT_TABLE
 from unrolled.data.tables.open import open_table
+from unrolled.data.tables.python_data import table_of
 from unrolled.errors import DataError, OptionError
 
 pandas = pytest.importorskip("pandas")
@@ -47,7 +48,7 @@ def cells(table: Any, columns: tuple[str, ...] | None = None) -> list[tuple[int,
 def test_every_form_has_the_cells_of_the_file(form: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    table, file = MemoryTable.of(FORMS[form]()), open_table(path)
+    table, file = table_of(FORMS[form]()), open_table(path)
     assert table.columns == file.columns == ("text", "number", "count", "label")
     assert cells(table) == cells(file)
     assert [type(cell) for _, row in cells(table) for cell in row] == [
@@ -61,11 +62,9 @@ def test_arrays_and_tensors_are_as_in_an_npz_and_not_copied(tmp_path: Path) -> N
     x, y = np.arange(24, dtype=np.uint8).reshape(3, 4, 2), np.array([0, 1, 0])
     np.savez(tmp_path / "a.npz", x=x, y=y)
     for data in ((x, y), {"x": x, "y": y}, {"x": torch.from_numpy(x), "y": torch.from_numpy(y)}):
-        for (_, found), (_, read) in zip(
-            cells(MemoryTable.of(data)), cells(open_table(tmp_path / "a.npz")), strict=True
-        ):
+        for (_, found), (_, read) in zip(cells(table_of(data)), cells(open_table(tmp_path / "a.npz")), strict=True):
             assert np.array_equal(found[0], read[0]) and found[0].dtype == read[0].dtype and found[1] == read[1]
-    (row, *_) = MemoryTable.of((x, y)).rows(["x"])
+    (row, *_) = table_of((x, y)).rows(["x"])
     assert np.shares_memory(row.cells[0], x)
 
 
@@ -82,7 +81,7 @@ def test_dates_missing_values_lists_and_images_as_in_a_file() -> None:
         "numbers": [np.array([1, 2]), [1.5, 2]],
         "image": [image_module.fromarray(pixels), None],
     }
-    first, second = (dict(zip(values, row, strict=True)) for _, row in cells(MemoryTable.of(values)))
+    first, second = (dict(zip(values, row, strict=True)) for _, row in cells(table_of(values)))
     assert (first["date"], second["date"]) == ("2026-03-01", "2026-03-01 07:30:00")
     assert (first["moment"], second["moment"]) == ("2026-03-01", None)
     assert (first["stamp"], second["stamp"]) == ("2026-03-01 07:30:00", None)
@@ -101,28 +100,28 @@ def test_numbered_labels_of_a_dataset_have_their_names() -> None:
     })  # fmt: skip
     data = datasets.Dataset.from_dict({"label": [1, 0, -1], "tags": [[0, 1], [], [1]]}, features=features)
     found = [(1, ("good", ["O", "NAME"])), (2, ("bad", [])), (3, (None, ["NAME"]))]
-    assert cells(MemoryTable.of(data)) == cells(MemoryTable.of(data.with_format("torch"))) == found
-    both = MemoryTable.of(datasets.DatasetDict({"train": data, "test": data}))
+    assert cells(table_of(data)) == cells(table_of(data.with_format("torch"))) == found
+    both = table_of(datasets.DatasetDict({"train": data, "test": data}))
     assert set(both.splits) == {"test"} and cells(both.splits["test"]) == found
 
 
 def test_names_that_are_numbers_and_narrow_tensors_are_read() -> None:
-    assert cells(MemoryTable.of([{0: "a", 1: 2}])) == [(1, ("a", 2))]
-    (row,) = MemoryTable.of({"x": torch.ones(1, 3, dtype=torch.bfloat16)}).rows(["x"])
+    assert cells(table_of([{0: "a", 1: 2}])) == [(1, ("a", 2))]
+    (row,) = table_of({"x": torch.ones(1, 3, dtype=torch.bfloat16)}).rows(["x"])
     assert row.cells[0].dtype == np.float32  # type: ignore[union-attr]
 
 
 def test_texts_are_documents_and_splits_are_splits() -> None:
-    table = MemoryTable.of(["one", "two"])
+    table = table_of(["one", "two"])
     assert table.columns == ("text",) and cells(table) == [(1, ("one",)), (2, ("two",))]
-    parts = MemoryTable.of({"train": COLUMNS, "validation": ROWS, "test": pandas.DataFrame(ROWS)})
+    parts = table_of({"train": COLUMNS, "validation": ROWS, "test": pandas.DataFrame(ROWS)})
     assert set(parts.splits) == {"validation", "test"} and parts.note.startswith("the data comes in splits")
     assert parts.splits["test"].place(3) == "the data (test), row 3"
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     values = COLUMNS | {"x": np.ones((3, 2), np.float32), "list": [np.zeros(2), [1], ["a"]]}
-    table = MemoryTable.of({"train": values, "test": values})
+    table = table_of({"train": values, "test": values})
     assert table.save(tmp_path / KEPT_TABLE, 10_000)
     again = open_table(tmp_path / KEPT_TABLE)
     assert again.columns == table.columns and again.fingerprint() == table.fingerprint()
@@ -155,12 +154,12 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
 )
 def test_what_is_no_table_is_refused(data: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"(?s){message}"):
-        MemoryTable.of(data())
+        table_of(data())
 
 
 def test_a_cell_that_is_none_is_refused_with_its_row() -> None:
     for wrong, kind in ((object(), "an object"), ({"a": 1}, "a dict"), ({1, 2}, "a set")):
         with pytest.raises(DataError, match=rf"the data, row 2: 'a' holds {kind}, which is no cell of a table"):
-            cells(MemoryTable.of({"a": ["x", wrong]}))
+            cells(table_of({"a": ["x", wrong]}))
     with pytest.raises(DataError, match=r"the data, row 1: .*not finite"):
-        cells(MemoryTable.of({"a": np.array([[np.inf, 1]])}))
+        cells(table_of({"a": np.array([[np.inf, 1]])}))

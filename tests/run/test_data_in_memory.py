@@ -114,6 +114,61 @@ def test_splits_in_memory_are_splits(tmp_path: Path) -> None:
     assert run.evaluate().to_dict()["outputs"]["label"]["rows"] == 10
 
 
+def test_validation_and_test_data_are_given_as_the_data_is(tmp_path: Path) -> None:
+    found = rows()
+    parts = {"train": found[:60], "valid": found[60:70], "test": found[70:]}
+    for name, part in parts.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    columns = {"input": "text", "output": "label", **TINY}
+    paths: dict[str, Any] = {name: tmp_path / f"{name}.jsonl" for name in ("valid", "test")}
+    unrolled.train(tmp_path / "train.jsonl", out=tmp_path / "file", **paths, **columns)
+    own: dict[str, Any] = {"valid": pandas.DataFrame(parts["valid"]), "test": parts["test"]}
+    run = unrolled.train(parts["train"], out=tmp_path / "memory", **own, **columns)
+    assert weights(tmp_path / "memory") == weights(tmp_path / "file")
+    assert run.evaluate().to_dict()["outputs"]["label"]["rows"] == 10
+    share = unrolled.train(parts["train"], out=tmp_path / "share", valid=0.25, test=parts["test"], **columns)
+    assert share.folder.facts["settings"]["valid"] == "0.25" and share.evaluate().split == "test"
+    for data, given, message in (
+        (
+            tmp_path / "train.jsonl",
+            {"valid": parts["valid"]},
+            "valid= is data in memory, and the data to train on is",
+        ),
+        (
+            {"train": found[:60], "test": found[60:]},
+            {"test": found},
+            "The data comes in splits already, so test= has",
+        ),
+        (found, {"test": [{"text": "a"}] * 9}, "the data \\(test\\).* has no column 'label'|has no column 'label'"),
+        (found, {"valid": (row for row in found)}, "The data is a generator, which can be read only once"),
+    ):
+        with pytest.raises((OptionError, DataError), match=message):
+            unrolled.train(data, out=tmp_path / "refused", **given, **columns)
+
+
+def test_texts_in_memory_come_in_splits(tmp_path: Path) -> None:
+    texts = [row["text"] + f" {number}" for number, row in enumerate(rows(300))]
+    frames = {
+        name: pandas.DataFrame({"text": part})
+        for name, part in (("train", texts[:200]), ("validation", texts[200:250]), ("test", texts[250:]))
+    }
+    for name, frame in frames.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(frame.text) + "\n")
+    one = unrolled.train(frames, out=tmp_path / "splits", **TINY)
+    other = unrolled.train(texts[:200], out=tmp_path / "given", valid=texts[200:250], test=texts[250:], **TINY)
+    paths: dict[str, Any] = {"valid": tmp_path / "validation.txt", "test": tmp_path / "test.txt"}
+    file = unrolled.train(tmp_path / "train.txt", documents="line", out=tmp_path / "file", **paths, **TINY)
+    assert weights(tmp_path / "splits") == weights(tmp_path / "given") == weights(tmp_path / "file")
+    tokens = [run.folder.facts["data"]["description"] for run in (one, other, file)]
+    assert all("300 rows" in text or "300 lines" in text for text in tokens), tokens
+    expected = file.evaluate().to_dict()
+    assert one.evaluate().to_dict() == other.evaluate().to_dict() == expected
+    assert one.evaluate(frames).to_dict()["nats"] == pytest.approx(expected["nats"])
+    columns = pandas.DataFrame({"other": texts[:9]})
+    with pytest.raises(OptionError, match="test in data in memory has no column 'text'"):
+        unrolled.train(frames | {"test": columns}, out=tmp_path / "refused", **TINY)
+
+
 def test_predictions_for_a_frame_are_a_frame_with_its_index(tmp_path: Path) -> None:
     run = unrolled.train(rows(), out=tmp_path / "run", input="text", output="label,stars", **TINY)
     frame = pandas.DataFrame({"text": ["fine", None, "dull"], "other": [1, 2, 3]}, index=[7, 3, 9])

@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
-from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, MemoryTable, as_data
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, MemoryTable
+from unrolled.data.tables.python_data import data_and_splits
 from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import OptionError, RunError, command, explained_shortage
@@ -63,7 +64,8 @@ class Training:
 
         started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
-        given, self.options = as_data(data), TrainOptions.from_call(options, dict(keywords))
+        given, settings = data_and_splits(data, keywords)
+        self.options = TrainOptions.from_call(options, settings)
         path, table = (given, None) if isinstance(given, str) else (str(given), given)
         self.options.check()
         register_named(self.options.model)  # only the typed name: code that a run names is not imported

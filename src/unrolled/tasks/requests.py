@@ -27,8 +27,8 @@ from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
-from unrolled.data.tables.in_memory import MemoryTable, is_in_memory
 from unrolled.data.tables.open import is_table, open_table
+from unrolled.data.tables.python_data import is_in_memory, table_of
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
 
@@ -88,7 +88,7 @@ class InputReader:
         named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))
         if not named and len(inputs) == 1:  # the values of the input column alone
             data = {inputs[0]: data}
-        return self._read_rows(MemoryTable.of(data))
+        return self._read_rows(table_of(data))
 
     def _read_table(self, path: str) -> Iterator[InferenceInput]:
         with advice_for(self.known):

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from unrolled.arguments import checked
 from unrolled.data.dataset.outputs import Output
 from unrolled.data.tables.base import TableFile
-from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE, as_data
+from unrolled.data.tables.in_memory import IN_MEMORY, KEPT_TABLE
+from unrolled.data.tables.python_data import as_data
 from unrolled.errors import OptionError, RunError
 from unrolled.keywords import SampleKeywords
 from unrolled.metrics.reach import Reach

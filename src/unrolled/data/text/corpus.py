@@ -27,7 +27,7 @@ from unrolled.data.text.splits import (
     plan_splits,
     sections,
 )
-from unrolled.data.text.table_column import ROW, TextColumn, read_texts
+from unrolled.data.text.table_column import ROW, TextColumn, read_texts, texts_of_split
 from unrolled.data.text.targets import SplitSegments
 from unrolled.data.vocabulary.base import EOS, TokenIds, Vocabulary, code_points
 from unrolled.data.vocabulary.store import TokenStore, release_pages
@@ -150,10 +150,10 @@ def read_corpus(
 
     `documents`: "file", "line", "blank" or "row", see `read_texts`. `tokenizer`: "char", "byte", "word", "bpe", or
     "auto": characters if the training split has at most 512 different ones, else bytes. `valid` and `test`: a share,
-    a path, or "none"; by default the last 10% are the test split, and 5% of the rest, in blocks, validation; each of
-    a few files gives its share.
-    `vocabulary`: a vocabulary to use as it is; by default one is made from the training split. `column`: of a table,
-    whose cells are the documents if these are "row".
+    a path, or "none"; by default the splits in which data in memory came, or else the last 10% are the test split,
+    and 5% of the rest, in blocks, validation; each of a few files gives its share. `vocabulary`: a vocabulary to use
+    as it is; by default one is made from the training split. `column`: of a table, whose cells are the documents if
+    these are "row".
 
     The text is read three times, in chunks (surveyed, counted, encoded). Memory grows by 8 to 40 bytes per document,
     and not with the text. Raises DataError, OptionError; TrainingError if the disk has no room for the tokens.
@@ -165,13 +165,17 @@ def read_corpus(
     layouts = []
     fingerprints = {}
     held_out: list[tuple[str, str, frozenset[str]]] = []  # validation and test files: their digests
-    for split, given in ((VALIDATION, valid_share), (TEST, test_share)):
-        if isinstance(given, str):
-            sources.append(read_texts(given, documents, any_bytes, column))
-            found = survey(sources[-1])
-            fingerprints[str(Path(given))] = found.fingerprint
-            layouts.append(plan_one_split(found.starts, found.total, split))
-            held_out.append((SPLITS[split], given, found.digests))
+    shares = [0.0, 0.0]
+    for place, (split, asked, given) in enumerate(((VALIDATION, valid, valid_share), (TEST, test, test_share))):
+        own = texts_of_split(sources[0], SPLITS[split]) if asked is None else None
+        if own is None and isinstance(given, float | int):
+            shares[place] = given
+            continue
+        sources.append(own or read_texts(str(given), documents, any_bytes, column))
+        found = survey(sources[-1])
+        fingerprints[str(sources[-1].path)] = found.fingerprint
+        layouts.append(plan_one_split(found.starts, found.total, split))
+        held_out.append((SPLITS[split], str(sources[-1].path), found.digests))
     found = survey(sources[0])
     shared = [
         f"the {split} text {given} is also in the training text, so its score is too good"
@@ -179,7 +183,6 @@ def read_corpus(
         if digests & found.digests
     ]
     total, fingerprints[str(Path(path))] = found.total, found.fingerprint
-    shares = [given if isinstance(given, float | int) else 0.0 for given in (valid_share, test_share)]
     if any(shares) and total < SHORTEST:
         raise DataError(
             f"{path} holds {total:,} characters: too short to split off validation and test, which takes "

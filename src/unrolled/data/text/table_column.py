@@ -4,7 +4,7 @@ texts."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +63,13 @@ class CellDocuments(Documents):
         yield _chunk(held)
 
 
+def _check_column(table: TableFile, name: str) -> None:
+    if name not in table.columns:
+        raise OptionError(
+            f"{table.source} has no column '{name}'.{nearest(name, table.columns)} It has: {table.listed}."
+        )
+
+
 def _chunk(cells: list[str]) -> TextChunk:
     lengths = np.fromiter(map(len, cells), np.int64, len(cells))
     return TextChunk("".join(cells), np.cumsum(lengths) - lengths)
@@ -86,12 +93,20 @@ def read_texts(path: str | Path, documents: str, any_bytes: bool, column: TextCo
     name, options, given = column
     table = given or open_table(path, options)
     in_memory = table if isinstance(table, MemoryTable) else None
-    if name not in table.columns:
-        raise OptionError(
-            f"{table.path} has no column '{name}'.{nearest(name, table.columns)} It has: {table.listed}."
-        )
+    _check_column(table, name)
     files = (TextFile(table.path, table.path.name, 0, ""),)
     return CellDocuments(table.path, files, (), note=table.note, column=name, options=options, table=in_memory)
+
+
+def texts_of_split(documents: Documents, split: str) -> Documents | None:
+    """The documents of another split, where data in memory came in splits; else None. Raises OptionError where that
+    split lacks the column."""
+    if not isinstance(documents, CellDocuments) or documents.table is None or split not in documents.table.splits:
+        return None
+    table = documents.table.splits[split]
+    _check_column(table, documents.column)
+    path = Path(table.source)
+    return replace(documents, path=path, files=(TextFile(path, path.name, 0, ""),), table=table, note="")
 
 
 def text_column(table: TableFile, names: bool = False) -> str | None:

@@ -125,6 +125,8 @@ class LanguageModeling(Task):
         cls, path: Path, run: RunFolder, settings: Any, opened: TableFile | None = None
     ) -> LanguageModeling:
         splits = find_text_splits(path) if path.is_dir() else {}
+        if opened is not None:
+            opened = opened.splits.get("test") or opened.splits.get("validation") or opened
         corpus = read_corpus(
             splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
             vocabulary=vocabulary_from_json(run.read_vocabulary()), column=_column_of(settings, opened),
