@@ -70,6 +70,19 @@ def test_arrays_are_as_in_an_npz(tmp_path: Path) -> None:
     assert len(list(run.predict(x[:4]))) == len(list(run.predict({"x": x[:4]}))) == 4
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_are_trained_on_where_they_are(dtype: Any, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((60, 5, 3)).astype(dtype)
+    training = Training(
+        (x, (x[:, 0, 0] > 0.5).astype(int)), out=str(tmp_path / "run"), steps=1, model="lstm", threads=1
+    )
+    items = training.task.examples.items  # type: ignore[attr-defined]
+    assert all(np.shares_memory(items[row], x) and np.array_equal(items[row], x[row]) for row in range(60))
+    assert not items[0].flags.writeable and x.flags.writeable
+    chosen = items.select(np.array([7, 7, 3]))
+    assert all(np.shares_memory(chosen[place], x[row]) for place, row in enumerate((7, 7, 3)))
+
+
 def test_a_list_of_texts_is_a_language_model(tmp_path: Path) -> None:
     texts = [row["text"] for row in rows(200)]
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))

@@ -68,12 +68,13 @@ class Arrays:
     """Arrays by row, all of one dtype, stored unchanged; beyond 64 MB in a temporary file that is mapped.
 
     Rows may share an array, which is stored once. An array that would exceed the budget of bytes is made again on
-    each access, if `add` was given a way to.
+    each access, if `add` was given a way to. One that a program holds anyway is not copied.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
         self.budget = budget
         self._again: dict[int, Callable[[], NDArray[Any]]] = {}
+        self._views: dict[int, NDArray[Any]] = {}
         self._store: TokenStore | None = None
         self._held: list[NDArray[Any]] = []
         self._waiting = self._read = 0
@@ -83,14 +84,20 @@ class Arrays:
         self._axes = array("q", [0])  # where each shape ends
         self._data: TokenIds | None = None
 
-    def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
-        """Append a row with an array of its own, of any axes. again: makes it again."""
+    def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None, held: bool = False) -> None:
+        """Append a row with an array of its own, of any axes. again: makes it again. held: it stays in memory anyway,
+        so it is not copied."""
         if self._store is None:
             self._store = TokenStore(item.dtype)
         number = self.unique_count
         self._unique.append(number)
         self._shapes.extend(item.shape)
         self._axes.append(len(self._shapes))
+        if held:
+            self._ends.append(self._ends[-1])
+            self._views[number] = item.view()
+            self._views[number].flags.writeable = False
+            return
         if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
             self._ends.append(self._ends[-1])
             self._again[number] = again
@@ -125,7 +132,7 @@ class Arrays:
                 kept.add_same(places[number])
             else:
                 places[number] = place
-                kept.add(self[row], self._again.get(number))
+                kept.add(self[row], self._again.get(number), number in self._views)
         return kept
 
     def __len__(self) -> int:
@@ -133,6 +140,8 @@ class Arrays:
 
     def __getitem__(self, row: int) -> NDArray[Any]:
         number = self._unique[row]
+        if number in self._views:
+            return self._views[number]
         if number in self._again:
             return self._again[number]()
         if self._data is None and self._store is not None:

@@ -136,7 +136,8 @@ class RowReader:
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
             else:
-                self.items.add(item, partial(self._read_item, table, row) if self.modality.endings else None)
+                again = partial(self._read_item, table, row) if self.modality.endings else None
+                self.items.add(item, again, self._is_held(table, row, item))
                 if self.modality.endings:
                     self.blank += self.modality.is_blank(item)
             mark = hash(item if isinstance(item, str) else item.tobytes())
@@ -148,6 +149,11 @@ class RowReader:
                 self.input_hashes.append(mark)
             else:
                 self._add_file(row, self.seen.add(path, len(self.items) - 1, mark, steps).digest, source)
+
+    def _is_held(self, table: TableFile, row: Row, item: NDArray[Any]) -> bool:
+        """Whether an item is part of an array that the program holds as long as the table."""
+        held = table.held_columns.issuperset(self.chosen.inputs)
+        return held and any(isinstance(one, np.ndarray) and np.may_share_memory(one, item) for one in row.cells)
 
     def _path(self, table: TableFile, row: Row) -> str | None:
         """The path of the file that a row names; None if rows name none, or each its own."""

@@ -129,7 +129,8 @@ class VectorInput(Modality):
         if len(steps) > 1 or any(part.ndim == 0 for part in parts):
             counts = ", ".join(str(len(part)) if part.ndim else "1" for part in parts)
             raise DataError(f"{place}: columns of {counts} numbers; all need the same length, one number per step.")
-        return np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
+        flat = [part.reshape(len(part), -1) for part in parts]
+        return flat[0] if len(flat) == 1 else np.concatenate(flat, 1)  # one array is not copied
 
 
 def _is_list_of_numbers(cell: list[Any], as_text: bool) -> bool:

@@ -52,6 +52,7 @@ class MemoryTable(TableFile):
     def __init__(self, columns: Mapping[str, ColumnInMemory], rows: int) -> None:
         super().__init__(Path(IN_MEMORY), tuple(columns))
         self.read, self.count = dict(columns), rows
+        self.held_columns = frozenset(name for name, column in columns.items() if column.array)
         self.has_mixed_columns = not all(column.array for column in columns.values())
 
     @classmethod
