@@ -98,7 +98,7 @@ class FreeMemory:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
         self._trim = trim
 
-    def give_back(self, growth: int = 1 << 28) -> bool:
+    def give_back(self, growth: int = 1 << 27) -> bool:
         """Give it back if the program has grown by so many bytes since the last time; returns whether it was tried.
 
         It takes about a tenth of a second.

@@ -15,7 +15,7 @@ from unrolled.data.vocabulary.store import TokenStore, release_pages
 
 TOGETHER = 1 << 20  # bytes that are buffered before they are stored
 BUDGET = 4 << 30  # bytes of decoded audio files or images that are kept
-RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are released
+RESIDENT = 1 << 25  # bytes that are read from a mapped file before its pages are released
 
 
 class Texts:
