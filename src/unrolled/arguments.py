@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from inspect import Parameter, Signature, signature
 from numbers import Integral, Real
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from unrolled.errors import OptionError, nearest
 from unrolled.schema import LARGEST_NUMBER, Within
@@ -93,6 +93,8 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is Annotated:
         ranges = [one for one in arguments[1:] if isinstance(one, Within)]
         return _fits(value, arguments[0]) and all(one.least <= value <= one.most for one in ranges)
+    if origin is Literal:
+        return any(value == one and type(value) is type(one) for one in arguments)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in arguments)
     if kind in NUMBERS:
@@ -123,6 +125,8 @@ def _name(kind: Any) -> str:
     if origin is Annotated:
         ranges = [one for one in arguments[1:] if isinstance(one, Within)]
         return _name(arguments[0]) + "".join(map(_limits, ranges))
+    if origin is Literal:
+        return " or ".join(map(repr, arguments))
     if origin in (Union, types.UnionType):
         return " or ".join(map(_name, arguments))
     if origin in (list, Sequence):

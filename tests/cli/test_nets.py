@@ -6,7 +6,7 @@ import json
 
 from commands import Unroll
 
-from unrolled.model.nets import NETS, counts_of
+from unrolled.model.nets import NETS, VIDEO_NETS, counts_of
 
 
 def test_it_lists_every_net_with_what_it_costs(unroll: Unroll) -> None:
@@ -26,6 +26,17 @@ def test_the_list_in_json_is_an_object_per_net(unroll: Unroll) -> None:
     assert (resnet["input"], resnet["classes"], resnet["layers"]) == ([3, 224, 224], 1000, 54)
     assert resnet["year"] == 2015 and "1512.03385" in resnet["paper"]
     assert resnet["activation_bytes"] == counts_of("resnet50")[1].activation_bytes
+
+
+def test_nets_for_video_are_listed_with_what_long_clips_cost(unroll: Unroll) -> None:
+    rows = [line.split() for line in unroll("nets", "--video").out.splitlines()]
+    assert rows[0][-2:] == ["32", "frames"] and [row[0] for row in rows[1:]] == list(VIDEO_NETS)
+    (listed,) = (row for row in rows if row[0] == "r2plus1d-34")
+    assert listed[2:] == ["3×16×112×112", "70", "63,697,175", "76,177,959,936", "1,198,641,648", "152,355,715,072"]
+    facts = [json.loads(line) for line in unroll("nets", "--video", "--json").out.splitlines()]
+    assert facts[0]["input"] == [3, 16, 112, 112] and facts[-1]["multiply_adds_of_32_frames"] == 251_997_435_904
+    refused = unroll("nets", "r3d-18", "--video")
+    assert refused.code == 2 and "with a net, r3d-18, leave it out" in refused.err
 
 
 def test_one_net_is_shown_layer_by_layer(unroll: Unroll) -> None:

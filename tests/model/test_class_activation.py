@@ -13,29 +13,32 @@ from unrolled.data.modalities.base import Frame
 from unrolled.memory.pooling import AttentionPool
 from unrolled.model.class_activation import CAM
 from unrolled.model.encoders import ImageEncoder
-from unrolled.model.nets import NETS, Net, make_net
+from unrolled.model.nets import NETS, Net, make_net, make_video_net
 
-AVERAGING = {name for name in NETS if name.startswith(("resnet", "cifar-resnet", "efficientnet"))}
+VIDEO = ("r2d-18", "mc3-18", "r2plus1d-18")
+AVERAGING = {*VIDEO, *(name for name in NETS if name.startswith(("resnet", "cifar-resnet", "efficientnet")))}
 
 
 def narrow(name: str, classes: int = 3) -> Net:
     """A net at an eighth of its width, from fixed weights."""
-    options = ",image_size=32" if name == "vit-tiny" else ""
+    options = ",image_size=32" if name == "vit-tiny" else ",frames=4" if name in VIDEO else ""
+    make = make_video_net if name in VIDEO else make_net
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return make_net(f"{name}:width=0.125,channels=2,classes={classes}{options}").eval().double()
+        return make(f"{name}:width=0.125,channels=2,classes={classes}{options}").eval().double()
 
 
 def images_for(net: Net, rows: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(rows, net.channels, net.smallest + 13, net.smallest + 24, generator=generator).double()
+    sides = net.smallest + 13, net.smallest + 24
+    return torch.randn(rows, *net.input_shape[:-2], *sides, generator=generator).double()
 
 
 def maps_of(net: Net, images: Tensor, label: int) -> Tensor:
     return net.maps(images, lambda vectors: net.get_submodule(net.last_layer)(vectors)[:, label])
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [*NETS, *VIDEO])
 def test_a_map_is_finite_not_negative_and_sums_to_one(name: str) -> None:
     net = narrow(name)
     images = images_for(net)
@@ -43,26 +46,26 @@ def test_a_map_is_finite_not_negative_and_sums_to_one(name: str) -> None:
         maps = maps_of(net, images, label)
         assert maps.shape == (3, *net.grid(images).shape[2:])
         assert maps.isfinite().all() and (maps >= 0).all()
-        torch.testing.assert_close(maps.sum((1, 2)), torch.ones(3).double())
+        torch.testing.assert_close(maps.flatten(1).sum(1), torch.ones(3).double())
         alone = maps_of(net, images[1:2], label)
         torch.testing.assert_close(alone[0], maps[1])
     assert all(weight.grad is None for weight in net.parameters())
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [*NETS, *VIDEO])
 def test_where_the_head_reads_the_average_the_map_is_that_of_the_paper(name: str) -> None:
     net = narrow(name)
     images = images_for(net)
     grid, vector = net.grid(images), net.vector(images)
-    averages = vector.shape[1] == grid.shape[1] and torch.allclose(vector, grid.mean((2, 3)))
+    averages = vector.shape[1] == grid.shape[1] and torch.allclose(vector, grid.flatten(2).mean(2))
     assert averages == (net.map_method == CAM) == (name in AVERAGING)
     if averages:
         weights = net.get_submodule(net.last_layer).weight[1]  # type: ignore[index]
-        expected = (weights[:, None, None] * grid).sum(1).clamp_min(0)
-        total = expected.sum((1, 2), keepdim=True)
+        expected = torch.einsum("d,bd...->b...", weights, grid).clamp_min(0).flatten(1)
+        total = expected.sum(1, keepdim=True)
         expected = torch.where(total > 0, expected / total, 1 / expected[0].numel())
         maps = maps_of(net, images, 1)
-        torch.testing.assert_close(maps, expected)
+        torch.testing.assert_close(maps.flatten(1), expected)
 
 
 def test_without_evidence_the_map_is_even_and_huge_or_tiny_evidence_does_no_harm() -> None:

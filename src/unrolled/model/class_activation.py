@@ -1,4 +1,5 @@
-"""Where in an image a prediction's evidence is: class activation maps. B images, D features at h × w places."""
+"""Where in an image a prediction's evidence is: class activation maps. B images, D features at h × w places; or clips
+and t × h × w places."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ CAM, HIRESCAM, ROLLOUT = "cam", "hirescam", "rollout"
 def class_activation_maps(
     features: Tensor, vector_of: Callable[[Tensor], Tensor], score: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Features (B, D, h, w) -> maps (B, h, w) of what raises a score: each is not negative and sums to 1.
+    """Features (B, D, …places) -> maps (B, …places) of what raises a score: each is not negative and sums to 1.
 
     vector_of: features -> vectors (B, V). score: vectors -> the score of each row (B,), such as the logit of the
     predicted label.
@@ -28,7 +29,8 @@ def class_activation_maps(
     features = features.detach().requires_grad_()
     with torch.enable_grad():
         (slopes,) = torch.autograd.grad(score(vector_of(features)).sum(), features)
-    raised = (slopes.double() * features.detach().double()).sum(1).clamp_min(0)  # (B, h, w)
-    highest = raised.amax((1, 2), keepdim=True)
+    raised = (slopes.double() * features.detach().double()).sum(1).clamp_min(0)  # (B, …)
+    places = tuple(range(1, raised.dim()))
+    highest = raised.amax(places, keepdim=True)
     raised = torch.where(highest > 0, raised / highest, 1.0)  # so that the sum below neither over- nor underflows
-    return raised / raised.sum((1, 2), keepdim=True)
+    return raised / raised.sum(places, keepdim=True)

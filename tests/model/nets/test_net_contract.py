@@ -7,12 +7,12 @@ import re
 
 import pytest
 import torch
-from net_cases import FAMILIES, pictures, small, without_dropout
+from net_cases import FAMILIES, FRAMES, pictures, shape_of, small, without_dropout
 from torch import nn
 from torch.nn import functional as F
 
 from unrolled.errors import OptionError, TensorError, TrainingError
-from unrolled.model.nets import NETS, counts_of, make_net
+from unrolled.model.nets import ALL_NETS, counts_of, make_net, make_video_net
 
 LENET = r"conv[12]|fc[123]"
 NAMES = {
@@ -28,6 +28,9 @@ NAMES = {
     "cifar-resnet20": r"conv1|bn1|layer[123]\.\d+\.(conv[12]|bn[12])|fc",
     "efficientnet-lite0": r"_conv_stem|_bn0|_blocks\.\d+\.(_(expand|depthwise|project)_conv|_bn[012])|_conv_head|_bn1"
     r"|_fc",
+    **dict.fromkeys(("r2d-18", "mc3-18", "r3d-18"), r"stem\.[01]|layer[1-4]\.\d+\.(conv[12]|downsample)\.[01]|fc"),
+    "r2plus1d-18": r"stem\.[0134]|layer[1-4]\.\d+\.(conv[12]\.(0\.[013]|1)|downsample\.[01])|fc",
+    "r2plus1d-50": r"stem\.[0134]|layer[1-4]\.\d+\.(conv2\.(0\.[013]|1)|(conv[13]|downsample)\.[01])|fc",
     "vit-tiny": r"patch_embed\.proj|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm|head",
 }
 
@@ -35,18 +38,18 @@ NAMES = {
 @pytest.mark.parametrize("name", FAMILIES)
 def test_grid_vector_and_scores_have_their_shapes(name: str) -> None:
     net = small(name, classes=7).eval()
-    for images in (pictures(net, 2), torch.randn(2, 3, net.smallest + 16, net.smallest + 33)):
+    for images in (pictures(net, 2), torch.randn(2, *shape_of(net, net.smallest + 16, net.smallest + 33))):
         grid, vector, scores = net.grid(images), net.vector(images), net(images)
-        assert grid.dim() == 4 and grid.shape[:2] == (2, net.size)
+        assert grid.dim() == images.dim() and grid.shape[:2] == (2, net.size)
         assert vector.shape == (2, net.vector_size) and scores.shape == (2, 7)
         assert torch.equal(scores, net.get_submodule(net.last_layer)(vector))
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", ALL_NETS)
 def test_the_grid_of_the_papers_input_is_the_last_stage_with_places(name: str) -> None:
     net, _ = counts_of(name)
-    image = torch.empty(1, net.channels, net.image_size, net.image_size, device="meta")
-    with_places = [shape for shape in NETS[name].shapes if len(shape) == 3 and shape[1] > 1]
+    image = torch.empty(1, *net.input_shape, device="meta")
+    with_places = [shape for shape in ALL_NETS[name].shapes if len(shape) >= 3 and shape[-1] > 1]
     last = (192, 14, 14) if name == "vit-tiny" else with_places[-1]
     assert net.eval().grid(image).shape[1:] == last
     assert net.vector(image).shape[1:] == (net.vector_size,)
@@ -111,6 +114,26 @@ def test_images_of_another_kind_are_refused() -> None:
         net.vector(torch.zeros(2, 3, 31, 40))
     with pytest.raises(TensorError, match=r"got \(3, 32, 32\)"):
         net.vector(torch.zeros(3, 32, 32))
+
+
+def test_clips_of_another_kind_are_refused() -> None:
+    net, joining = small("r2plus1d-18").eval(), small("r2d-18").eval()
+    with pytest.raises(TensorError, match=r"VideoResNet reads clips of shape \(rows, 3, frames, height, width\) in "
+                       r"floating point; got \(2, 3, 32, 32\) in float32\."):  # fmt: skip
+        net(torch.zeros(2, 3, 32, 32))
+    with pytest.raises(TensorError, match=r"reads clips of at least 32 × 32 pixels; got 32 × 31"):
+        net.grid(torch.zeros(2, 3, FRAMES, 32, 31))
+    with pytest.raises(TensorError, match=r"reads clips of at least 4 frames; got 3\."):
+        joining.vector(torch.zeros(2, 3, 3, 32, 32))
+    for frames in (1, 3, 9):
+        assert net(torch.zeros(2, 3, frames, 32, 32)).shape == (2, 10)
+    assert joining(torch.zeros(2, 3, 9, 32, 32)).shape == (2, 10)
+    with pytest.raises(OptionError, match=r"middle is 'convolution' or 'block'; got 'blocks'\."):
+        make_video_net("r2plus1d-18:middle=blocks")
+    with pytest.raises(OptionError, match=r"Unknown net 'resnet18'"):
+        make_video_net("resnet18")
+    with pytest.raises(OptionError, match=r"Unknown net 'r3d-18'"):
+        make_net("r3d-18")
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested")

@@ -166,8 +166,8 @@ def read_corpus(
     fingerprints = {}
     held_out: list[tuple[str, str, frozenset[str]]] = []  # validation and test files: their digests
     shares = [0.0, 0.0]
-    for place, (split, asked, given) in enumerate(((VALIDATION, valid, valid_share), (TEST, test, test_share))):
-        own = texts_of_split(sources[0], SPLITS[split]) if asked is None else None
+    for place, (split, requested, given) in enumerate(((VALIDATION, valid, valid_share), (TEST, test, test_share))):
+        own = texts_of_split(sources[0], SPLITS[split]) if requested is None else None
         if own is None and isinstance(given, float | int):
             shares[place] = given
             continue

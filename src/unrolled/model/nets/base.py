@@ -1,4 +1,5 @@
-"""The contract of nets for images. B images, C channels, H × W pixels; D features at each of h × w places."""
+"""The contract of nets for images and video. B images, C channels, H × W pixels; D features at each of h × w places.
+Of video: B clips of T frames, and t × h × w places."""
 
 from __future__ import annotations
 
@@ -25,6 +26,9 @@ class Net(nn.Module, ABC):
     """Looks at whole images. `grid` has the features of each place, to be attended to; `vector` is what the last
     layer reads; `forward` gives a score for each class, before any softmax.
 
+    A net for video has `frames`. It reads clips (B, C, T, H, W) where the methods say images (B, C, H, W), and its
+    grids are (B, D, t, h, w), its maps (B, t, h, w). Clips may have any number of frames from `fewest_frames` on.
+
     Images may have any size from `smallest` pixels on. The rows of a batch are independent in evaluation; in
     training, batch norm couples them, and dropout draws from torch's own generator.
 
@@ -34,6 +38,8 @@ class Net(nn.Module, ABC):
 
     channels: int  # C
     image_size: int  # pixels on each side of the images for which the net was made
+    frames: int | None = None  # of the clips for which it was made; None: it reads images
+    fewest_frames: int = 1
     smallest: int  # pixels: the least height and width
     size: int  # D
     vector_size: int  # V
@@ -49,6 +55,12 @@ class Net(nn.Module, ABC):
         for name in ("grid", "vector", "early", "compact", "maps"):
             if name in cls.__dict__:
                 setattr(cls, name, _checks_images(cls.__dict__[name]))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of what it was made for: (C, H, W), or (C, T, H, W)."""
+        times = () if self.frames is None else (self.frames,)
+        return (self.channels, *times, self.image_size, self.image_size)
 
     @abstractmethod
     def grid(self, images: Tensor) -> Tensor:
@@ -109,7 +121,7 @@ def initialize(net: Net) -> None:
     √(2 / inputs of a unit). Biases are 0. The last layer is small, so the first loss is about ln classes."""
     last = net.get_submodule(net.last_layer)
     for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
             if layer is last:
                 nn.init.normal_(layer.weight, std=0.01)
             else:
@@ -122,22 +134,28 @@ def _checks_images(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
     @wraps(method)
     def check(self: Net, images: Tensor, *others: Any) -> Tensor:
         dense = isinstance(images, Tensor) and not images.is_nested and images.layout is torch.strided
-        if not dense or images.dim() != 4 or images.shape[1] != self.channels or not images.is_floating_point():
+        what, axes = ("images", "") if self.frames is None else ("clips", "frames, ")
+        count = 1 + len(self.input_shape)
+        if not dense or images.dim() != count or images.shape[1] != self.channels or not images.is_floating_point():
             shape = f"{tuple(images.shape)} in {images.dtype}".replace("torch.", "") if dense else describe(images)
             raise TensorError(
-                f"{type(self).__name__} reads images of shape (rows, {self.channels}, height, width) in floating "
-                f"point; got {shape}."
+                f"{type(self).__name__} reads {what} of shape (rows, {self.channels}, {axes}height, width) in "
+                f"floating point; got {shape}."
             )
         weight = next(self.parameters())
         if images.device != weight.device or not has_dtype(images, weight.dtype):
             raise TensorError(
-                f"{type(self).__name__} has weights in {weight.dtype} on {weight.device}; got images in "
+                f"{type(self).__name__} has weights in {weight.dtype} on {weight.device}; got {what} in "
                 f"{images.dtype} on {images.device}. Convert one of them with .to(…)."
             )
-        if min(images.shape[2:]) < self.smallest:
+        if min(images.shape[-2:]) < self.smallest:
             raise TensorError(
-                f"{type(self).__name__} reads images of at least {self.smallest} × {self.smallest} pixels; "
-                f"got {images.shape[2]} × {images.shape[3]}. Enlarge or pad them."
+                f"{type(self).__name__} reads {what} of at least {self.smallest} × {self.smallest} pixels; "
+                f"got {images.shape[-2]} × {images.shape[-1]}. Enlarge or pad them."
+            )
+        if self.frames is not None and images.shape[2] < self.fewest_frames:
+            raise TensorError(
+                f"{type(self).__name__} reads clips of at least {self.fewest_frames} frames; got {images.shape[2]}."
             )
         return method(self, images, *others)
 

@@ -1,4 +1,4 @@
-"""What a net costs, layer by layer: parameters, multiply-adds and bytes of activations, of one image."""
+"""What a net costs, layer by layer: parameters, multiply-adds and bytes of activations, of one image or clip."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
 
 class NetCounts(NamedTuple):
-    """The totals for one image, and the calls in their order."""
+    """The totals for one image or clip, and the calls in their order."""
 
     layers: int  # convolutions and linear layers, those in shortcuts too
     parameters: int  # those that are trained
@@ -39,14 +39,14 @@ class NetCounts(NamedTuple):
 
 
 def count(net: Net) -> NetCounts:
-    """Counts for one image of the net's `image_size`, in evaluation; a net on the meta device takes no memory.
+    """Counts for one input of the net's `input_shape`, in evaluation; a net on the meta device takes no memory.
 
     Multiply-adds are those of convolutions and matrix products. The additions of biases, norms, activations and
     pooling are not counted, as is usual. Activations are the outputs of all layers together; a prediction needs less
     at a time. Sums with a shortcut belong to no layer and are not among them.
     """
     weight, training = next(net.parameters()), net.training
-    image = torch.empty(1, net.channels, net.image_size, net.image_size, device=weight.device, dtype=weight.dtype)
+    image = torch.empty(1, *net.input_shape, device=weight.device, dtype=weight.dtype)
     names = {layer: name for name, layer in net.named_modules()}
     leaves = [layer for layer in names if not list(layer.children())]
     calls = [
@@ -89,16 +89,19 @@ def count(net: Net) -> NetCounts:
 
 def hands_on(layer: nn.Module, same_shape: bool) -> bool:
     """Whether a layer only hands its input on, in evaluation: dropout, and an average to the size that is there."""
-    return isinstance(layer, nn.Dropout | nn.Flatten) or (isinstance(layer, nn.AdaptiveAvgPool2d) and same_shape)
+    averages = isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d)
+    return isinstance(layer, nn.Dropout | nn.Flatten) or (averages and same_shape)
 
 
 def describe(layer: nn.Module) -> str:
-    """The kind of a layer, with the kernel, the stride where it is not 1, and the groups: "Conv2d 11×11/4"."""
+    """The kind of a layer, with the kernel, the stride where it is not 1, and the groups: "Conv2d 11×11/4",
+    "Conv3d 3×7×7/1×2×2"."""
     kind, kernel, stride = type(layer).__name__, getattr(layer, "kernel_size", None), getattr(layer, "stride", 1)
     if kernel is None:
         return kind
-    down, across = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-    step = stride[0] if isinstance(stride, tuple) else stride
+    axes = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    steps = stride if isinstance(stride, tuple) else (stride,)
     groups = getattr(layer, "groups", 1)
-    moved = f"/{step}" if step > 1 else ""
-    return f"{kind} {down}×{across}{moved}" + (f", {groups} groups" if groups > 1 else "")
+    shown = str(steps[0]) if len(set(steps)) == 1 else "×".join(map(str, steps))
+    moved = f"/{shown}" if shown != "1" else ""
+    return f"{kind} {'×'.join(map(str, axes))}{moved}" + (f", {groups} groups" if groups > 1 else "")

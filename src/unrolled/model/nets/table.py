@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 
 from unrolled.errors import OptionError, explained_shortage
-from unrolled.model.nets import cifar_resnet, resnet, vgg
+from unrolled.model.nets import cifar_resnet, resnet, vgg, video_resnet
 from unrolled.model.nets.alexnet import AlexNet, AlexNetOf2012
 from unrolled.model.nets.base import Net
 from unrolled.model.nets.cifar10 import Cifar10Full, Cifar10Quick
@@ -17,6 +17,8 @@ from unrolled.model.nets.efficientnet_lite import EfficientNetLite0
 from unrolled.model.nets.lenet import LeNet5, LeNet5Of1998
 from unrolled.model.nets.vit import vit_tiny
 from unrolled.registry import build
+
+EXAMPLE = "resnet50"  # of a name, for messages
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -28,7 +30,7 @@ class NetRecord(NamedTuple):
     make: Callable[..., Net]  # its arguments have defaults: classes, channels, width; those of its family
     year: int
     paper: str
-    shapes: Shapes  # of the outputs of the net's `stages`, for one image of its `image_size`
+    shapes: Shapes  # of the outputs of the net's `stages`, for one image, or clip, of its `input_shape`
 
 
 LECUN = "LeCun et al., Gradient-based learning applied to document recognition"
@@ -43,6 +45,7 @@ OF_VGG = ((64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 
 OF_BASIC = ((64, 112, 112), (64, 56, 56), (64, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7))
 OF_BOTTLENECKS = ((64, 112, 112), (64, 56, 56), (256, 56, 56), (512, 28, 28), (1024, 14, 14), (2048, 7, 7))
 OF_CIFAR = ((16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8))
+TRAN = "Tran et al., A closer look at spatiotemporal convolutions for action recognition, arXiv 1711.11248"
 OF_CUDA_CONVNET = ((32, 32, 32), (32, 16, 16), (32, 16, 16), (32, 8, 8), (64, 8, 8), (64, 4, 4))
 
 NETS: dict[str, NetRecord] = {
@@ -91,21 +94,50 @@ NETS: dict[str, NetRecord] = {
 }  # fmt: skip
 
 
+OF_VIDEO = ((64, 16, 56, 56), (64, 16, 56, 56), (128, 8, 28, 28), (256, 4, 14, 14), (512, 2, 7, 7))
+OF_DEEP_VIDEO = ((64, 16, 56, 56), (256, 16, 56, 56), (512, 8, 28, 28), (1024, 4, 14, 14), (2048, 2, 7, 7))
+OF_MIXED = tuple((shape[0], 16, *shape[2:]) for shape in OF_VIDEO)  # stages over space alone keep the frames
+OF_FLAT = tuple((shape[0], 1, *shape[2:]) for shape in OF_VIDEO)
+
+VIDEO_NETS: dict[str, NetRecord] = {
+    "r2d-18": NetRecord(video_resnet.r2d_18, 2018, TRAN, OF_FLAT),
+    "mc3-18": NetRecord(video_resnet.mc3_18, 2018, TRAN, OF_MIXED),
+    "r3d-18": NetRecord(video_resnet.r3d_18, 2018, TRAN, OF_VIDEO),
+    "r3d-34": NetRecord(video_resnet.r3d_34, 2018, TRAN, OF_VIDEO),
+    "r2plus1d-18": NetRecord(video_resnet.r2plus1d_18, 2018, TRAN, OF_VIDEO),
+    "r2plus1d-34": NetRecord(video_resnet.r2plus1d_34, 2018, TRAN, OF_VIDEO),
+    "r2plus1d-50": NetRecord(video_resnet.r2plus1d_50, 2018, TRAN, OF_DEEP_VIDEO),
+    "r2plus1d-101": NetRecord(video_resnet.r2plus1d_101, 2018, TRAN, OF_DEEP_VIDEO),
+    "r2plus1d-152": NetRecord(video_resnet.r2plus1d_152, 2018, TRAN, OF_DEEP_VIDEO),
+}
+"""Nets for video, which read clips."""
+ALL_NETS = NETS | VIDEO_NETS
+
+
 def make_net(text: str) -> Net:
-    """Makes a net from its name and options: "resnet50", "resnet50:width=0.5,classes=10". Raises OptionError for an
-    unknown name or option, TrainingError where there is no memory for its weights."""
+    """Makes a net for images from its name and options: "resnet50", "resnet50:width=0.5,classes=10". Raises
+    OptionError for an unknown name or option, TrainingError where there is no memory for its weights."""
+    return _make(text, NETS)
+
+
+def make_video_net(text: str) -> Net:
+    """Makes a net for video: "r2plus1d-18", "r3d-18:width=0.5,frames=8". Raises as `make_net`."""
+    return _make(text, VIDEO_NETS)
+
+
+def _make(text: str, nets: Mapping[str, NetRecord]) -> Net:
     if not isinstance(text, str):
-        raise OptionError(f"A net is named by a text, such as 'resnet50'; got {text!r:.80}.")
+        raise OptionError(f"A net is named by a text, such as '{EXAMPLE}'; got {text!r:.80}.")
     with explained_shortage():
-        return build("net", {name: record.make for name, record in NETS.items()}, text)
+        return build("net", {name: record.make for name, record in nets.items()}, text)
 
 
 def counts_of(text: str) -> tuple[Net, NetCounts]:
-    """The net of this name and options on the meta device, where it has shapes and no weights, and its counts. Raises
-    OptionError as `make_net`, and where the net would be too large for any machine."""
+    """The net of this name and options, for images or video, on the meta device, where it has shapes and no weights,
+    and its counts. Raises OptionError as `make_net`, and where the net would be too large for any machine."""
     try:
         with torch.device("meta"):
-            net = make_net(text)
+            net = _make(text, ALL_NETS)
         return net, count(net)
     except (RuntimeError, OverflowError) as error:
         raise OptionError(f"{text}: its layers are larger than any machine's memory.\nGive smaller sizes.") from error
