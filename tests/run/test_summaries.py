@@ -21,7 +21,7 @@ from unrolled.run import Training
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.language_modeling.summary import LanguageModelingSummary, advise, compare_with_ngram
 from unrolled.tasks.prediction.summary import PredictionSummary
-from unrolled.tasks.seq2seq.summary import ReferenceCost, Seq2SeqSummary, equal_texts_note
+from unrolled.tasks.seq2seq.summary import Part, ReferenceCost, Seq2SeqSummary, equal_texts_note
 
 
 @dataclass(frozen=True)
@@ -216,11 +216,16 @@ def test_an_encoder_decoder_far_behind_is_worse_though_neither_has_bleu() -> Non
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
     summary = Seq2SeqSummary(
         "en", "lstm", "test", GenerationConfig(), "greedy", {"greedy": wrong, "nearest": right},
-        ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0},
+        ReferenceCost(1.0, 2.0), "bleu", Part(4, 80), Part(4, 4), {"greedy": 1.0},
         None, "",
         "nearest", equal_texts_note(["zz"] * 4),
     )  # fmt: skip
     assert wrong.bleu == right.bleu == 0
+    few = " There was time for 4 of 80 validation inputs; so few decide little."
+    assert f"Selected: greedy, by chrF on validation (greedy 1.0).{few}" in summary.lines
+    more = dataclasses.replace(summary, compared=Part(60, 80), scored=Part(9, 10)).shortened
+    assert more == " There was time for 60 of 80 validation inputs. The scores are of 9 of 10 inputs."
+    assert dataclasses.replace(summary, compared=Part(80, 80)).shortened == ""
     assert "All 4 texts are the same, whatever the row: 'zz'." in summary.lines
     assert any(
         line.startswith("Baseline: nearest ") and line.endswith("The lstm is worse.") for line in summary.lines

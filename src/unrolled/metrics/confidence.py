@@ -31,6 +31,11 @@ class Confidence:
         """The confidence (N,) of texts with these figures."""
         return np.interp(np.asarray(figures, np.float64), self.points, self.shares)
 
+    @property
+    def least(self) -> float:
+        """The least confidence that a text can have."""
+        return self.shares[0]
+
     def to_json(self) -> dict[str, Any]:
         """Return the map as JSON."""
         return {"points": list(self.points), "shares": list(self.shares)}

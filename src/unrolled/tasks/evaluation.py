@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self
 from unrolled.data.dataset.dataset import Examples
 from unrolled.tasks.error_pages import WrongRow, write_error_page
 
+SHOWN_FAULTS = 3  # files that cannot be read that are listed
+
 
 @dataclass(frozen=True)
 class Evaluation(ABC):
@@ -21,6 +23,7 @@ class Evaluation(ABC):
     split: str  # "test", "validation", or the path of other data
     errors: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
     error_page: str = field(default="", kw_only=True)  # a page of the images among them, as HTML, if requested
+    unreadable: Sequence[str] = field(default=(), kw_only=True)  # files that could not be read, and why: not scored
 
     def errors_line(self, path: str) -> str:
         """The line that reports the file to which `errors` were written."""
@@ -28,6 +31,21 @@ class Evaluation(ABC):
             return f"There are no wrong predictions; {path} has only a heading."
         what = "1 wrong prediction is" if len(self.errors) == 1 else f"{len(self.errors):,} wrong predictions are"
         return f"{what} in {path}, {self.order} first."
+
+    @property
+    def unreadable_lines(self) -> list[str]:
+        """The lines on files that could not be read."""
+        if not self.unreadable:
+            return []
+        count, more = len(self.unreadable), len(self.unreadable) - SHOWN_FAULTS
+        said = "1 file is not scored, because it" if count == 1 else f"{count:,} files are not scored, because they"
+        lines = [f"{said} cannot be read:", *(f"  {fault}" for fault in self.unreadable[:SHOWN_FAULTS])]
+        return [*lines, *([f"  and {more:,} more"] if more > 0 else [])]
+
+    @property
+    def unreadable_facts(self) -> dict[str, Any]:
+        """The same for JSON; empty where all files were read."""
+        return {"unreadable": list(self.unreadable)} if self.unreadable else {}
 
     def with_page(self, title: str, examples: Examples, wrong: Sequence[WrongRow]) -> Self:
         """The same evaluation with a page of these rows, which are those of `errors`."""

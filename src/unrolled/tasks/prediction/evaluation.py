@@ -103,16 +103,14 @@ class PredictionEvaluation(Evaluation):
                 f"{name} {FORMATS[kind].format(figure)}" for name, (kind, figure) in self.baselines.items()
             )
             lines.append(f"Others: {others}")
-        return lines
+        return lines + self.unreadable_lines
 
     def to_dict(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"split": self.split}
         facts["outputs"] = {name: score.to_dict() | self._unknown(name) for name, score in self.scores.items()}
-        return facts | (
-            {}
-            if self.baselines is None
-            else {"baselines": {name: figure for name, (_, figure) in self.baselines.items()}}
-        )
+        if self.baselines is not None:
+            facts["baselines"] = {name: figure for name, (_, figure) in self.baselines.items()}
+        return facts | self.unreadable_facts
 
     def _unknown(self, name: str) -> dict[str, Any]:
         found = self.unknown.get(name)

@@ -191,8 +191,9 @@ class PredictionRun(RowsRun):
         wrong = list_errors(examples, split, whole) if options.errors or options.error_page else []
         baselines = None if data is not None else self._baselines()
         evaluation = PredictionEvaluation(
-            shown_as, scores, baselines, find_unknown(examples, rows), errors=[one.facts for one in wrong]
-        )
+            shown_as, scores, baselines, find_unknown(examples, rows), errors=[one.facts for one in wrong],
+            unreadable=() if data is None else examples.listed_unreadable,
+        )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 
     def _baselines(self) -> dict[str, tuple[str, float]]:

@@ -88,7 +88,7 @@ class Seq2SeqEvaluation(Evaluation):
         for name, score in self.others.items():
             lines.append(f"Not selected: {name}: {shown_score(score, self.figure)}; {self.cost.line}")
         lines += [] if self.finding is None else [self.finding.line]
-        return lines
+        return lines + self.unreadable_lines
 
     def to_dict(self) -> dict[str, Any]:
         figures = {"nats": self.cost.nats, "perplexity": self.cost.perplexity, "generation": self.generation}
@@ -98,6 +98,7 @@ class Seq2SeqEvaluation(Evaluation):
             "baselines": {name: score.to_dict() for name, score in self.baselines.items()},
             **({"others": {name: score.to_dict() for name, score in self.others.items()}} if self.others else {}),
             **({} if self.finding is None else {"finding": self.finding.to_dict()}),
+            **self.unreadable_facts,
         }
 
 
@@ -133,8 +134,13 @@ class Seq2SeqRun(RowsRun):
     def check_options(self, **given: Any) -> None:
         if given.get("hedge") and self.confidence is None and self.retrieval is not None:
             raise OptionError(
-                f"--hedge needs a confidence, which is calibrated on at least {LEAST} validation images, and "
-                f"{self.path} had fewer.\nTrain with more images, or with a larger share: --valid 0.3"
+                f"--hedge needs a confidence, which is calibrated on at least {LEAST} validation images; {self.path} "
+                "described fewer.\nTrain to the end with more images, more time, or a larger share: --valid 0.3"
+            )
+        if given.get("hedge") and self.confidence is not None and self.confidence.least >= DOUBTFUL:
+            raise OptionError(
+                f"--hedge is for captions with a confidence under {DOUBTFUL:.0%}, and the least of {self.path} is "
+                f"{self.confidence.least:.0%}.\nMore validation images tell more of them apart: --valid 0.3"
             )
         super().check_options(**given)
 
@@ -260,7 +266,7 @@ class Seq2SeqRun(RowsRun):
             shown_as, self.name, generation, score_rows(examples, split, rows, texts), cost, baselines, others,
             figure_of(examples), equal_texts_note(texts),
             None if self.retrieval is None else score_finding(examples, split, rows, self.retrieval),
-            errors=[one.facts for one in wrong],
+            errors=[one.facts for one in wrong], unreadable=() if data is None else examples.listed_unreadable,
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 

@@ -61,6 +61,18 @@ class ReferenceCost:
         return f"reference texts: {self.nats:.3f} nats per character, perplexity {self.perplexity:.2f} per token"
 
 
+class Part(NamedTuple):
+    """How many inputs of a split there was time for."""
+
+    judged: int
+    total: int
+
+    @property
+    def lacks(self) -> bool:
+        """Whether it is not all of them."""
+        return self.judged < self.total
+
+
 @dataclass(frozen=True)
 class Seq2SeqSummary:
     """The summary of a seq2seq run. Nothing is selected on test rows."""
@@ -73,6 +85,8 @@ class Seq2SeqSummary:
     scores: Mapping[str, TextScore]  # of each way of generating, and of the baseline
     cost: ReferenceCost  # under the net
     figure: str  # by which models are compared
+    compared: Part  # the validation inputs by which it was selected
+    scored: Part  # the inputs of the scored split
     validation: Mapping[str, float]  # chrF, of captions CIDEr-D, of all that could be selected
     trend: str | None
     baseline_name: str
@@ -101,10 +115,21 @@ class Seq2SeqSummary:
             if by == by_net
             else f"Not selected: {other}: {shown_score(net, self.figure)}; {cost}. {better}",
             *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
-            f"Selected: {self.selected}, by {criterion} on validation ({ways}).",
+            f"Selected: {self.selected}, by {criterion} on validation ({ways}).{self.shortened}",
             *([] if self.finding is None else [self.finding.line]),
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
+
+    @property
+    def shortened(self) -> str:
+        """What there was no time for, as sentences; "" if all was judged."""
+        said = ""
+        if self.compared.lacks:
+            few = "; so few decide little" if self.compared.judged < FEWEST_JUDGED else ""
+            said += f" There was time for {self.compared.judged:,} of {self.compared.total:,} validation inputs{few}."
+        if self.scored.lacks:
+            said += f" The scores are of {self.scored.judged:,} of {self.scored.total:,} inputs."
+        return said
 
     @property
     def score(self) -> TextScore:
@@ -130,6 +155,8 @@ class Seq2SeqSummary:
             "selected": self.selected,
             "outputs": {self.name: {**self.score.to_dict(), **figures, "baselines": baselines, "others": others}},
             "validation": dict(self.validation),
+            "compared": self.compared._asdict(),
+            "scored": self.scored._asdict(),
             "trend": self.trend,
             **({} if self.finding is None else {"finding": self.finding.to_dict()}),
             "baseline_name": self.baseline_name,
@@ -184,7 +211,8 @@ def summarise_seq2seq(
     choosing, rows = rows_to_judge(text_generator, examples, split, deadline)
     ways = [GREEDY, PLAIN_BEAM, *([] if retrieval is None else [RANKED_BEAM])]
     texts = _write(text_generator, retrieval, list(SplitItems(examples.items, choosing)), deadline, (0.3, 0.1))
-    references = reference_texts(examples, "validation", choosing[: len(texts[GREEDY.name].texts)])
+    choosing = choosing[: len(texts[GREEDY.name].texts)]
+    references = reference_texts(examples, "validation", choosing)
     figure = figure_of(examples)
     reached = {name: compare_by(figure, one.texts, references) for name, one in texts.items()}
     best = max(ways, key=lambda way: reached[way.name])  # the first of equal ones
@@ -212,7 +240,8 @@ def summarise_seq2seq(
         figure=figure,
         validation=reached, trend=trend, baseline_name=baseline_name, baseline=baseline,
         sameness=equal_texts_note(texts[selected].texts), split_method=examples.split_method, confidence=confidence,
-        finding=finding,
+        finding=finding, compared=Part(len(choosing), len(distinct_rows(examples, "validation"))),
+        scored=Part(len(rows), len(distinct_rows(examples, split))),
     )  # fmt: skip
 
 
