@@ -221,7 +221,8 @@ class PredictionSettings(TableSettings):
         super().check()
         if self.freeze is not None and self.init_from is None:
             raise OptionError(
-                f"--freeze {self.freeze} keeps the trained weights of another run. Name the run: --init-from RUN."
+                f"--freeze {self.freeze} keeps weights that are there before. Name them: --init-from RUN, or for "
+                "images --init-from imagenet."
             )
 
 

@@ -16,6 +16,7 @@ import pytest
 from commands import CommandResult, Unroll, check_refused, leaving_no_files, opened, run_command
 
 import unrolled
+from unrolled.errors import OptionError
 from unrolled.model.baselines.linear import LinearModel
 from unrolled.run import Training
 from unrolled.tasks.prediction.attention import map_maker
@@ -179,6 +180,25 @@ def test_the_linear_model_on_the_features_of_a_pretrained_net_has_maps_too(tmp_p
     assert right > 50  # of 60; by chance 15
 
 
+def test_an_image_of_several_rows_is_shown_once(folder: Path, tmp_path: Path, unroll: Unroll) -> None:
+    names = [path for path in sorted((folder / "photos").rglob("*.jpg"))[:2] for _ in range(3)]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image",), *((name,) for name in names)])
+    shown = unroll("predict", folder / "lenet5", tmp_path / "rows.csv", "--show-attention", tmp_path / "rows.html")
+    assert shown.code == 0 and len(shown.out.splitlines()) == 6
+    assert (tmp_path / "rows.html").read_text(encoding="utf-8").count("<h2") == 2
+
+
+def test_a_named_net_is_kept_in_any_case(folder: Path, tmp_path: Path) -> None:
+    stopped(folder / "photos", tmp_path / "net", 1, encoder="lenet5", model="lenet5")
+    (predicted,) = unrolled.load(tmp_path / "net").predict(
+        [str(folder / "photos" / "right" / "1.jpg")], show_attention=True
+    )
+    assert predicted.maps["label"].method == "hirescam"
+    with pytest.raises(OptionError, match="Unknown model 'vgg11'"):
+        Training(folder / "photos", out=str(tmp_path / "other"), steps=1, encoder="lenet5", model="vgg11")
+
+
 def test_a_page_shows_all_inputs(folder: Path, tmp_path: Path, unroll: Unroll) -> None:
     (tmp_path / "in").mkdir()
     for row, name in enumerate((HOSTILE, "b.png")):
@@ -230,7 +250,7 @@ REFUSED: list[tuple[str, list[str], tuple[str, ...]]] = [
      ("out.png is one picture, and there are several inputs", "--show-attention out.html")),
     ("lenet5", ["one.png", "--show-attention", "--every"], ("Leave out --every",)),
     ("linear", ["one.png", "--show-attention", "out.png"],
-     ("the selected model is linear", "unroll train DATA --model lstm")),
+     ("the selected model is linear", "--model lstm, or --encoder lenet5 --model lenet5")),
     ("mean", ["one.png", "--show-attention"], ("--pool attention",)),
     ("texts", ["--text", "a bad film", "--show-attention", "out.html"],
      ("--show-attention applies to runs that generate texts, and to images",)),

@@ -79,9 +79,10 @@ def test_a_page_shows_the_images_and_is_never_over_another_file(run: Path, tmp_p
         (["RUN", "zeppelin"], "none of these words is in the captions"),
         (["RUN"], "Give a text, or an image with --like"),
         (["RUN", "a", "dog"], "Put a text of several words in quotes"),
-        (["RUN", "dog", "--like", "x.png"], "--like names an image"),
+        (["RUN", "dog", "--like", "x.png"], "a text came too: 'dog'. Give one of the two."),
+        (["RUN", "a", "dog", "--like", "x.png"], "--like names an image"),
         (["RUN", "red", "--top", "0"], "--top is a whole number of at least 1; got 0."),
-        (["RUN", "red", "--in", "nowhere"], "nowhere"),
+        (["RUN", "red", "--in", "nowhere"], "nowhere: no such file or folder."),
         (["RUN", "red", "--in", "EMPTY"], "holds no "),
         (["RUN", "--like", "nowhere.png"], "nowhere.png"),
     ],
@@ -92,6 +93,13 @@ def test_what_cannot_be_found_is_refused(
     places = {"RUN": str(run), "EMPTY": str(tmp_path)}
     result = unroll("find", *(places.get(one, one) for one in arguments))
     assert result.code == 2 and message in result.err and not result.out
+
+
+def test_a_run_without_its_space_is_damaged(run: Path, tmp_path: Path, unroll: Unroll) -> None:
+    lacking = shutil.copytree(run, tmp_path / "run")
+    (lacking / "retrieval.safetensors").unlink()
+    result = unroll("find", lacking, "red")
+    assert result.code == 2 and "retrieval.safetensors is missing: the run is damaged" in result.err
 
 
 def test_a_folder_of_damaged_images_and_a_text_beside_an_image_are_refused(run: Path, tmp_path: Path) -> None:

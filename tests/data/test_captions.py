@@ -135,13 +135,28 @@ def test_coco_is_read_as_it_is(tmp_path: Path, where: str) -> None:
     ]
 
 
-def test_other_json_is_no_file_of_captions(tmp_path: Path) -> None:
-    path = tmp_path / "instances_val2017.json"
-    path.write_text(
-        json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"bbox": [1, 2, 3, 4]}]})
-    )
-    with pytest.raises(DataError, match="is one object around the rows"):
+def test_a_file_of_another_name_finds_the_folder_of_a_year(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    images(tmp_path / "val2017", "a.jpg", "b.jpg")
+    path = coco(tmp_path / "annotations" / "mine.json", ["a.jpg", "b.jpg"], [(0, "A dog"), (1, "A bus")])
+    assert rows(open_table(path)) == [(1, "../val2017/a.jpg", "A dog"), (2, "../val2017/b.jpg", "A bus")]
+    for image in (tmp_path / "val2017").iterdir():
+        image.unlink()
+    with pytest.raises(DataError, match=r"They were looked for in \S+/val2017, \S+/annotations\. Put them into one"):
         open_table(path)
+
+
+def test_other_json_is_no_file_of_captions(tmp_path: Path) -> None:
+    whole = json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"bbox": [1, 2, 3, 4]}]})
+    for name, message in (
+        ("others.json", "is one object around the rows"),
+        ("instances_val2017.json", r"COCO's file of objects.*such as captions_val2017\.json"),
+    ):
+        path = tmp_path / name
+        path.write_text(whole)
+        with pytest.raises(DataError, match=message):
+            open_table(path)
     images(tmp_path, "a.jpg")
     path = coco(tmp_path / "captions_train.json", ["a.jpg"], [(0, "A dog"), (5, "A cat")])
     with pytest.raises(DataError, match=r"row 2: the image of this annotation, 105, is not among 'images'"):

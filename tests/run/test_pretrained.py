@@ -102,6 +102,12 @@ def test_code_in_a_file_is_not_run(images: Path, tmp_path: Path, monkeypatch: py
         ({"conv1.weight": torch.tensor([1.0, torch.nan])}, {}, r"'conv1\.weight' holds numbers that are not finite"),
         ({"fc.bias": torch.tensor([torch.inf])}, {}, r"'fc\.bias' holds numbers that are not finite"),
         ({"other": torch.zeros(2)}, {}, r"no tensor fits the net.\nIt has other; the net has conv1.weight"),
+        (
+            {"conv1.weight": torch.zeros(2)},
+            {},
+            r"other shapes: conv1\.weight is \(2,\) there, and \(\d+, .*in the net",
+        ),
+        ({}, {}, "holds no tensors"),
         ([torch.zeros(2)], {}, "holds no state dict"),
         ({"fc.weight": torch.zeros(2)}, {"encoder": None}, "Name the net: --encoder resnet50"),
     ],

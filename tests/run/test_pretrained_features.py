@@ -106,6 +106,19 @@ def test_another_model_or_no_package_means_no_pretrained_net(
         training.run.release()
 
 
+def test_a_size_is_measured_beyond_first_images_that_are_gone(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [("gone.png", "red")] * 21
+    for number in range(60):
+        Image.fromarray(random.integers(0, 256, (96, 96, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        rows += [(f"{number}.png", ("red", "blue")[number % 2])] * 4
+    with (tmp_path / "photos.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "label"), *rows])
+    training = Training(tmp_path / "photos.csv", out=str(tmp_path / "run"), model="linear")
+    assert "images of 96 x 96" in training.description
+    training.run.release()
+
+
 def test_many_small_images_train_a_net_of_their_own(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for count, size, expected in ((5_000, 8, False), (4_999, 8, True)):

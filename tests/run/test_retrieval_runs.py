@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def test_captions_have_a_confidence_and_doubtful_ones_are_hedged(
     assert by_net.texts["caption"].confidence is None and "confidence" not in str(by_net.to_dict())
 
     doubtful = change_confidence(shutil.copytree(trained, tmp_path / "doubtful"), [0.1, 0.24])
-    sure = change_confidence(shutil.copytree(trained, tmp_path / "sure"), [0.25, 0.9])
+    sure = change_confidence(shutil.copytree(trained, tmp_path / "sure"), [0.1, 0.25], points=[-1e9, -1e8])
     for path, start in ((doubtful, "perhaps "), (sure, "")):
         result = unroll("predict", path, images(captions, 1)[0], "--hedge")
         assert result.err == "caption\tscore\tprobability per word\tconfidence\ttext\n"
@@ -121,16 +122,23 @@ def test_captions_have_a_confidence_and_doubtful_ones_are_hedged(
     assert all(one.text.startswith("perhaps ") for one in several.texts["caption"].alternatives or ())
 
 
-def change_confidence(path: Path, shares: list[float]) -> Path:
-    """Give a run another confidence."""
+def change_confidence(path: Path, shares: list[float], points: Sequence[float] = (0.0, 1.0)) -> Path:
+    """Give a run another confidence. Figures of texts are from -1e8 to 0: they have its last or first share."""
     run = load(path).folder
-    run.write_facts(confidence={"points": [0.0, 1.0], "shares": shares})
+    run.write_facts(confidence={"points": list(points), "shares": shares})
     return path
+
+
+def test_hedging_where_no_caption_is_doubtful_is_refused(trained: Path, captions: Path, tmp_path: Path) -> None:
+    certain = change_confidence(shutil.copytree(trained, tmp_path / "certain"), [0.25, 0.9])
+    with pytest.raises(OptionError, match=r"under 25%, and the least of .*certain is 25%\.\n.*--valid 0\.3"):
+        next(iter(load(certain).predict(images(captions, 1), hedge=True)))
 
 
 def test_hedging_without_a_confidence_is_refused(trained: Path, captions: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"--hedge needs a confidence.*\n.*Leave out --beam"):
-        next(iter(load(trained).predict(images(captions, 1), generation=GenerationConfig(2), hedge=True)))
+        doubtful = change_confidence(shutil.copytree(trained, tmp_path / "doubtful"), [0.1, 0.24])
+        next(iter(load(doubtful).predict(images(captions, 1), generation=GenerationConfig(2), hedge=True)))
     run = shutil.copytree(trained, tmp_path / "run")
     load(run).folder.write_facts(confidence=None)
     with pytest.raises(

@@ -55,6 +55,7 @@ class AttentionFile:
         self._shown: list[tuple[str, list[Looked]]] = []  # name of an input, its maps
         self._given: deque[InferenceInput | str] = deque()  # inputs whose predictions have not come
         self._count = self._more = 0  # pictures, and inputs that are not shown
+        self._names = set[str]()  # of inputs, each of which is shown once
 
     def inputs(self, given: Iterable[InferenceInput | str]) -> Iterator[InferenceInput | str]:
         """The same inputs, remembered until their predictions come. Raises OptionError, before the first, for several
@@ -74,7 +75,8 @@ class AttentionFile:
         """The same predictions, one for each of the inputs in order, whose maps are kept for the file."""
         for prediction in predictions:
             given = self._given.popleft()
-            if not prediction.error and not prediction.empty:
+            if not prediction.error and not prediction.empty and prediction.text not in self._names:
+                self._names.add(prediction.text)
                 self._add(given, prediction)
             yield prediction
 

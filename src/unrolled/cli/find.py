@@ -92,6 +92,10 @@ def _split_words(words: list[str], has_image: bool) -> tuple[str | None, str | N
 
     most = 1 if has_image else 2
     if len(words) > most:
+        if has_image and len(words) == 2:
+            raise OptionError(
+                f"--like finds images like an image, and a text came too: '{words[1]}'. Give one of the two."
+            )
         expected = (
             "a run was expected, because --like names an image" if has_image else "a run and a text were expected"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from unrolled.data.modalities.image_grid import GridFeaturizer
@@ -15,7 +16,7 @@ from unrolled.options import TrainOptions
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.base import StartingWeights, Task
 from unrolled.tasks.build import READING, frozen_components
-from unrolled.tasks.pretrained import Pretrained, is_pretrained, load_pretrained, net_of, read_pretrained
+from unrolled.tasks.pretrained import IMAGENET, Pretrained, is_pretrained, load_pretrained, net_of, read_pretrained
 from unrolled.tasks.rows_task import RowTask
 from unrolled.tasks.table import TASKS
 
@@ -38,6 +39,10 @@ def open_start(options: TrainOptions) -> tuple[TrainOptions, Start]:
     if is_pretrained(options.init_from):
         name = options.init_from or ""
         return replace(options, encoder=net_of(name, options.encoder)), Start(pretrained=read_pretrained(name))
+    if options.init_from and options.init_from.lower() == IMAGENET and not Path(options.init_from).exists():
+        raise OptionError(
+            f"--init-from {options.init_from}: did you mean '{IMAGENET}'? It is written in small letters."
+        )
     return options, Start(source=RunFolder.open(options.init_from)) if options.init_from else Start()
 
 
@@ -51,7 +56,7 @@ def plan_in_time(
     except OptionError as error:
         if task.fallback_model is None or not has_unasked_net(task, options):
             raise
-        return None, f"there is no time for a net: {str(error).splitlines()[0]}"
+        return None, f"there is no time for a net: {str(error).splitlines()[0].rstrip('.')}"
 
 
 def has_unasked_net(task: Task, options: TrainOptions) -> bool:

@@ -39,7 +39,7 @@ class FeatureCache:
     def note(self) -> str:
         """Where features are kept, and the size of the file; or why they are not."""
         if self.fault:
-            return f"features are not stored: {self.path}: {self.fault}; name another folder with --cache"
+            return f"features are not stored: {self.path}: {self.fault}; or name another folder with --cache"
         try:
             size = self.path.stat().st_size
         except OSError:
@@ -80,7 +80,11 @@ class FeatureCache:
         return sqlite3.connect(self.path, timeout=WAIT)
 
     def _give_up(self, error: Exception) -> None:
-        self.fault = str(error) or type(error).__name__
+        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        if damaged:
+            self.fault = f"{error}; delete the file, and its features are computed again"
+            return
+        self.fault = getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _checksum(value: bytes) -> bytes:

@@ -27,6 +27,8 @@ WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 def check_model_names(settings: TrainOptions) -> None:
     """Raise OptionError for an unknown model or BPTT strategy, or an option that does not apply to the model."""
     model = settings.model or DEFAULT_MODEL
+    if model == settings.encoder:  # the net for images alone
+        model = DEFAULT_MODEL
     if settings.is_ensemble:
         members = model.split("+")
         if sum(member not in UNTRAINED for member in members) != 1 or len(set(members)) < len(members):

@@ -109,10 +109,7 @@ def load_pretrained(pretrained: Pretrained, models: tuple[nn.Module, ...]) -> st
                 own[name].copy_(pretrained.tensors[name])
     parameters = [name for name in own if not name.endswith("num_batches_tracked")]
     if not set(fits) & set(parameters):
-        raise OptionError(
-            f"--init-from {pretrained.source}: no tensor fits the net.\nIt has {_listed(list(pretrained.tensors))}; "
-            f"the net has {_listed(parameters)}.\nName the net that it belongs to: --encoder NAME"
-        )
+        raise OptionError(_no_fit(pretrained, own, parameters))
     other_shapes = [name for name in parameters if name in pretrained.tensors and name not in fits]
     missing = [name for name in parameters if name not in pretrained.tensors]
     unused = sorted(name for name in pretrained.tensors if name not in own)
@@ -121,6 +118,24 @@ def load_pretrained(pretrained: Pretrained, models: tuple[nn.Module, ...]) -> st
         if names:
             notes.append(f"{what}: {_listed(names)}")
     return "; ".join(notes) + "."
+
+
+def _no_fit(pretrained: Pretrained, own: dict[str, Tensor], parameters: list[str]) -> str:
+    """Why none of the tensors fits the net: other names, or for the same names other shapes."""
+    name = "--encoder NAME"
+    if not pretrained.tensors:
+        return f"--init-from {pretrained.source} holds no tensors. Save the weights of a net in it."
+    same = next((one for one in parameters if one in pretrained.tensors), None)
+    if same is None:
+        return (
+            f"--init-from {pretrained.source}: no tensor fits the net.\nIt has {_listed(list(pretrained.tensors))}; "
+            f"the net has {_listed(parameters)}.\nName the net that it belongs to: {name}"
+        )
+    there, here = (tuple(tensors[same].shape) for tensors in (pretrained.tensors, own))
+    return (
+        f"--init-from {pretrained.source}: its tensors have the names of the net's, and other shapes: {same} is "
+        f"{there} there, and {here} in the net.\nName a net of that size: {name}, perhaps with :width=…"
+    )
 
 
 def _shape(pretrained: Pretrained, name: str) -> torch.Size | None:
@@ -144,12 +159,18 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # about files that are refused below
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
+        with path.open("rb") as file:
+            if file.read(9)[8:] == b"{":  # the header of safetensors, after its length
+                raise RunError(
+                    f"{path} is a file of safetensors by its content. Rename it: {path.stem}.safetensors"
+                ) from None
         raise RunError(
             f"{path} holds more than tensors (pickled code), which is not run. Save the weights alone:\n"
             "torch.save(model.state_dict(), path), or safetensors.torch.save_file(model.state_dict(), path)"
         ) from None
     except (SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
-        cause = f": {str(error).splitlines()[0][:100]}" if str(error) and not isinstance(error, KeyError) else ""
+        told = str(error).splitlines()[0].split(". ")[0][:100] if str(error) else ""
+        cause = f": {told.rstrip('.')}" if told and not isinstance(error, KeyError) else ""
         raise RunError(
             f"{path} cannot be read as weights{cause}. Copy it again; files of weights are\n{', '.join(ENDINGS)}."
         ) from None

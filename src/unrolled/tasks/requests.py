@@ -27,6 +27,7 @@ from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
+from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.tables.python_data import is_in_memory, table_of
 from unrolled.data.tables.sequences import SequenceTable
@@ -67,6 +68,11 @@ class InputReader:
             return self._read_table(source)
         if modality.endings and path.is_dir():
             files = [file for file in list_files(path) if file.suffix.lower() in modality.endings]
+            if idx := find_idx(path):
+                raise DataError(
+                    f"{source} is a folder of idx files with their labels. Name the file with the {modality.noun}: "
+                    f"{idx[0]}"
+                )
             if not files:
                 raise DataError(
                     f"{source} holds no {modality.noun}, which this run reads: {', '.join(modality.endings)}."

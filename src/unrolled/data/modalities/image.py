@@ -39,7 +39,7 @@ from unrolled.data.modalities.image_arrays import (
     measure_arrays,
     numbers_of,
 )
-from unrolled.data.modalities.image_files import image_file, is_array, measure_size, spread_evenly
+from unrolled.data.modalities.image_files import LARGEST, image_file, is_array, measure_size, spread_evenly
 from unrolled.data.modalities.image_grid import EARLY_GRID, GRID, EarlyGridFeaturizer, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError, RunError
@@ -220,7 +220,11 @@ class ImageInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
-        found = measure_size([cells[0] for cells in sample.rows], str(sample.path), sample.whole_images)
+        first = [cells[0] for cells in sample.rows]
+        found = measure_size(first, str(sample.path), sample.whole_images)
+        if found is None:  # none of the first can be read
+            others = spread_evenly(cells[0] for cells in sample.all_rows() if cells[0] is not None)
+            found = measure_size(others, str(sample.path), sample.whole_images) or (LARGEST, LARGEST, False)
         if is_array(sample.rows[0][0]):
             some_arrays = spread_evenly(cells[0] for cells in sample.all_rows())
             (low, high), ground = measure_arrays(

@@ -145,11 +145,18 @@ def read_coco(path: Path) -> CaptionFile | None:
     if not (isinstance(images, list) and isinstance(annotations, list)):
         return None
     if not any(isinstance(one, dict) and "caption" in one for one in annotations):
+        if path.name.startswith(("instances_", "person_keypoints_", "panoptic_")):
+            raise DataError(
+                f"{path} is COCO's file of objects, without captions. Give its file of captions, such as "
+                "captions_val2017.json."
+            )
         return None
     named = COCO_NAME.fullmatch(path.name)
     places = ["images", *([named[1], f"images/{named[1]}"] if named else [])][::-1]
-    folders = [above / place for place in places for above in (path.parent, path.parent / "..")]
-    return CaptionFile(COCO, _coco_captions(path, images, annotations), [*folders, path.parent])
+    above = (path.parent, path.parent / "..")
+    others = [one for folder in above for one in sorted(folder.glob("*20[0-9][0-9]")) if one.is_dir()]
+    folders = [folder / place for place in places for folder in above]
+    return CaptionFile(COCO, _coco_captions(path, images, annotations), [*folders, *others, path.parent])
 
 
 def _coco_captions(path: Path, images: list[Any], annotations: list[Any]) -> list[Caption]:

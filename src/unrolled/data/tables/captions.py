@@ -94,11 +94,11 @@ def _find_images(path: Path, file: CaptionFile, images: Sequence[str]) -> tuple[
     there = _is_file_in(folder)
     missing = {image for image in images if not there(image)}
     if len(missing) > MOST_MISSING * len(images):
-        looked = ", ".join(os.path.relpath(one, path.parent) for one in counts)
+        looked = ", ".join(dict.fromkeys(os.path.normpath(one) for one in counts))
         raise DataError(
             f"{path} names {len(images):,} images, and {len(missing):,} of them are not there, such as "
-            f"{', '.join(sorted(missing)[:SHOWN])}.\nThey were looked for in these folders, from {path.parent}: "
-            f"{looked}. Put them into one of these; up to {MOST_MISSING:.0%} would be left out. "
+            f"{', '.join(sorted(missing)[:SHOWN])}.\nThey were looked for in {looked}. "
+            f"Put them into one of these; up to {MOST_MISSING:.0%} would be left out. "
             "To read the file as plain text: --task language-modeling."
         )
     return folder, missing

@@ -110,7 +110,7 @@ def map_maker(members: Sequence[Member], selected: Sequence[str], featurizer: Fe
             return FeatureMaps(member, frozen)
     raise OptionError(
         f"--show-attention shows where a net looks, but the selected model is {'+'.join(selected)}, which has "
-        "weights of pixels.\nTo select a net in any case: unroll train DATA --model lstm"
+        "weights of pixels.\nTo keep a net in any case, name it: --model lstm, or --encoder lenet5 --model lenet5"
     )
 
 

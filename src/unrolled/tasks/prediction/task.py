@@ -353,6 +353,8 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
     for name in OF_STEPS:
         if name == "model" and settings.model == LINEAR and frozen_of(featurizer) is not None:
             continue  # the linear model on the features of the pretrained net
+        if name == "model" and settings.model == settings.encoder:
+            continue  # the net alone
         if getattr(settings, name) != defaults[name]:
             raise OptionError(
                 f"--encoder {settings.encoder} reads whole images; {option_name(name)} is for models that read "

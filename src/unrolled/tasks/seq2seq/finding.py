@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 
 from unrolled.arguments import checked
+from unrolled.data.files.look import file_status
+from unrolled.data.modalities.image_grid import GridFeaturizer
 from unrolled.errors import DataError, MediaError, OptionError, RunError
 from unrolled.given import as_path, as_whole
+from unrolled.opening import CURE
 from unrolled.pages.gallery import MOST_SHOWN, SIDE, GallerySection, Thumbnail, write_gallery
+from unrolled.registry import RETRIEVAL
 from unrolled.tasks.requests import InferenceInput, MissingItem
 from unrolled.tasks.run import Run
 from unrolled.tasks.seq2seq.baselines import TIMED
@@ -89,6 +93,8 @@ class ImageFinder:
     def __init__(self, run: Run) -> None:
         """Raises RunError for a run without such a space."""
         retrieval = run.retrieval if isinstance(run, Seq2SeqRun) else None
+        if retrieval is None and isinstance(run, Seq2SeqRun) and isinstance(run.known.featurizer, GridFeaturizer):
+            raise RunError(f"{run.folder.baseline_file(RETRIEVAL)} is missing: the run is damaged. {CURE}")
         if retrieval is None or not isinstance(run, Seq2SeqRun):
             raise RunError(
                 f"{run.path} {run.does}; images are found by a run on captions of images with features of a "
@@ -114,6 +120,7 @@ class ImageFinder:
     def vectors_of(self, source: str) -> Iterator[tuple[list[InferenceInput], Tensor, list[str]]]:
         """The different images of a path, in batches: their names, their vectors (B, K), and why others could not be
         read. Raises DataError."""
+        file_status(Path(source))
         inputs = self.run.read_input(source)
         if inputs is None:
             noun = self.run.known.featurizer.input.noun
