@@ -106,12 +106,13 @@ def test_another_model_or_no_package_means_no_pretrained_net(
         training.run.release()
 
 
-def test_a_size_is_measured_beyond_first_images_that_are_gone(tmp_path: Path) -> None:
+def test_the_size_of_images_is_measured_on_all_rows(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    rows = [("gone.png", "red")] * 21
+    rows = [("gone.png", "red")] * 5
     for number in range(60):
-        Image.fromarray(random.integers(0, 256, (96, 96, 3), np.uint8)).save(tmp_path / f"{number}.png")
-        rows += [(f"{number}.png", ("red", "blue")[number % 2])] * 4
+        side = 64 if number < 20 else 96
+        Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        rows += [(f"{number}.png", ("red", "blue")[number % 2])] * (5 if number < 20 else 1)
     with (tmp_path / "photos.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("image", "label"), *rows])
     training = Training(tmp_path / "photos.csv", out=str(tmp_path / "run"), model="linear")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
@@ -39,7 +39,7 @@ from unrolled.data.modalities.image_arrays import (
     measure_arrays,
     numbers_of,
 )
-from unrolled.data.modalities.image_files import LARGEST, image_file, is_array, measure_size, spread_evenly
+from unrolled.data.modalities.image_files import image_file, is_array, measure_size, spread_evenly
 from unrolled.data.modalities.image_grid import EARLY_GRID, GRID, EarlyGridFeaturizer, GridFeaturizer
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
 from unrolled.errors import DataError, MediaError, RunError
@@ -220,22 +220,19 @@ class ImageInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
-        first = [cells[0] for cells in sample.rows]
-        found = measure_size(first, str(sample.path), sample.whole_images)
-        if found is None:  # none of the first can be read
-            others = spread_evenly(cells[0] for cells in sample.all_rows() if cells[0] is not None)
-            found = measure_size(others, str(sample.path), sample.whole_images) or (LARGEST, LARGEST, False)
-        if is_array(sample.rows[0][0]):
+        first, source = [cells[0] for cells in sample.rows], str(sample.path)
+        if is_array(first[0]):
             some_arrays = spread_evenly(cells[0] for cells in sample.all_rows())
             (low, high), ground = measure_arrays(
                 [one for cell in some_arrays if (one := numbers_of(cell)) is not None]
             )
-            return cls(*found, low, high, ground)
-        cells = spread_evenly(cells[0] for cells in sample.all_rows() if cells[0] is not None)
+            return cls(*measure_size(first, source, sample.whole_images), low, high, ground)
         some = list[ImageSource]()
+        cells = spread_evenly(_different(sample))
         for cell in cells:
             with suppress(MediaError):
-                some.append(image_file(cell, str(sample.path)))
+                some.append(image_file(cell, source))
+        found = measure_size(cells, source, sample.whole_images)
         height, width, grey = found
         for path in some if grey else ():
             with suppress(MediaError):
@@ -300,6 +297,17 @@ class ImageInput(Modality):
         if image.shape != expected:
             raise DataError(f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.")
         return image
+
+
+def _different(sample: InputSample) -> Iterator[Cell]:
+    """The cells that are not empty. A file that rows name again counts once."""
+    named = set[str]()
+    for (cell,) in sample.all_rows():
+        if cell is None or (isinstance(cell, str) and cell in named):
+            continue
+        if isinstance(cell, str):
+            named.add(cell)
+        yield cell
 
 
 def _colour(image: NDArray[np.float64]) -> str:

@@ -31,10 +31,10 @@ def image_file(cell: Cell, place: str) -> ImageSource:
     return EncodedImage(place, cell.tobytes()) if isinstance(cell, np.ndarray) else path_of(cell, place)
 
 
-def measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool] | None:
-    """(height, width, grey) of images; grey if all of them are. None if none can be read. The size of arrays is
-    theirs. Files get the median size, at most 64 on a side; or, for a net that reads them whole, a square of at most
-    the size for which the net was made."""
+def measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) -> tuple[int, int, bool]:
+    """(height, width, grey) of images; grey if all of them are. The size of arrays is theirs. Files get the median
+    size, at most 64 on a side; or, for a net that reads them whole, a square of at most the size for which the net
+    was made."""
     sizes, grey = [], whole is None or whole.scaling is None
     for cell in cells:
         if is_array(cell):
@@ -47,7 +47,7 @@ def measure_size(cells: Sequence[Cell], path: str, whole: WholeImages | None) ->
             sizes.append((height, width))
             grey &= without_colour
     if not sizes:
-        return None
+        return LARGEST, LARGEST, False
     high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
     if is_array(cells[0]):
         return round(high), round(wide), bool(grey)
