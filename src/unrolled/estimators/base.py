@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from unrolled.errors import InputError
 from unrolled.estimators.inputs import Inputs, read_inputs
+from unrolled.rundir.locations import free_path, give_up
 
 PARAMETERS = ("minutes", "steps", "model", "seed", "out", "threads")  # that are options of `unrolled.train`
 SET_BY_FIT = ("task", "test", "progress", "input", "output")
@@ -93,12 +95,31 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """Trains a run, and keeps its path. chosen: options that depend on the data."""
         import unrolled
 
+        self.__dict__.pop("run_path_", None)  # where it fails, the old run does not fit the new classes
         given = {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
-        with as_value_errors():
+        with as_value_errors(), self._folder() as folder:
             self._run = unrolled.train(
-                data, task=self.task, test="none", progress=False, **given, **chosen, **dict(self.options or {})
+                data,
+                task=self.task,
+                test="none",
+                progress=False,
+                **given | folder,
+                **chosen,
+                **dict(self.options or {}),
             )  # type: ignore[call-overload]
         self.run_path_ = str(Path(self._run.path).resolve())
+
+    @contextmanager
+    def _folder(self) -> Iterator[dict[str, str]]:
+        """The option `out` of a new run: the parameter, or the first of out-2, out-3, … that does not exist."""
+        if not isinstance(self.out, str | PathLike) or not (path := Path(self.out)).name:
+            yield {}  # a new folder under runs/; an empty path is refused by `train`
+            return
+        path = free_path(path.name, path.parent)
+        try:
+            yield {"out": str(path)}
+        finally:
+            give_up(path)
 
     def _targets(self, y: Any) -> Any:
         if y is None:

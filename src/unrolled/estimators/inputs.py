@@ -102,6 +102,8 @@ def rows_of(given: Any, name: str, expected: str) -> Any:
     """X or y as a list, or as an array of two or more axes. name: "X" or "y", and expected: for messages."""
     if given is None or isinstance(given, str | bytes):
         raise ValueError(f"{name} is {shown(given)}; expected {expected}.")
+    if hasattr(given, "__array__") and not hasattr(given, "__len__"):
+        given = np.asarray(given)
     if isinstance(given, Iterator) or not hasattr(given, "__len__"):
         cure = f" Give a list: list({name})." if isinstance(given, Iterable) else ""
         raise ValueError(f"{name} is of type {type(given).__name__}; expected {expected}.{cure}")
@@ -162,8 +164,7 @@ def _features(rows: Any, estimator: str) -> Inputs:
         if rows.shape[1] == 1:
             return Inputs({INPUT: check_texts(rows[:, 0].tolist())})
         raise ValueError(f"X is an array of texts {rows.shape}. Give one column of it, X[:, 0], or a DataFrame.")
-    array = check_array(rows, dtype="numeric", estimator=estimator)
-    array = _without_bool(array)
+    array = _without_bool(check_array(np.asarray(rows), dtype="numeric", estimator=estimator))
     return Inputs({f"{INPUT}{place}": array[:, place] for place in range(array.shape[1])})
 
 

@@ -26,7 +26,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _targets(self, y: Any) -> Any:
         values = column_or_1d(super()._targets(y), warn=True)
-        check_none_missing(values.tolist())
+        check_none_missing(y if isinstance(y, list | tuple) else values.tolist())
         check_classification_targets(values)
         classes = np.unique(values)
         name_of = {one: name for name, one in label_names(classes.tolist()).items()}
