@@ -221,7 +221,8 @@ def test_a_row_without_a_prediction_is_refused(classifier: Any, tagger: Any, lan
         model.predict(frame.where(np.arange(ROWS)[:, None] != 2 + np.zeros(3)))
     with pytest.raises(ValueError, match="Row 0 of X is empty"):
         Regressor(**TINY).fit(TEXTS, NUMBERS[:, 0]).predict(["", "good"])
-    for rows in ([[]], [["good"], []]):
+    several: list[list[list[str]]] = [[[]], [["good"], []]]
+    for rows in several:
         with pytest.raises(ValueError, match=f"Row {len(rows) - 1} of X is empty"):
             tagger.predict(rows)
     with pytest.raises(ValueError, match="Row 1 of X is an empty text"):

@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils import estimator_checks  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from unrolled.estimators import Classifier, LanguageModel, Regressor, Tagger  # noqa: E402
@@ -175,6 +176,22 @@ def test_the_log_densities_of_texts_average_to_the_score() -> None:
     each, weights = model.score_samples(x), [len(text) + 1 for text in x]  # the end counts as a character
     assert each.shape == (60,) and np.average(each, weights=weights) == pytest.approx(model.score(x), rel=1e-4)
     assert model.score_samples(["fine lovely"])[0] > model.score_samples(["qqq zzz"])[0]
+
+
+@pytest.mark.parametrize("estimator", [Tagger(), LanguageModel()], ids=["tagger", "language model"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_do_not_raise_errors_in_init_or_set_param,
+    ],
+)
+def test_the_checks_that_fit_nothing_hold_for_tags_and_texts(check: Any, estimator: Any) -> None:
+    check(type(estimator).__name__, estimator)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -78,13 +77,13 @@ class Tagger(Estimator):
         name_of = {tag: name for name, tag in names.items()}
         return [[name_of[tag] for tag in row] for row in rows]
 
-    def predict(self, X: Sequence[Sequence[Any]]) -> list[list[Any]]:  # noqa: N803
+    def predict(self, X: Any) -> list[list[Any]]:  # noqa: N803
         """The most probable tag of each step of each row. Raises ValueError for an empty row."""
         predicted = self._predicted(X)
         tag_of = label_names(self.classes_.tolist())
         return [[tag_of[name] for name in one.best_tags(self._output)] for one in predicted]
 
-    def score(self, X: Sequence[Sequence[Any]], y: Sequence[Sequence[Any]]) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """The share of all steps whose tag is right. Raises ValueError where y has not a tag for each step."""
         predicted, rows = self.predict(X), read_tags_of(y)
         if len(predicted) != len(rows):
