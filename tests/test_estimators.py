@@ -187,7 +187,6 @@ def test_the_log_densities_of_texts_average_to_the_score() -> None:
         estimator_checks.check_get_params_invariance,
         estimator_checks.check_set_params,
         estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_do_not_raise_errors_in_init_or_set_param,
     ],
 )
 def test_the_checks_that_fit_nothing_hold_for_tags_and_texts(check: Any, estimator: Any) -> None:
