@@ -95,8 +95,9 @@ class RunFolder:
     def prepare(cls, path: str | Path) -> Iterator[RunFolder]:
         """A locked temporary folder next to `path` for a run's first files; `publish` turns it into the run.
 
-        So a kill leaves either no folder at `path` or a complete one. Where the block ends without `publish`, the
-        folder is removed. Raises RunError where `path` exists and is not an empty folder, or cannot be made.
+        So a kill leaves either a complete folder at `path` or none, or an empty one where `free_path` chose it. Where
+        the block ends without `publish`, the folder is removed. Raises RunError where `path` exists and is not an
+        empty folder, or cannot be made.
         """
         path = Path(path)
         target = path.resolve()

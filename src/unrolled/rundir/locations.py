@@ -10,6 +10,8 @@ from pathlib import Path
 
 from unrolled.errors import RunError
 
+_claims: dict[Path, list[Path]] = {}  # empty folder that this process made for a new run -> parents made for it
+
 
 def find_runs(under: str | Path = "runs") -> list[Path]:
     """The run folders directly in `under`, the last written first."""
@@ -23,9 +25,6 @@ def newest(under: str | Path = "runs") -> Path:
     if not found:
         raise RunError(f"There is no run under {under}/ here. Name a run's folder, or train one: unroll train FILE")
     return found[0]
-
-
-_claims: dict[Path, list[Path]] = {}  # empty folder that this process made for a new run -> parents made for it
 
 
 def unused_path(name: str, under: str | Path = "runs") -> Path:
