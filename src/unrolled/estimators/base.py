@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +19,6 @@ from unrolled.rundir.locations import free_path, give_up
 PARAMETERS = ("minutes", "steps", "model", "seed", "out", "threads")  # that are options of `unrolled.train`
 SET_BY_FIT = ("task", "test", "progress", "input", "output")
 TARGET = "y"  # name of the target column
-Floats = NDArray[np.float64]
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

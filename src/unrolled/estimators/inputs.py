@@ -35,12 +35,12 @@ def read_inputs(given: Any, estimator: str, sequences: bool = False) -> Inputs:
     columns = named_columns(given)
     if columns is not None:
         return Inputs(columns, has_names=True)
-    rows = rows_of(given, "X", FORMS)
+    rows = as_rows(given, "X", FORMS)
     if getattr(rows, "ndim", 1) > 2:
         return Inputs({INPUT: rows}, sequences=True)
     if getattr(rows, "ndim", 1) == 2:
         return Inputs({INPUT: list(rows)}, sequences=True) if sequences else _features(rows, estimator)
-    first: Any = next((row for row in rows if not is_missing(row)), None)
+    first: Any = next((row for row in rows if not is_absent(row)), None)
     if isinstance(first, str):
         return Inputs({INPUT: check_texts(rows)})
     if isinstance(first, Mapping):
@@ -56,7 +56,7 @@ def read_inputs(given: Any, estimator: str, sequences: bool = False) -> Inputs:
     elif type(first).__module__.startswith("PIL."):
         return Inputs({INPUT: rows})
     elif not isinstance(first, Number | None):
-        raise ValueError(f"Row 0 of X is {shown(rows[0])}; expected {FORMS}.")
+        raise ValueError(f"Row 0 of X is {described(rows[0])}; expected {FORMS}.")
     return _features(rows, estimator)
 
 
@@ -94,14 +94,14 @@ def texts_of(given: Any) -> list[str]:
             f"X has the columns {', '.join(columns)}; expected {expected}.\n"
             f"Give one of them: X['{next(iter(columns))}']"
         )
-    rows = rows_of(given if columns is None else next(iter(columns.values())), "X", expected)
+    rows = as_rows(given if columns is None else next(iter(columns.values())), "X", expected)
     return check_texts(list(rows))
 
 
-def rows_of(given: Any, name: str, expected: str) -> Any:
+def as_rows(given: Any, name: str, expected: str) -> Any:
     """X or y as a list, or as an array of two or more axes. name: "X" or "y", and expected: for messages."""
     if given is None or isinstance(given, str | bytes):
-        raise ValueError(f"{name} is {shown(given)}; expected {expected}.")
+        raise ValueError(f"{name} is {described(given)}; expected {expected}.")
     if hasattr(given, "__array__") and not hasattr(given, "__len__"):
         given = np.asarray(given)
     if isinstance(given, Iterator) or not hasattr(given, "__len__"):
@@ -110,7 +110,7 @@ def rows_of(given: Any, name: str, expected: str) -> Any:
     if type(given).__module__.partition(".")[0] == "torch":
         given = as_array(given)
     if getattr(given, "ndim", 1) == 0:
-        raise ValueError(f"{name} is {shown(given)}; expected {expected}.")
+        raise ValueError(f"{name} is {described(given)}; expected {expected}.")
     if len(given) == 0 and getattr(given, "ndim", 1) == 1:
         raise ValueError(f"{name} is empty; expected {expected}.")
     if getattr(given, "ndim", 1) > 1:
@@ -140,16 +140,16 @@ def is_sequence(value: Any) -> bool:
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
-def is_missing(value: Any) -> bool:
+def is_absent(value: Any) -> bool:
     """Whether a value is None, NaN, NaT or NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
-def shown(value: Any) -> str:
+def described(value: Any) -> str:
     """A value for a message: None, or what it is and how it begins."""
-    if is_missing(value):
+    if is_absent(value):
         return str(value)
     name = type(value).__name__
     written = repr(value)
@@ -181,5 +181,5 @@ def _without_bool(column: Any) -> Any:
 def _check_each(rows: Sequence[Any], fits: Any, expected: str) -> None:
     for number, row in enumerate(rows):
         if not fits(row):
-            cure = "Fill it in, or leave the row out." if is_missing(row) else "Give rows of one kind."
-            raise ValueError(f"Row {number} of X is {shown(row)}; {expected} was expected. {cure}")
+            cure = "Fill it in, or leave the row out." if is_absent(row) else "Give rows of one kind."
+            raise ValueError(f"Row {number} of X is {described(row)}; {expected} was expected. {cure}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from unrolled.data.dataset.parse_targets import label_of
-from unrolled.estimators.inputs import check_filled, is_missing, is_sequence, rows_of, shown
+from unrolled.estimators.inputs import as_rows, check_filled, described, is_absent, is_sequence
 
 TAGS = "a list of tags for each row, a tag for each step"
 
@@ -32,19 +32,19 @@ def label_names(classes: Iterable[Any]) -> dict[str, Any]:
 
 def check_none_missing(values: Iterable[Any]) -> None:
     """Raises ValueError for a missing label."""
-    if (row := next((row for row, one in enumerate(values) if is_missing(one)), None)) is not None:
+    if (row := next((row for row, one in enumerate(values) if is_absent(one)), None)) is not None:
         raise ValueError(f"Row {row} of y is missing; every row needs a label. Leave the row out.")
 
 
 def read_tags_of(given: Any) -> list[list[Any]]:
     """The tags of each row. Raises ValueError where they are no lists, or a list is empty."""
-    rows = list(rows_of(given, "y", TAGS))
+    rows = list(as_rows(given, "y", TAGS))
     for number, row in enumerate(rows):
         if not is_sequence(row):
-            raise ValueError(f"Row {number} of y is {shown(row)}; expected {TAGS}.")
+            raise ValueError(f"Row {number} of y is {described(row)}; expected {TAGS}.")
     check_filled(rows, "y")
     tags = [row.tolist() if hasattr(row, "tolist") else list(row) for row in rows]
     for number, row in enumerate(tags):
-        if any(map(is_missing, row)):
+        if any(map(is_absent, row)):
             raise ValueError(f"Row {number} of y has a missing tag; expected {TAGS}.")
     return tags

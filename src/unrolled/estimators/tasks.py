@@ -10,9 +10,11 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from unrolled.estimators.base import Estimator, Floats, as_value_errors
+from unrolled.estimators.base import Estimator, as_value_errors
 from unrolled.estimators.inputs import texts_of
 from unrolled.estimators.labels import check_none_missing, label_names, read_tags_of
+
+Floats = NDArray[np.float64]
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
