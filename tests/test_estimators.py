@@ -13,9 +13,11 @@ import pytest
 sklearn = pytest.importorskip("sklearn")
 
 from sklearn.base import clone  # noqa: E402
+from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils import estimator_checks  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from unrolled.estimators import Classifier, LanguageModel, Regressor, Tagger  # noqa: E402
@@ -108,6 +110,87 @@ def test_what_is_refused_is_a_value_error() -> None:
     model = Classifier(**TINY).fit(np.random.default_rng(0).random((40, 3)), np.arange(40) % 2)
     with pytest.raises(ValueError, match="X has 2 features, but Classifier is expecting 3 features"):
         model.predict(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("labels", [("a b", " c "), ("e\u0301", "z"), (1.0, 2.0), (True, False), ("1.0", "2")])
+def test_labels_come_back_as_they_were_given(labels: tuple[Any, Any]) -> None:
+    x, y = texts()
+    given = [labels[one] for one in y]
+    model = Classifier(**TINY).fit(x, given)
+    assert set(model.classes_.tolist()) == set(labels) and model.score(x, given) > 0.9
+    assert np.allclose(model.predict_proba(x).sum(1), 1)
+
+
+@pytest.mark.parametrize("name", ["minutes", "steps", "model", "seed", "out", "threads"])
+def test_an_option_with_a_parameter_of_its_own_is_refused(name: str) -> None:
+    x, y = texts()
+    with pytest.raises(ValueError, match=rf"options has '{name}', which is a parameter .*: Classifier\({name}=7\)"):
+        Classifier(**TINY, options={name: 7}).fit(x, y)
+
+
+@pytest.mark.parametrize("name", ["task", "test", "progress", "input", "output"])
+def test_an_option_that_fit_sets_is_refused(name: str) -> None:
+    x, y = texts()
+    with pytest.raises(ValueError, match=f"options has '{name}', which fit sets itself. Leave it out"):
+        Classifier(**TINY, options={name: "none"}).fit(x, y)
+    with pytest.raises(ValueError, match=f"options has '{name}'"):
+        LanguageModel(**TINY, options={name: "none"}).fit(x)
+
+
+def test_every_fit_makes_a_folder_of_its_own() -> None:
+    x, y = texts()
+    model = Classifier(**TINY, out="cv/mine")
+    paths = [Path(model.fit(x, y).run_path_) for _ in range(3)]
+    assert [path.relative_to(Path.cwd()).as_posix() for path in paths] == ["cv/mine", "cv/mine-2", "cv/mine-3"]
+    assert model.out == "cv/mine" and (cross_val_score(model, x, y, cv=2) > 0.8).all()
+    with pytest.raises(ValueError, match="Unknown model"):
+        Classifier(model="no such model", steps=2, out="other/mine").fit(x, y)
+    assert not Path("other").exists()
+    with pytest.raises(ValueError, match="--out is named by a path; got an empty one"):
+        Classifier(**TINY, out="").fit(x, y)
+
+
+def test_fits_in_several_processes_get_folders_of_their_own() -> None:
+    x, y = texts()
+    for out in (None, "mine"):
+        cross_val_score(
+            Classifier(steps=2, model="lstm", threads=1, out=out), x, y, cv=3, n_jobs=2, error_score="raise"
+        )
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["data", "data-2", "data-3"]
+    assert len(list(Path().glob("mine*/run.json"))) == 3
+
+
+def test_a_fit_that_fails_leaves_no_older_run_behind_new_classes() -> None:
+    x, y = texts()
+    model = Classifier(**TINY).fit(x, y)
+    model.set_params(model="no such model")
+    with pytest.raises(ValueError, match="Unknown model"):
+        model.fit(x, ["a", "b"] * 30)
+    with pytest.raises(NotFittedError):
+        model.predict(x)
+
+
+def test_the_log_densities_of_texts_average_to_the_score() -> None:
+    x, _ = texts()
+    model = LanguageModel(**TINY).fit(x * 4)
+    each, weights = model.score_samples(x), [len(text) + 1 for text in x]  # the end counts as a character
+    assert each.shape == (60,) and np.average(each, weights=weights) == pytest.approx(model.score(x), rel=1e-4)
+    assert model.score_samples(["fine lovely"])[0] > model.score_samples(["qqq zzz"])[0]
+
+
+@pytest.mark.parametrize("estimator", [Tagger(), LanguageModel()], ids=["tagger", "language model"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_no_attributes_set_in_init,
+    ],
+)
+def test_the_checks_that_fit_nothing_hold_for_tags_and_texts(check: Any, estimator: Any) -> None:
+    check(type(estimator).__name__, estimator)
 
 
 @pytest.mark.slow

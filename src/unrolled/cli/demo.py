@@ -60,9 +60,9 @@ def demo(
     with Interrupts() as interrupts:
         note(f"The text: the help texts of the Python language (pydoc_data.topics), saved to {TEXT}.", quiet or json)
         from unrolled.run import Training
-        from unrolled.rundir.locations import free_path
+        from unrolled.rundir.locations import unused_path
 
-        training = Training(str(TEXT), settings, started=context.obj, out=str(free_path(RUN)))
+        training = Training(str(TEXT), settings, started=context.obj, out=str(unused_path(RUN)))
         train_and_print(training, interrupts, json, quiet)
     if not json:
         say(f"\nThree commands to try next:\n"

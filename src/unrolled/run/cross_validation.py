@@ -17,7 +17,7 @@ from unrolled.options import TrainOptions
 from unrolled.run.training import Training
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.formats import FORMAT, upgraded_folds
-from unrolled.rundir.locations import free_path
+from unrolled.rundir.locations import unused_path
 from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
@@ -40,7 +40,7 @@ class Folds:
         if settings.plan or settings.init_from:
             raise OptionError("--folds trains each fold from scratch: leave out --plan and --init-from.")
         self.data, self.settings = data, settings
-        self.path = Path(settings.out) if settings.out else free_path(name)
+        self.path = Path(settings.out) if settings.out else unused_path(name)
         self.results: dict[int, dict[str, Any]] = {}
         path = str(data) if str(data) == "-" else str(Path(data).resolve())
         self.request = {"data": path, "options": dataclasses.replace(settings, out=None).to_json()}

@@ -71,6 +71,9 @@ def rename(partial: Path, target: Path, path: Path) -> None:
     Raises RunError where the name was taken meanwhile, OSError as os.rename does.
     """
     sync_folder(partial)
+    if os.name == "nt" and target.is_dir():  # Windows does not replace an empty folder
+        with contextlib.suppress(OSError):
+            target.rmdir()
     try:
         os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os
     except OSError as error:

@@ -47,6 +47,7 @@ from unrolled.rundir.formats import (
     upgraded_tensors,
     upgraded_vocabulary,
 )
+from unrolled.rundir.locations import give_up
 from unrolled.rundir.lock import Lock
 from unrolled.rundir.own_files import check_is_run
 from unrolled.rundir.training_log import TrainingLog
@@ -94,8 +95,9 @@ class RunFolder:
     def prepare(cls, path: str | Path) -> Iterator[RunFolder]:
         """A locked temporary folder next to `path` for a run's first files; `publish` turns it into the run.
 
-        So a kill leaves either no folder at `path` or a complete one. Where the block ends without `publish`, the
-        folder is removed. Raises RunError where `path` exists and is not an empty folder, or cannot be made.
+        So a kill leaves either a complete folder at `path` or none, or an empty one where `free_path` chose it. Where
+        the block ends without `publish`, the folder is removed. Raises RunError where `path` exists and is not an
+        empty folder, or cannot be made.
         """
         path = Path(path)
         target = path.resolve()
@@ -108,7 +110,10 @@ class RunFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_unfinished(target)
             partial.mkdir()
-        except OSError as error:
+        except (OSError, RunError) as error:
+            give_up(target)
+            if isinstance(error, RunError):
+                raise
             raise RunError(f"{path} cannot be made: {error.strerror}. Name another folder with --out.") from error
         try:
             run.lock()
@@ -126,6 +131,7 @@ class RunFolder:
                 with contextlib.suppress(OSError):  # parent folders that were made for it, if they are empty
                     for folder in missing:
                         folder.rmdir()
+            give_up(target)
 
     def publish(self, facts: Mapping[str, Any]) -> None:
         """Turns a prepared folder into the run. `facts` must name its `kind`; `format` and checksums are added."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from unrolled.errors import RunError
+
+_claims: dict[Path, list[Path]] = {}  # empty folder that this process made for a new run -> parents made for it
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:
@@ -22,13 +27,45 @@ def newest(under: str | Path = "runs") -> Path:
     return found[0]
 
 
-def free_path(name: str, under: str | Path = "runs") -> Path:
+def unused_path(name: str, under: str | Path = "runs") -> Path:
     """`under/name`, or the first of name-2, name-3, … that does not exist yet."""
-    path, number = Path(under) / name, 1
-    while path.exists():
-        number += 1
-        path = Path(under) / f"{name}-{number}"
-    return path
+    return next(path for path in _numbered(name, under) if not path.exists())
+
+
+def free_path(name: str, under: str | Path = "runs") -> Path:
+    """As `unused_path`, and makes this folder, empty: another process or thread that looks now gets the next number.
+    `give_up` removes it where no run comes of it. Where it cannot be made, the creation of the run says why."""
+    return next(path for path in _numbered(name, under) if _claim(path))
+
+
+def give_up(path: Path) -> None:
+    """Removes a folder that `free_path` made, and the parents made for it, where they are empty. Of a run it only
+    forgets that it was made so; other folders stay."""
+    target = path.resolve()
+    if target not in _claims:
+        return
+    for folder in (target, *_claims.pop(target)):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _numbered(name: str, under: str | Path) -> Iterator[Path]:
+    yield Path(under) / name
+    yield from (Path(under) / f"{name}-{number}" for number in count(2))
+
+
+def _claim(path: Path) -> bool:
+    """Whether no other run has the path."""
+    target = path.resolve()
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        return not path.parent.is_dir()  # the parent is a file
+    except OSError:
+        return True
+    _claims[target] = missing
+    return True
 
 
 def last_written(run: Path) -> float:

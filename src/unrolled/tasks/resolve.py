@@ -296,6 +296,8 @@ def _column_of_texts(table: TableFile, before: str | None) -> str:
 
 def name_for(path: str | Path) -> str:
     """The name of a run, from its data."""
+    if str(path) == IN_MEMORY:
+        return "data"
     return "stdin" if str(path) == "-" else folder_name(Path(path).resolve().stem) or "run"
 
 
