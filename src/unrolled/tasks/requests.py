@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -24,13 +25,15 @@ from unrolled.data.modalities.base import Item
 from unrolled.data.modalities.files import resolve_paths
 from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.vectors import VectorInput
-from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
+from unrolled.data.tables.base import DEFAULT_OPTIONS, SURROGATES, Row, TableFile, TableOptions, surrogate_error
 from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
 from unrolled.data.tables.open import is_table, open_table
-from unrolled.data.tables.python_data import is_in_memory, table_of
+from unrolled.data.tables.python_columns import library_of
+from unrolled.data.tables.python_data import is_in_memory, splits_of, table_of
 from unrolled.data.tables.sequences import SequenceTable
-from unrolled.errors import DataError, MediaError
+from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.tasks.frames import is_frame
 
 LARGEST_BATCH = 2_000  # largest number of waiting rows in one batch
 HELD = 1 << 27  # a batch takes no more items beyond this many bytes
@@ -79,11 +82,25 @@ class InputReader:
     def read_data(self, data: Any) -> Iterator[InferenceInput] | None:
         """The inputs in data in memory: the rows of a table, or of the input column alone. None for an iterable of
         texts, paths or rows of cells. Raises OptionError, DataError."""
-        inputs = self.known.columns.inputs
+        inputs, files = self.known.columns.inputs, bool(self.known.featurizer.input.endings)
+        if files and (isinstance(data, PathLike) or library_of(data) == "PIL"):
+            data = [data]
         if not is_in_memory(data) or isinstance(data, InferenceInput | Iterator):
             return None
         if isinstance(data, list | tuple) and (not data or isinstance(data[0], str | InferenceInput)):
             return None
+        if splits := splits_of(data):
+            raise OptionError(
+                f"The data has the splits {' and '.join(map(str, splits.values()))}. Give one of them: "
+                f"predict(data[{next(iter(splits.values()))!r}])"
+            )
+        if isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "__len__"):
+            raise OptionError(
+                "A pair is inputs and targets, and predictions are made of inputs alone: predict(inputs).\n"
+                "Give two inputs as a list."
+            )
+        if is_frame(data) and hasattr(data, "reset_index"):  # no index is read, so any will do
+            data = data.reset_index(drop=True)
         has_names = isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
         named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))
         if not named and len(inputs) == 1:  # the values of the input column alone
@@ -109,7 +126,7 @@ class InputReader:
                 continue
             cells, name = row.cells, place
             if modality.is_text:
-                name = str(self.take(InferenceInput("", cells)))
+                name = str(self.take(InferenceInput(place, cells)))
             elif modality.endings:
                 cells = resolve_paths(row.cells, table.path.parent)
                 name = str(cells[0]) if isinstance(cells[0], str) else place
@@ -180,6 +197,14 @@ def _once(rows: Iterable[Row]) -> Iterator[Row]:
         if row.cells not in seen:
             seen.add(row.cells)
             yield row
+
+
+def valid_texts(texts: Iterable[T]) -> Iterator[T]:
+    """The same texts. Raises DataError for one with a lone surrogate, as in a cell."""
+    for number, text in enumerate(texts, 1):
+        if isinstance(text, str) and not text.isascii() and SURROGATES.search(text):
+            raise surrogate_error(f"text {number:,}", SURROGATES.sub("?", text[:60]))
+        yield text
 
 
 def bytes_of(item: Item | MissingItem) -> int:

@@ -144,6 +144,17 @@ class MemoryTable(TableFile):
         mixed = {name: column for name, column in self.read.items() if not column.array}
         return frozenset(name for name, column in mixed.items() if not all(map(is_cell, column.read(0, first))))
 
+    def type_of(self, name: str) -> str | None:
+        """bool, int or float, if a column holds only such values, or lists of int; None for any other column."""
+        found = set[type]()
+        for (cell,) in self._all_cells([name]):
+            if isinstance(cell, np.ndarray) or (isinstance(cell, list) and not all(type(one) is int for one in cell)):
+                return None
+            found.update(map(type, cell if isinstance(cell, list) else [] if cell is None else [cell]))
+        return {frozenset({bool}): "bool", frozenset({int}): "int"}.get(
+            frozenset(found), "float" if found and found <= {int, float} else None
+        )
+
     def _all_cells(self, columns: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
         """The cells of every row. One that cannot be read is None: then no training uses it."""
         for start in range(0, self.count, SLICE):

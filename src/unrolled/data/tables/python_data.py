@@ -129,7 +129,7 @@ def _is_one_column(data: Any) -> bool:
 
 
 def _of_columns(data: Mapping[Any, Any]) -> MemoryTable:
-    table = next((name for name, values in data.items() if hasattr(values, "columns")), None)
+    table = next((name for name, values in data.items() if _is_table(values)), None)
     if table is not None:
         raise OptionError(
             f"'{table}' holds a {type(data[table]).__name__}, where the values of a column were expected. If the "
@@ -174,8 +174,8 @@ def _of_dataset(data: Any) -> MemoryTable:
 def _of_splits(data: Mapping[Any, Any], splits: Mapping[str, Any]) -> MemoryTable:
     if SPLITS[0] not in splits:
         raise OptionError(
-            f"The data has the splits {' and '.join(map(str, data))}, and none to train on. Add it as 'train', "
-            "or give one of them alone."
+            f"The data has no split called train, only {' and '.join(map(str, data))}. Add it, or give one of them "
+            "alone."
         )
     tables = {split: table_of(data[name]) for split, name in splits.items()}
     table = tables.pop(SPLITS[0])
@@ -255,7 +255,11 @@ def splits_of(data: Any) -> dict[str, Any]:
 
 def _has_columns(data: Any) -> bool:
     rows = isinstance(data, list) and len(data) > 0 and isinstance(data[0], Mapping)
-    return rows or isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
+    return rows or isinstance(data, Mapping) or _is_table(data)
+
+
+def _is_table(data: Any) -> bool:
+    return hasattr(data, "columns") or hasattr(data, "column_names")
 
 
 def _advice(data: Any) -> str:
