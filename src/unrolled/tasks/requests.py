@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -23,17 +22,17 @@ from unrolled.data.dataset.open_tables import advice_for, check_columns
 from unrolled.data.files.look import list_files
 from unrolled.data.modalities.base import Item
 from unrolled.data.modalities.files import resolve_paths
+from unrolled.data.modalities.image import ImageInput
+from unrolled.data.modalities.image_arrays import BYTES, shares_as_bytes
 from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.vectors import VectorInput
-from unrolled.data.tables.base import DEFAULT_OPTIONS, SURROGATES, Row, TableFile, TableOptions, surrogate_error
+from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
 from unrolled.data.tables.open import is_table, open_table
-from unrolled.data.tables.python_columns import library_of
-from unrolled.data.tables.python_data import is_in_memory, splits_of, table_of
 from unrolled.data.tables.sequences import SequenceTable
-from unrolled.errors import DataError, MediaError, OptionError
-from unrolled.tasks.frames import is_frame
+from unrolled.errors import DataError, MediaError
+from unrolled.tasks.given_inputs import inputs_table
 
 LARGEST_BATCH = 2_000  # largest number of waiting rows in one batch
 HELD = 1 << 27  # a batch takes no more items beyond this many bytes
@@ -82,30 +81,11 @@ class InputReader:
     def read_data(self, data: Any) -> Iterator[InferenceInput] | None:
         """The inputs in data in memory: the rows of a table, or of the input column alone. None for an iterable of
         texts, paths or rows of cells. Raises OptionError, DataError."""
-        inputs, files = self.known.columns.inputs, bool(self.known.featurizer.input.endings)
-        if files and (isinstance(data, PathLike) or library_of(data) == "PIL"):
-            data = [data]
-        if not is_in_memory(data) or isinstance(data, InferenceInput | Iterator):
+        first = data[0] if isinstance(data, list | tuple) and data else data
+        if isinstance(first, InferenceInput):
             return None
-        if isinstance(data, list | tuple) and (not data or isinstance(data[0], str | InferenceInput)):
-            return None
-        if splits := splits_of(data):
-            raise OptionError(
-                f"The data has the splits {' and '.join(map(str, splits.values()))}. Give one of them: "
-                f"predict(data[{next(iter(splits.values()))!r}])"
-            )
-        if isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "__len__"):
-            raise OptionError(
-                "A pair is inputs and targets, and predictions are made of inputs alone: predict(inputs).\n"
-                "Give two inputs as a list."
-            )
-        if is_frame(data) and hasattr(data, "reset_index"):  # no index is read, so any will do
-            data = data.reset_index(drop=True)
-        has_names = isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
-        named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))
-        if not named and len(inputs) == 1:  # the values of the input column alone
-            data = {inputs[0]: data}
-        return self._read_rows(table_of(data))
+        table = inputs_table(data, self.known.columns.inputs, bool(self.known.featurizer.input.endings))
+        return None if table is None else self._read_rows(table)
 
     def _read_table(self, path: str) -> Iterator[InferenceInput]:
         with advice_for(self.known):
@@ -157,6 +137,8 @@ class InputReader:
         cells, name = (given.cells, given.name) if isinstance(given, InferenceInput) else ((given,), given[:60])
         if isinstance(given, str) and isinstance(taken, VectorInput):
             cells = parse_numbers(given, taken, self.options.decimal)
+        if isinstance(taken, ImageInput) and (taken.low, taken.high) == BYTES:
+            cells = tuple(map(shares_as_bytes, cells))
         return cells, name
 
     def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:
@@ -197,14 +179,6 @@ def _once(rows: Iterable[Row]) -> Iterator[Row]:
         if row.cells not in seen:
             seen.add(row.cells)
             yield row
-
-
-def valid_texts(texts: Iterable[T]) -> Iterator[T]:
-    """The same texts. Raises DataError for one with a lone surrogate, as in a cell."""
-    for number, text in enumerate(texts, 1):
-        if isinstance(text, str) and not text.isascii() and SURROGATES.search(text):
-            raise surrogate_error(f"text {number:,}", SURROGATES.sub("?", text[:60]))
-        yield text
 
 
 def bytes_of(item: Item | MissingItem) -> int:

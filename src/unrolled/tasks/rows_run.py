@@ -19,7 +19,8 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import known_of, table_options, was_trained_on
 from unrolled.tasks.frames import as_frame, column_names, is_frame
 from unrolled.tasks.generation import GenerationConfig
-from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name, valid_texts
+from unrolled.tasks.given_inputs import valid_texts
+from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
 from unrolled.tasks.results import GeneratedText, RowPrediction
 from unrolled.tasks.run import Data, PredictOptions, ReadAgain, Run
 
@@ -78,9 +79,9 @@ class RowsRun(Run):
         options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge)
         self.check_options(**options._asdict())
         if is_frame(rows):
-            if top is not None:
+            if top is not None or every:
                 raise OptionError(
-                    "top applies to rows in a list; the predictions of a frame are a frame with the best of each.\n"
+                    f"{'every' if every else 'top'} applies to rows in a list, and a frame gets the best of each row.\n"
                     "Leave it out, or give a list of dicts: frame.to_dict('records'), in polars frame.to_dicts()"
                 )
             column_names(self.outputs)  # before anything is read

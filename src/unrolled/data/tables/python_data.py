@@ -129,7 +129,7 @@ def _is_one_column(data: Any) -> bool:
 
 
 def _of_columns(data: Mapping[Any, Any]) -> MemoryTable:
-    table = next((name for name, values in data.items() if _is_table(values)), None)
+    table = next((name for name, values in data.items() if has_columns(values)), None)
     if table is not None:
         raise OptionError(
             f"'{table}' holds a {type(data[table]).__name__}, where the values of a column were expected. If the "
@@ -248,18 +248,19 @@ def splits_of(data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         return {}
     found = {SPLIT_WORDS.get(str(name).lower()): name for name in data}
-    if None in found or len(found) < len(data) or not (SPLITS[0] in found or all(map(_has_columns, data.values()))):
+    if None in found or len(found) < len(data) or not (SPLITS[0] in found or all(map(_has_rows, data.values()))):
         return {}
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _has_columns(data: Any) -> bool:
+def _has_rows(data: Any) -> bool:
     rows = isinstance(data, list) and len(data) > 0 and isinstance(data[0], Mapping)
-    return rows or isinstance(data, Mapping) or _is_table(data)
+    return rows or isinstance(data, Mapping) or has_columns(data)
 
 
-def _is_table(data: Any) -> bool:
-    return hasattr(data, "columns") or hasattr(data, "column_names")
+def has_columns(data: Any) -> bool:
+    """Whether data is a frame or a data set, whose columns have names."""
+    return type(data).__name__ == "LazyFrame" or hasattr(data, "columns") or hasattr(data, "column_names")
 
 
 def _advice(data: Any) -> str:

@@ -112,8 +112,10 @@ def _of_other(value: Any) -> Cell:
 
 
 def _kind_of(value: Any) -> str:
-    name = "complex number" if isinstance(value, complex) else type(value).__name__.lstrip("_")
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    if isinstance(value, bytes):
+        return "bytes of no image"
+    name = "complex number" if isinstance(value, complex) else type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
 def upright(image: Any) -> Any:
