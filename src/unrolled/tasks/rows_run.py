@@ -81,7 +81,7 @@ class RowsRun(Run):
         if is_frame(rows):
             if top is not None or every:
                 raise OptionError(
-                    f"{'every' if every else 'top'} applies to rows in a list, and a frame gets the best of each row.\n"
+                    f"{'every' if every else 'top'} applies to rows in a list; a frame gets the best of each row.\n"
                     "Leave it out, or give a list of dicts: frame.to_dict('records'), in polars frame.to_dicts()"
                 )
             column_names(self.outputs)  # before anything is read

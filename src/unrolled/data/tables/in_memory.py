@@ -44,8 +44,6 @@ class MemoryTable(TableFile):
 
     format = IN_MEMORY
 
-    targets: tuple[str, ...] = ()  # the columns that are given as targets
-
     def __init__(self, columns: Mapping[str, ColumnInMemory], rows: int) -> None:
         super().__init__(Path(IN_MEMORY), tuple(columns))
         self.read, self.count = dict(columns), rows

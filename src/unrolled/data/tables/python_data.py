@@ -50,9 +50,8 @@ def data_and_splits(data: Any, settings: Mapping[str, Any]) -> tuple[str | Memor
     table = _checked(table_of(data)) if is_in_memory(data) else as_path(data)
     left = {name: value for name, value in settings.items() if name not in given.values()}
     left |= {name: str(left[name]) for name in GIVEN_SPLITS.values() if isinstance(left.get(name), Number)}
-    left |= {name: _names_in(left[name]) for name in NAMING if left.get(name) is not None}
-    if not isinstance(table, str) and table.targets and not left.keys() & {"input", "output"}:
-        left["output"] = _names_in(list(table.targets))
+    if not isinstance(table, str):
+        left |= {name: _names_in(left[name]) for name in NAMING if left.get(name) is not None}
     if not given:
         return table, left
     names = " and ".join(f"{name}=" for name in given.values())
