@@ -119,6 +119,14 @@ def test_an_evaluation_takes_splits_without_a_training_split() -> None:
             data_and_splits(data, {})
 
 
+def test_a_split_has_no_splits_of_its_own() -> None:
+    data = {"train": ["a"], "test": ["b"]}
+    with pytest.raises(OptionError, match=r"valid has splits of its own: train, test\. Give one of them"):
+        data_and_splits(["a"], {"valid": data})
+    with pytest.raises(OptionError, match="test has splits of its own"):
+        table_of({"train": ["a"], "test": data})
+
+
 def test_targets_may_be_a_frame() -> None:
     inputs, targets = pandas.DataFrame([[1, 2], [3, 4]]), pandas.DataFrame({"p": [5, 6], "q": [7, 8]})
     both = table_of((inputs, targets))

@@ -35,7 +35,7 @@ def as_data(data: Any) -> str | MemoryTable:
     if not splits or SPLITS[0] in splits:
         return _checked(table_of(data))
     split = SPLITS[2] if SPLITS[2] in splits else SPLITS[1]
-    table = _checked(table_of(data[splits[split]]))
+    table = _checked(_one_table(data[splits[split]], splits[split]))
     table.arrays = str(splits[split])
     return table
 
@@ -60,7 +60,7 @@ def data_and_splits(data: Any, settings: Mapping[str, Any]) -> tuple[str | Memor
                           "Give all of them as paths, or all as data.")  # fmt: skip
     if table.splits:
         raise OptionError(f"The data comes in splits already, so {names} has no use. Leave it out.")
-    splits = {split: _checked(table_of(settings[name])) for split, name in given.items()}
+    splits = {split: _checked(_one_table(settings[name], name)) for split, name in given.items()}
     for split, one in splits.items():
         one.split, one.arrays = split, given[split]
     table.splits = splits
@@ -94,6 +94,13 @@ def _checked(table: MemoryTable) -> MemoryTable:
         if isinstance(one, MemoryTable):
             one.nested = one.unreadable_columns()
     return table
+
+
+def _one_table(data: Any, name: Any) -> MemoryTable:
+    """The table of one split, called `name`. Raises OptionError for data with splits of its own."""
+    if splits := splits_of(data):
+        raise OptionError(f"{name} has splits of its own: {', '.join(map(str, splits.values()))}. Give one of them.")
+    return table_of(data)
 
 
 def table_of(data: Any) -> MemoryTable:
@@ -176,7 +183,7 @@ def _of_splits(data: Mapping[Any, Any], splits: Mapping[str, Any]) -> MemoryTabl
             f"The data has no split called train, only {' and '.join(map(str, data))}. Add it, or give one of them "
             "alone."
         )
-    tables = {split: table_of(data[name]) for split, name in splits.items()}
+    tables = {split: _one_table(data[name], name) for split, name in splits.items()}
     table = tables.pop(SPLITS[0])
     for split, one in tables.items():
         one.split, one.arrays = split, str(splits[split])
