@@ -38,7 +38,7 @@ def as_frame(
 
     types: of the labels of an output, see `MemoryTable.type_of`; without one they are texts.
     """
-    names = column_names(outputs)
+    names = prediction_columns(outputs)
     rows = [cells_of(prediction, types) for prediction in predictions]
     columns = {name: [row.get(name) for row in rows] for name in names}
     library = type(data).__module__.partition(".")[0]
@@ -48,7 +48,7 @@ def as_frame(
     return module.DataFrame(columns, strict=False)
 
 
-def column_names(outputs: Mapping[str, Output]) -> list[str]:
+def prediction_columns(outputs: Mapping[str, Output]) -> list[str]:
     """The columns of the predictions. Raises OptionError where two of them would have one name."""
     names = [name + end for name, output in outputs.items() for end in ENDS.get(output.kind, ("",))]
     if twice := next((name for name in names if names.count(name) > 1), None):

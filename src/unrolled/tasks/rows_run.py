@@ -17,7 +17,7 @@ from unrolled.errors import DataError, OptionError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import known_of, table_options, was_trained_on
-from unrolled.tasks.frames import as_frame, column_names, is_frame
+from unrolled.tasks.frames import as_frame, is_frame, prediction_columns
 from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.given_inputs import valid_texts
 from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
@@ -84,7 +84,7 @@ class RowsRun(Run):
                     f"{'every' if every else 'top'} applies to rows in a list; a frame gets the best of each row.\n"
                     "Leave it out, or give a list of dicts: frame.to_dict('records'), in polars frame.to_dicts()"
                 )
-            column_names(self.outputs)  # before anything is read
+            prediction_columns(self.outputs)  # before anything is read
         inputs = self.reader.read_data(rows)
         found = self._predict(
             valid_texts(as_texts(rows, (str, InferenceInput))) if inputs is None else inputs, options
