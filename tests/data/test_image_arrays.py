@@ -133,7 +133,8 @@ def test_images_of_another_range_are_named(tmp_path: Path) -> None:
         ([[1, 2], [3]], "a list that is no rectangle of numbers"),
         (np.zeros((6, 5, 7), np.uint8), r"an array of shape \(6, 5, 7\); an image has"),
         (np.zeros(7, np.uint8), r"an array of shape \(7,\); an image has"),
-        ([[float("nan")]], "a list that is no rectangle of numbers"),
+        ([[float("nan")]], "a list with a number that is not finite: nan or inf"),
+        (np.full((6, 6), np.nan), "an array with a number that is not finite: nan or inf"),
     ],
 )
 def test_other_cells_are_no_images(cell: Any, words: str) -> None:

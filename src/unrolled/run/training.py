@@ -32,6 +32,8 @@ from unrolled.tasks.base import Baseline, Concluded, Terms
 from unrolled.tasks.inherited import options_of_plan, other_data
 from unrolled.tasks.model_names import check_model_names, counted
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
+from unrolled.tasks.rows_task import RowTask
+from unrolled.tasks.run import Run
 from unrolled.threads import iterate_with_threads, threads_for, torch_threads
 from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
@@ -115,18 +117,20 @@ class Training:
     @classmethod
     def resume(
         cls,
-        run: str | PathLike[str] | None = None,
+        run: str | PathLike[str] | Run | None = None,
         minutes: float | None = None,
         steps: int | None = None,
         started: float | None = None,
     ) -> Training:
-        """Resume a stopped run (None: the newest under runs/), or add a session to a finished one.
+        """Resume a stopped run, or add a session to a finished one. run: a folder or a `Run`; None: the newest under
+        runs/.
 
         minutes, steps: a new budget; left out, the rest of the run's own. Raises RunError where the run cannot be
         resumed, and DataError where its data is missing or has changed.
         """
         TrainOptions.from_call(None, {"minutes": minutes, "steps": steps}).check()
-        folder = RunFolder.open(newest() if run is None else as_path(run, "A run"))
+        given = run.path if isinstance(run, Run) else run
+        folder = RunFolder.open(newest() if given is None else as_path(given, "A run"))
         folder.lock()
         try:
             self = cls.__new__(cls)
@@ -240,7 +244,10 @@ class Training:
                 if kept
                 else f"The data takes more than {MOST_KEPT >> 20:,} MB: the run keeps no copy and cannot be resumed."
             )
-        return {"path": KEPT_TABLE, "kept": True, "fingerprints": {}} if kept else {"path": IN_MEMORY}
+        where = {"path": KEPT_TABLE, "kept": True, "fingerprints": {}} if kept else {"path": IN_MEMORY}
+        outputs = self.task.examples.columns.outputs if isinstance(self.task, RowTask) else ()
+        types = {name: found for name in outputs if (found := table.type_of(name)) is not None}
+        return where | ({"label_types": types} if types else {})
 
     def _fill(self, folder: RunFolder) -> None:
         """Writes a run's first files: its vocabulary, its plan, an untrained model and a checkpoint of it."""

@@ -28,6 +28,7 @@ class DataFacts(TypedDict):
     fingerprints: dict[str, str]
     description: str
     unreadable: NotRequired[list[str]]  # errors of the files that were left out, up to 100
+    label_types: NotRequired[dict[str, Literal["bool", "int", "float"]]]  # of outputs, of data in memory
 
 
 class SessionFacts(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from unrolled.data.dataset.open_tables import advice_for, check_columns
 from unrolled.data.files.look import list_files
 from unrolled.data.modalities.base import Item
 from unrolled.data.modalities.files import resolve_paths
+from unrolled.data.modalities.image import ImageInput
+from unrolled.data.modalities.image_arrays import BYTES, shares_as_bytes
 from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
@@ -29,9 +31,9 @@ from unrolled.data.tables.captions import CaptionTable
 from unrolled.data.tables.columns import missing_column
 from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.open import is_table, open_table
-from unrolled.data.tables.python_data import is_in_memory, table_of
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
+from unrolled.tasks.given_inputs import inputs_table
 
 LARGEST_BATCH = 2_000  # largest number of waiting rows in one batch
 HELD = 1 << 27  # a batch takes no more items beyond this many bytes
@@ -85,16 +87,11 @@ class InputReader:
     def read_data(self, data: Any) -> Iterator[InferenceInput] | None:
         """The inputs in data in memory: the rows of a table, or of the input column alone. None for an iterable of
         texts, paths or rows of cells. Raises OptionError, DataError."""
-        inputs = self.known.columns.inputs
-        if not is_in_memory(data) or isinstance(data, InferenceInput | Iterator):
+        first = data[0] if isinstance(data, list | tuple) and data else data
+        if isinstance(first, InferenceInput):
             return None
-        if isinstance(data, list | tuple) and (not data or isinstance(data[0], str | InferenceInput)):
-            return None
-        has_names = isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
-        named = has_names or (isinstance(data, list) and any(isinstance(one, Mapping) for one in data))
-        if not named and len(inputs) == 1:  # the values of the input column alone
-            data = {inputs[0]: data}
-        return self._read_rows(table_of(data))
+        table = inputs_table(data, self.known.columns.inputs, bool(self.known.featurizer.input.endings))
+        return None if table is None else self._read_rows(table)
 
     def _read_table(self, path: str) -> Iterator[InferenceInput]:
         with advice_for(self.known):
@@ -115,7 +112,7 @@ class InputReader:
                 continue
             cells, name = row.cells, place
             if modality.is_text:
-                name = str(self.take(InferenceInput("", cells)))
+                name = str(self.take(InferenceInput(place, cells)))
             elif modality.endings:
                 cells = resolve_paths(row.cells, table.path.parent)
                 name = str(cells[0]) if isinstance(cells[0], str) else place
@@ -146,6 +143,8 @@ class InputReader:
         cells, name = (given.cells, given.name) if isinstance(given, InferenceInput) else ((given,), given[:60])
         if isinstance(given, str) and isinstance(taken, VectorInput):
             cells = parse_numbers(given, taken, self.options.decimal)
+        if isinstance(taken, ImageInput) and (taken.low, taken.high) == BYTES:
+            cells = tuple(map(shares_as_bytes, cells))
         return cells, name
 
     def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:

@@ -69,6 +69,8 @@ def resolve(
     OptionError, RunError.
     """
     check_model_names(options)
+    if opened is not None:
+        _check_no_file_options(options)
     found = inspect_path(path, options) if opened is None else _inspect_table(opened, options)
     if found.text:
         _check_text(path, options, found)
@@ -85,6 +87,17 @@ def resolve(
         return _read_text(kept, wanted, found, source)
     except DataError as error:
         raise type(error)(str(error).replace(str(kept), "standard input")) from None
+
+
+def _check_no_file_options(options: TrainOptions) -> None:
+    """Raise OptionError for options on how a csv is read, where the data is in memory."""
+    if options.decimal:
+        raise OptionError(
+            "decimal applies to csv and tsv files, and the data is in memory. Leave it out, and convert texts to "
+            "numbers:\nframe['y'].str.replace(',', '.').astype(float)"
+        )
+    if options.no_header:
+        raise OptionError("no_header applies to csv and tsv files, and the data is in memory. Leave it out.")
 
 
 def _check_text(path: str | Path, options: TrainOptions, found: DataSource) -> None:

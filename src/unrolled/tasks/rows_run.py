@@ -13,12 +13,13 @@ from unrolled.arguments import checked
 from unrolled.data.dataset.dataset import Examples
 from unrolled.data.dataset.outputs import Output
 from unrolled.data.modalities.base import Item
-from unrolled.errors import DataError, command
+from unrolled.errors import DataError, OptionError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import known_of, table_options, was_trained_on
-from unrolled.tasks.frames import as_frame, is_frame
+from unrolled.tasks.frames import as_frame, is_frame, prediction_columns
 from unrolled.tasks.generation import GenerationConfig
+from unrolled.tasks.given_inputs import valid_texts
 from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem, batched, input_name
 from unrolled.tasks.results import GeneratedText, RowPrediction
 from unrolled.tasks.run import Data, PredictOptions, ReadAgain, Run
@@ -77,9 +78,19 @@ class RowsRun(Run):
     ) -> Any:
         options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge)
         self.check_options(**options._asdict())
+        if is_frame(rows):
+            if top is not None or every:
+                raise OptionError(
+                    f"{'every' if every else 'top'} applies to rows in a list; a frame gets the best of each row.\n"
+                    "Leave it out, or give a list of dicts: frame.to_dict('records'), in polars frame.to_dicts()"
+                )
+            prediction_columns(self.outputs)  # before anything is read
         inputs = self.reader.read_data(rows)
-        found = self._predict(as_texts(rows, (str, InferenceInput)) if inputs is None else inputs, options)
-        return as_frame(rows, found) if is_frame(rows) else found
+        found = self._predict(
+            valid_texts(as_texts(rows, (str, InferenceInput))) if inputs is None else inputs, options
+        )
+        types = self.facts["data"].get("label_types", {})
+        return as_frame(rows, found, self.outputs, types) if is_frame(rows) else found
 
     @abstractmethod
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:

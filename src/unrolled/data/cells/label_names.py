@@ -14,6 +14,7 @@ INVISIBLE = r"\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2
 AROUND = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
 POINT_ZERO = re.compile(r"([+-]?\d+)\.0*")
 SHOWN_PAIRS = 3
+TRUTHS = {"true": True, "false": False}  # as JSON writes them; pandas and Python write True and False
 
 
 def tidy_label(written: str) -> str:
@@ -24,11 +25,17 @@ def tidy_label(written: str) -> str:
 
 
 def find_labels(given: Sequence[str], names: Sequence[str], unseen: int) -> list[int]:
-    """The index of each label among the known names, or `unseen`. A run that was made before labels were tidied may
-    know names with blanks around them."""
+    """The index of each label among the known names, or `unseen`. True and false are the same label however their
+    format writes them: true in JSON, True in a csv. A run that was made before labels were tidied may know names with
+    blanks around them."""
     exact = {name: place for place, name in enumerate(names)}
-    tidied = {tidy_label(name): place for place, name in reversed(list(enumerate(names)))}
-    return [exact.get(one, tidied.get(tidy_label(one), unseen)) for one in given]
+    tidied = {_comparable(name): place for place, name in reversed(list(enumerate(names)))}
+    return [exact.get(one, tidied.get(_comparable(one), unseen)) for one in given]
+
+
+def _comparable(label: str) -> str:
+    tidied = tidy_label(label)
+    return tidied.lower() if tidied.lower() in TRUTHS else tidied
 
 
 def case_note(counts: Mapping[str, int]) -> str:

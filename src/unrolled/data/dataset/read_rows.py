@@ -191,7 +191,9 @@ class RowReader:
                 self.skipped += 1
             else:
                 cells = [row.cells[0] for row in table.rows([empty])]
-                raise empty_cell_error(table, empty, row, (cells.count(None), len(cells)), empty == self.chosen.group)
+                raise empty_cell_error(
+                    table, empty, row, (sum(cell is None for cell in cells), len(cells)), empty == self.chosen.group
+                )
 
     def _with_items(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item] | None]]:
         """Each row, with a function that returns its item, or None if an earlier row names the same file.

@@ -295,7 +295,10 @@ class ImageInput(Modality):
             image = image.repeat(3, 2)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if image.shape != expected:
-            raise DataError(f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.")
+            raise DataError(
+                f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.\n"
+                "Files of images are resized, and so are pictures of Pillow: PIL.Image.fromarray(array)"
+            )
         return image
 
 

@@ -110,9 +110,30 @@ def _image_of(cell: Cell, place: str) -> NDArray[Any]:
     image = None if numbers is None else _channels_last(numbers)
     if image is None:
         what = "a list" if isinstance(cell, list) else "an array"
+        if _holds_nan(cell):
+            raise DataError(
+                f"{place}: {what} with a number that is not finite: nan or inf.\nCorrect it, or leave the row out."
+            )
         shape = "that is no rectangle of numbers" if numbers is None else f"of shape {numbers.shape}"
         raise DataError(f"{place}: {what} {shape}; an image has height, width and 1 to 4 channels.")
     return image
+
+
+def _holds_nan(cell: Cell) -> bool:
+    """Whether a cell is an array, or a nested list, of floats that are not all finite."""
+    try:
+        array = np.asarray(cell)
+    except ValueError:  # rows of several lengths
+        return False
+    return array.dtype.kind == "f" and not np.isfinite(array).all()
+
+
+def shares_as_bytes(cell: Cell) -> Cell:
+    """An image of numbers from 0 to 1, not all of them whole, as bytes; any other cell as it is."""
+    numbers = numbers_of(cell)
+    if numbers is None or numbers.dtype.kind != "f" or not numbers.size or numbers.min() < 0 or numbers.max() > 1:
+        return cell
+    return cell if (numbers == np.rint(numbers)).all() else _scaled(numbers, (0, 1))
 
 
 def _levels(image: NDArray[Any], place: str, depth: tuple[int, int]) -> NDArray[np.uint8]:

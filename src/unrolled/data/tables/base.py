@@ -63,6 +63,7 @@ class TableFile(ABC):
     arrays = ""  # the arrays, or folders, of this split, where one file or folder holds several splits
     splits: Mapping[str, TableFile] = {}  # "validation", "test": the other splits, if this is the training split
     takes_decimal = False  # whether --decimal says how its numbers are written
+    targets: tuple[str, ...] = ()  # columns that a program gives as targets: the outputs, if none is named
     held_columns: frozenset[str] = frozenset()  # columns of arrays that a program holds as long as the table
     has_mixed_columns = True  # whether columns may be of any kind, dates included, and are quick to look through
 

@@ -60,7 +60,8 @@ def choose_columns(
     input_names, output_names: separated by commas. Raises OptionError for a column that does not exist, and DataError
     if the choice is not clear.
     """
-    inputs, outputs = _listed(table, input_names), _listed(table, output_names)
+    inputs = _listed(table, input_names)
+    outputs = _listed(table, output_names) or tuple(name for name in table.targets if name not in inputs)
     for option, names in (("input", inputs), ("output", outputs), ("group", (group,)), ("sequence", (sequence,))):
         for name in names:
             if name is not None and name not in table.columns:

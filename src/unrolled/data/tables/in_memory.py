@@ -20,20 +20,15 @@ from safetensors.numpy import load_file, save
 from unrolled.data.cells.cell import Cell
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.arrays import check_cell, plain_cell
-from unrolled.data.tables.base import SURROGATES, Row, TableFile, surrogate_error
-from unrolled.data.tables.python_values import as_cell
+from unrolled.data.tables.base import SAMPLE_ROWS, SURROGATES, Row, TableFile, surrogate_error
+from unrolled.data.tables.python_values import as_cell, is_cell
 from unrolled.errors import DataError, OptionError
 from unrolled.fileio import PRIVATE, write_atomically
 
 IN_MEMORY = "data in memory"  # stands for the path
 KEPT_TABLE = "data.safetensors"  # name of the file in a run folder that keeps a small table
 CELLS = "cells"  # name in it of the JSON of all cells that are no arrays
-TEXT, INPUT, TARGET = "text", "x", "y"  # columns of data without names
 SLICE = 1_000  # rows of a data set that are fetched at once
-FORMS = (
-    "a DataFrame of pandas or polars, a Dataset of Hugging Face, a dict of columns, a list of dicts, "
-    "a list of texts, or a pair (inputs, targets) of arrays, tensors or lists"
-)
 
 
 class ColumnInMemory(NamedTuple):
@@ -117,8 +112,8 @@ class MemoryTable(TableFile):
     def fingerprint(self) -> str:
         """The sha256 of its cells."""
         digest = hashlib.sha256(repr(self.columns).encode())
-        for row in self.rows(self.columns):
-            for cell in row.cells:
+        for cells in self._all_cells(self.columns):
+            for cell in cells:
                 if isinstance(cell, np.ndarray):
                     digest.update(f"{cell.dtype}{cell.shape}".encode() + np.ascontiguousarray(cell).tobytes())
                 else:
@@ -134,13 +129,43 @@ class MemoryTable(TableFile):
                 return (values.tolist() if values.nbytes <= most else []), values.nbytes
             return _kept(values, arrays), values.nbytes
         cells, size = list[Any](), 0
-        for row in self.rows([name]):
-            (cell,) = row.cells
+        for (cell,) in self._all_cells([name]):
             size += cell.nbytes if isinstance(cell, np.ndarray) else len(str(cell))
             if size > most:
                 break
             cells.append(_kept(cell, arrays) if isinstance(cell, np.ndarray) else cell)
         return cells, size
+
+    def unreadable_columns(self) -> frozenset[str]:
+        """Columns with a value among the first ones that is no cell, such as a dict or a time of day."""
+        first = min(self.count, SAMPLE_ROWS)
+        mixed = {name: column for name, column in self.read.items() if not column.array}
+        return frozenset(name for name, column in mixed.items() if not all(map(is_cell, column.read(0, first))))
+
+    def type_of(self, name: str) -> str | None:
+        """bool, int or float, if a column holds only such values, or lists of int; None for any other column."""
+        found = set[type]()
+        for (cell,) in self._all_cells([name]):
+            if isinstance(cell, np.ndarray) or (isinstance(cell, list) and not all(type(one) is int for one in cell)):
+                return None
+            found.update(map(type, cell if isinstance(cell, list) else [] if cell is None else [cell]))
+        return {frozenset({bool}): "bool", frozenset({int}): "int"}.get(
+            frozenset(found), "float" if found and found <= {int, float} else None
+        )
+
+    def _all_cells(self, columns: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+        """The cells of every row. One that cannot be read is None: then no training uses it."""
+        for start in range(0, self.count, SLICE):
+            stop = min(self.count, start + SLICE)
+            read = [self.read[name].read(start, stop) for name in columns]
+            for place in range(stop - start):
+                yield tuple(self._kept_cell(*one, place, start) for one in zip(columns, read, strict=True))
+
+    def _kept_cell(self, name: str, values: Any, place: int, start: int) -> Cell:
+        try:
+            return self._cell(name, values[place], start + place + 1)
+        except DataError:
+            return None
 
     def __str__(self) -> str:
         return IN_MEMORY
@@ -166,7 +191,7 @@ class MemoryTable(TableFile):
         except TypeError as error:
             raise DataError(
                 f"{self.place(number)}: '{name}' holds {error}, which is no cell of a table. Give a text, a number, "
-                "a list of these, an array, or an image."
+                "a list of these, an array, or an image; or, to use it as text: str(…)."
             ) from None
         if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
             raise surrogate_error(self.place(number), name)

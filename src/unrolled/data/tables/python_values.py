@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 from io import BytesIO
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,29 @@ def as_cell(value: Any) -> Cell:
         return [as_cell(one) for one in value]
     if isinstance(value, bytes) and is_encoded_image(value):
         return np.frombuffer(value, np.uint8)
+    if isinstance(value, datetime.timedelta | complex):
+        raise TypeError(_kind_of(value))
+    if isinstance(value, PathLike):
+        return str(fspath(value))
     return _of_other(value)
 
 
+def is_cell(value: Any) -> bool:
+    """Whether a value can be a cell."""
+    try:
+        as_cell(value)
+    except TypeError:
+        return False
+    return True
+
+
 def as_array(tensor: Any) -> Any:
-    """A tensor of torch as an array; one in bfloat16, which numpy lacks, in float32."""
+    """A tensor of torch as an array; one in bfloat16, which numpy lacks, in float32. Raises TypeError for one without
+    values that can be read."""
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError("a sparse tensor: make it dense first, x.to_dense()")
+    if tensor.is_meta:
+        raise TypeError("a tensor on the device meta, which has no values")
     held = tensor.detach().cpu()
     return held.float().numpy() if str(held.dtype) == "torch.bfloat16" else held.numpy()
 
@@ -49,7 +68,13 @@ def as_array(tensor: Any) -> Any:
 def _scalar(value: np.generic) -> Cell:
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else as_cell(value.astype("datetime64[us]").item())
-    return as_cell(value.item())
+    if isinstance(value, np.timedelta64):
+        if np.isnat(value):
+            return None
+        raise TypeError("a timedelta")
+    if isinstance(value, np.complexfloating):
+        raise TypeError("a complex number")
+    return as_cell(float(value) if isinstance(value, np.longdouble) else value.item())
 
 
 def _of_time(moment: datetime.datetime) -> str | None:
@@ -65,6 +90,10 @@ def _of_other(value: Any) -> Cell:
     library = type(value).__module__.partition(".")[0]
     if library == "torch" and hasattr(value, "numpy"):
         value = as_array(value)
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            return None
+        value = np.asarray(value)
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "biuf" and value.ndim:
             return plain_cell(value)
@@ -79,8 +108,14 @@ def _of_other(value: Any) -> Cell:
         return as_cell(value["path"] if value["bytes"] is None else value["bytes"])
     if hasattr(value, "to_numpy"):  # a series in a cell
         return as_cell(value.to_numpy())
-    name = type(value).__name__
-    raise TypeError(f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}")
+    raise TypeError(_kind_of(value))
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "bytes of no image"
+    name = "complex number" if isinstance(value, complex) else type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
 def upright(image: Any) -> Any:
