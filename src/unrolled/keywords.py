@@ -67,6 +67,8 @@ class TableKeywords(ColumnKeywords, total=False):
     rows: int | None
     encoder: str | None
     cache: Location
+    frames: int | None
+    image_size: int | None
 
 
 class PredictionKeywords(TableKeywords, total=False):

@@ -24,9 +24,10 @@ DOCUMENT_KINDS = ("file", "line", "blank", "row")
 PATHS = ("out", "init_from", "plan", "valid", "test", "cache")  # settings that name, or may name, a file or folder
 COUNTS = {
     "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7,
-    "threads": LARGEST_NUMBER, "rows": LARGEST_NUMBER,
+    "threads": LARGEST_NUMBER, "rows": LARGEST_NUMBER, "frames": 1 << 10,
 }  # fmt: skip
 """Settings that are counts, from 1, with the largest: a typing error must not make a machine compute for hours."""
+SIDES = (32, 1024)  # the smallest and largest --image-size
 CHOICES = {
     "documents": DOCUMENT_KINDS,
     "tokenizer": ("auto", "char", "byte", "word", "bpe"),
@@ -34,7 +35,7 @@ CHOICES = {
     "task": ("classification", "multilabel", "tagging", "regression", "seq2seq", "language-modeling"),
     "decimal": (",", "."),
     "freeze": ("embedding", "stem", "early", "encoder", "memory"),
-    "input_type": ("text", "category", "vectors", "audio", "image"),
+    "input_type": ("text", "category", "vectors", "audio", "image", "video"),
     "stem": ("auto", "conv", "plain", "patches"),
     "augment": ("auto", "yes", "no"),
     "fine_tune": ("auto", "yes", "no"),
@@ -85,8 +86,8 @@ class TrainSettings(Settings):
     seed: Annotated[int, "seed of all random numbers"] = 0
     threads: Annotated[int | None, "processor threads (all)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
-    valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
-    test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
+    valid: Annotated[str | None, "validation split: a share (0.05), or a file"] = None
+    test: Annotated[str | None, "test split: a share (0.1), a file, or none"] = None
     init_from: Annotated[str | None, "start from these weights: a run; for --encoder also a file, or imagenet"] = None
     plan: Annotated[str | None, "repeat this run's plan, bit for bit"] = None
 
@@ -172,7 +173,7 @@ class TableSettings(ColumnSettings):
     group: Annotated[str | None, "a column; rows with the same value stay in one split"] = None
     folds: Annotated[int | None, "cross-validation: number of trainings (folds)"] = None
     fold: Annotated[int | None, "train only this fold, from 1"] = None
-    input_type: Annotated[str | None, "text, category, vectors, audio or image"] = None
+    input_type: Annotated[str | None, "text, category, vectors, audio, image or video"] = None
     sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
     stem: Annotated[str, "audio, images: auto, conv, plain or patches"] = "auto"
     augment: Annotated[str, "audio, images: augmentation, auto (if few), yes or no"] = "auto"
@@ -182,6 +183,8 @@ class TableSettings(ColumnSettings):
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
     encoder: Annotated[str | None, "images: a net for whole images (unroll nets lists them)"] = None
     cache: Annotated[str | None, "images: folder for their features (the user's), or none"] = None
+    frames: Annotated[int | None, "videos: frames of each, evenly spaced (16)"] = None
+    image_size: Annotated[int | None, "videos: pixels on a side of a frame"] = None
 
     def check(self) -> None:
         """The checks of every training, then those of a table."""
@@ -190,6 +193,9 @@ class TableSettings(ColumnSettings):
             raise OptionError(f"--folds is a whole number of at least 2; got {self.folds}.")
         if self.fold is not None and (self.folds is None or not 1 <= self.fold <= self.folds):
             raise OptionError(f"--fold is one of the --folds, from 1; got {self.fold} of {self.folds or 'none'}.")
+        if self.image_size is not None and not SIDES[0] <= self.image_size <= SIDES[1]:
+            raise OptionError(f"--image-size is a number of pixels from {SIDES[0]} to {SIDES[1]:,}; got "
+                              f"{self.image_size}.")  # fmt: skip
         if self.folds is not None and self.test is not None:
             raise OptionError("--folds makes each fold the test split in turn; --test names another. Leave one out.")
 

@@ -747,7 +747,7 @@ SORTED = {
         r"is mostly numbers, such as .*\n.*row 2: 'word 0 of it'.*\n.*--input-type text",
     ),
     "dates": ([f"2024-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(300)], "holds dates"),
-    "files": ([f"films/{n}.mp4" for n in range(300)], "videos"),
+    "files": ([f"films/{n}.ply" for n in range(300)], "points and shapes"),
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 from unrolled.data.dataset.detect_input import detect_input
 from unrolled.data.modalities.text import TextInput
 from unrolled.data.modalities.vectors import VectorInput
+from unrolled.data.modalities.video import VideoInput
 from unrolled.data.tables.columns import choose_columns
 from unrolled.data.tables.file_names import names_in
 from unrolled.data.tables.open import open_table
@@ -27,12 +28,12 @@ def written(folder: Path, column: str, name: Callable[[int], str], count: int = 
 
 
 NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
-    "films": (
+    "scans": (
         "file",
-        lambda row: f"fight/fi{row:03}.mp4",
-        r"'file' holds names of files \(\.mp4\), such as fight/fi000\.mp4\.\nThere is no reader for videos;",
+        lambda row: f"fight/fi{row:03}.ply",
+        r"'file' holds names of files \(\.ply\), such as fight/fi000\.ply\.\nThere is no reader for points and",
     ),
-    "films in capitals": ("clip", lambda row: f"A {row}.MOV", r"\(\.mov\), such as A 0\.MOV\.\n.*videos"),
+    "scans in capitals": ("clip", lambda row: f"A {row}.PLY", r"\(\.ply\), such as A 0\.PLY\.\n.*points"),
     "documents": ("text", lambda row: f"{row}.pdf", r"no reader for documents"),
     "arrays": ("x", lambda row: f"a/{row}.npy", r"no reader for arrays"),
     "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for images in HEIC, SVG and the"),
@@ -140,10 +141,9 @@ def test_texts_and_numbers_are_not_taken_for_file_names(tmp_path: Path) -> None:
         assert detect_input(table, choose_columns(table, column, "label"), None) == kind, column
 
 
-def test_the_films_of_fights_are_refused(real_data: Path) -> None:
+def test_the_films_of_fights_are_videos(real_data: Path) -> None:
     table = open_table(real_data / "fights" / "clips.csv")
-    with pytest.raises(DataError, match="no reader for videos"):
-        detect_input(table, choose_columns(table), None)
+    assert detect_input(table, choose_columns(table), None) == VideoInput(16, 224)
 
 
 def test_numbers_do_not_name_images_next_to_the_table(tmp_path: Path) -> None:

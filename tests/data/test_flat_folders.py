@@ -38,8 +38,7 @@ def test_files_in_one_folder_are_refused_for_lack_of_labels(
 
 
 UNREAD = {
-    "films": (("mp4", "avi"), b"\0\1\2", "videos", ""),
-    "recorded films": (("mp4",), b"\0\0\0\x18ftypisom\0", "videos", ""),
+    "scans": (("ply", "pcd"), b"\0\1\2", "points and shapes", ""),
     "PDFs": (("pdf",), b"%PDF-1.4\0\1", "documents", r"\s?Extract its text: pdftotext \S+/0\.pdf"),
     "archives": (("zip",), b"PK\3\4\0\1\2", "archives", r"\s?Unpack it, and use its content: unzip \S+/0\.zip"),
     "damaged archives": (("7z",), b"\0\1\2", "archives", r"\s?Unpack them, and use their content\."),
@@ -65,7 +64,7 @@ def test_files_without_a_reader_are_never_offered_to_be_read_as_bytes(
 
 @pytest.mark.parametrize("tokenizer", ["auto", "byte"])
 def test_the_text_next_to_them_is_read_on_request(tokenizer: str, tmp_path: Path) -> None:
-    path = touch(tmp_path, *(f"{number}.mp4" for number in range(12)))
+    path = touch(tmp_path, *(f"{number}.ply" for number in range(12)))
     (path / "a.txt").write_text("some text " * 60)
     options = TrainOptions(task="language-modeling", tokenizer=tokenizer)
     assert "of text" in info_data(path, options)["description"]
@@ -77,11 +76,20 @@ def test_drawings_that_are_text_are_a_text(tmp_path: Path) -> None:
     assert "of text" in info_data(tmp_path)["description"]
 
 
-@pytest.mark.parametrize("content", [b"\0\1\2" * 9, b"\0\0\0\x18ftypisom\0", b"RIFF\0\0\0\0AVI \0"], ids=str)
+@pytest.mark.parametrize("content", [b"\0\0\0\x18ftypisom\0", b"RIFF\0\0\0\0AVI \0"], ids=str)
 def test_a_film_alone_is_not_offered_to_be_read_as_bytes(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(DataError, match=r"is not text: .*\nThere is no reader for videos\.") as raised:
+    with pytest.raises(
+        DataError, match=r"a\.mp4 is not text: .*\n.*Put videos into a folder for each label"
+    ) as raised:
         info_data(tmp_path / "a.mp4")
+    assert "--tokenizer" not in str(raised.value)
+
+
+def test_a_scan_alone_is_not_offered_to_be_read_as_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.ply").write_bytes(b"\0\1\2" * 9)
+    with pytest.raises(DataError, match=r"is not text: .*\nThere is no reader for points and shapes\.") as raised:
+        info_data(tmp_path / "a.ply")
     assert "--tokenizer" not in str(raised.value)
 
 

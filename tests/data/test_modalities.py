@@ -17,12 +17,13 @@ import unrolled
 from unrolled.data.dataset.batches import RowBatch, pad_items
 from unrolled.data.dataset.item_store import Arrays
 from unrolled.data.modalities.audio import AudioInput
-from unrolled.data.modalities.base import STEP, Featurizer, Modality, StepOptions
+from unrolled.data.modalities.base import STEP, Featurizer, FrozenNet, Modality, StepOptions, WholeImages
 from unrolled.data.modalities.category import CategoryFeaturizer, CategoryInput
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json, modality_from_json, modality_of
 from unrolled.data.modalities.text import TOKENS, TextInput
 from unrolled.data.modalities.vectors import VectorInput
+from unrolled.data.modalities.video import VideoInput
 from unrolled.options import CHOICES
 from unrolled.seeds import numpy_generator
 
@@ -36,7 +37,34 @@ class Row:
     modality: Modality
     items: list[Any]
     cells: list[Any]
+    whole_images: WholeImages | None = None
+    net: FrozenNet | None = None  # that a featurizer needs
 
+    def options(self, stem: str) -> StepOptions:
+        return StepOptions(stem=stem, whole_images=self.whole_images)
+
+
+class MeanColours:
+    """A pretrained net whose vector of an image is its mean colour."""
+
+    width = places = early_width = 1
+    size, has_end = 3, False
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float16]]:
+        return [image.mean((0, 1))[:1].reshape(1, 1).astype(np.float16) for image in images]
+
+    early = __call__
+
+    def vectors(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        return np.stack([image.mean((0, 1)) for image in images]).astype(np.float32)
+
+    frame_vectors = vectors
+
+    def facts(self) -> dict[str, Any]:
+        return {"weights": "mean colours"}
+
+
+NET = MeanColours()
 
 ROWS = {
     "text": Row(TextInput(), ["the cat", "", "a dog that barks"], ["the cat", "12 dogs"]),
@@ -49,6 +77,10 @@ ROWS = {
     "image": Row(
         ImageInput(8, 12, grey=False), [RANDOM.integers(0, 256, (8, 12, 3), np.uint8) for _ in range(3)],
         ["a/1.png", "b/2.JPG"],
+    ),
+    "video": Row(
+        VideoInput(4, 32), [RANDOM.integers(0, 256, (4, 32, 32, 3), np.uint8) for _ in range(3)],
+        ["a/1.mp4", "b/2.MKV"], WholeImages(32, make_frozen=lambda side: NET), NET,
     ),
 }  # fmt: skip
 CASES = [(name, stem) for name, row in ROWS.items() for stem in ("auto", *row.modality.stems)]
@@ -74,9 +106,11 @@ def test_it_is_saved_whole(name: str) -> None:
 @pytest.mark.parametrize(("name", "stem"), CASES)
 def test_items_become_arrays_with_the_axes_that_are_said(name: str, stem: str) -> None:
     row = ROWS[name]
-    featurizer = row.modality.learn_featurizer(row.items, StepOptions(stem=stem))
-    assert featurizer.fits(StepOptions(stem=stem)) and featurizer.input == row.modality
+    featurizer = row.modality.learn_featurizer(row.items, row.options(stem))
+    assert featurizer.fits(row.options(stem)) and featurizer.input == row.modality
     again = featurizer_from_json(json.loads(json.dumps(featurizer.to_json())))
+    if row.net is not None:
+        again.attach(row.net)  # type: ignore[attr-defined]
     for item in row.items:
         encoded = featurizer.encode(item)
         assert encoded.ndim == len(featurizer.axes) and len(encoded) == len(featurizer.step_names(item))
@@ -88,7 +122,7 @@ def test_items_become_arrays_with_the_axes_that_are_said(name: str, stem: str) -
 @pytest.mark.parametrize(("name", "stem"), CASES)
 def test_a_row_is_the_same_in_any_batch(name: str, stem: str) -> None:
     row = ROWS[name]
-    featurizer = row.modality.learn_featurizer(row.items, StepOptions(stem=stem))
+    featurizer = row.modality.learn_featurizer(row.items, row.options(stem))
     inputs, lengths = pad_items(featurizer, row.items, size=5)
     assert len(inputs) == 5 and lengths.tolist()[len(row.items) :] == [0] * (5 - len(row.items))
     for place, item in enumerate(row.items):

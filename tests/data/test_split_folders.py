@@ -230,15 +230,15 @@ def test_the_splits_of_a_text_are_folders_of_files(tmp_path: Path) -> None:
 def test_a_folder_of_which_most_files_are_of_another_kind_is_refused(tmp_path: Path) -> None:
     fill_pictures(tmp_path, "a", "b", count=3)
     for number in range(9):
-        (tmp_path / "a" / f"{number}.mp4").write_bytes(b"\0film")
-    with pytest.raises(DataError, match=r"holds 6 images and 9 files that cannot be read as such \(9 \.mp4\)\.\n"):
+        (tmp_path / "a" / f"{number}.ply").write_bytes(b"\0scan")
+    with pytest.raises(DataError, match=r"holds 6 images and 9 files that cannot be read as such \(9 \.ply\)\.\n"):
         open_table(tmp_path)
     for number in range(4):
-        (tmp_path / "a" / f"{number}.mp4").unlink()
+        (tmp_path / "a" / f"{number}.ply").unlink()
     assert len(open_table(tmp_path).skipped) == 5
 
 
-@pytest.mark.parametrize(("ending", "kind"), [(".mp4", "videos"), (".docx", "documents")])
+@pytest.mark.parametrize(("ending", "kind"), [(".ply", "points and shapes"), (".docx", "documents")])
 def test_folders_of_files_that_nothing_reads_are_named_as_such(ending: str, kind: str, tmp_path: Path) -> None:
     for number in range(6):
         path = tmp_path / "ab"[number % 2] / f"{number}{ending}"

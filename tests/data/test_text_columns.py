@@ -78,7 +78,7 @@ def test_a_table_of_one_column_of_text_is_known(
     assert text_column(open_table(write_csv(tmp_path / "t.csv", rows, columns))) == found
 
 
-@pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
+@pytest.mark.parametrize("cells", [["a.ply", "b.ply"], ["one.txt", "two.txt"]])
 def test_one_column_of_file_names_is_text_only_on_request(tmp_path: Path, cells: list[str]) -> None:
     path = write_csv(tmp_path / "t.csv", [[cell] for cell in cells], ["body"])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):

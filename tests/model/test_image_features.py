@@ -133,7 +133,7 @@ def test_a_key_depends_on_pixels_shape_size_weights_and_scaling() -> None:
     assert features.key(image) == ImageFeatures(source(), tensors).key(image.copy())
     renamed = replace(source(), weights="the same weights, in another file")
     assert features.key(image) == ImageFeatures(renamed, tensors).key(image)
-    assert features.key(image) != features.key(image, early=True)
+    assert features.key(image) != features.key(image, "early")
 
 
 def test_a_memory_store_keeps_no_more_than_its_bytes() -> None:

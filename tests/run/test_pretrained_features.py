@@ -75,9 +75,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     compute = ImageFeatures._compute
 
-    def count(self: ImageFeatures, images: Any, early: bool) -> Any:
+    def count(self: ImageFeatures, images: Any, what: str) -> Any:
         sizes.append(len(images))
-        return compute(self, images, early)
+        return compute(self, images, what)
 
     monkeypatch.setattr(ImageFeatures, "_compute", count)
     return sizes

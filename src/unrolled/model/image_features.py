@@ -33,6 +33,7 @@ Grid = NDArray[np.float16]  # (S, K)
 Share = Annotated[float, Within(0.0, 1.0)]
 Channels = tuple[Share, Share, Share]
 
+WHOLE, EARLY, VECTOR = "", "early", "vector"  # what is stored of an image: its grid, the early features, or a vector
 FORM = b"1"  # of the stored features; another where their computation changes
 AT_ONCE = 32  # images in a batch
 LEAST_SIDE = 128  # pixels; smaller images are enlarged, because the nets were made for 224
@@ -130,7 +131,7 @@ class ImageFeatures:
         """The features before the net's last layers (S, W) of each image, pixel by pixel, for `NetEnd`."""
         found: list[Grid] = []
         for start in range(0, len(images), AT_ONCE):
-            found += self._batch(images[start : start + AT_ONCE], early=True)
+            found += self._batch(images[start : start + AT_ONCE], EARLY)
         return found
 
     def vectors(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
@@ -140,6 +141,13 @@ class ImageFeatures:
             found.append(self.grids(images[start : start + AT_ONCE]).mean((2, 3)).numpy())
         return np.concatenate(found)
 
+    def frame_vectors(self, frames: Sequence[Pixels]) -> NDArray[np.float32]:
+        """The vector (T, D) of each frame. Vectors are stored, as a video has too many frames for their grids."""
+        found = [np.zeros((0, self.size), np.float32)]
+        for start in range(0, len(frames), AT_ONCE):
+            found += [grid.astype(np.float32) for grid in self._batch(frames[start : start + AT_ONCE], VECTOR)]
+        return np.concatenate(found)
+
     def grids(self, images: Sequence[Pixels]) -> Tensor:
         """The net's own grid of each image of a batch (B, D, h, w)."""
         grids = torch.from_numpy(np.stack(self._batch(images))).float()  # (B, S, K)
@@ -147,35 +155,38 @@ class ImageFeatures:
         with torch.no_grad():
             return self._net.expand(compact)
 
-    def key(self, image: Pixels, early: bool = False) -> bytes:
+    def key(self, image: Pixels, what: str = WHOLE) -> bytes:
         """The key of an image in the store: the digest of its pixels and of all else that its features depend on."""
-        pixels, what = np.ascontiguousarray(image), "early" if early else ""
+        pixels = np.ascontiguousarray(image)
         return hashlib.sha256(f"{self.digest}{what}{pixels.shape}".encode() + pixels.data).digest()
 
-    def _batch(self, images: Sequence[Pixels], early: bool = False) -> list[Grid]:
-        shape = (self.places, self.early_width if early else self.width)
+    def _batch(self, images: Sequence[Pixels], what: str = WHOLE) -> list[Grid]:
+        shapes = {WHOLE: (self.places, self.width), EARLY: (self.places, self.early_width), VECTOR: (1, self.size)}
+        shape = shapes[what]
         size = math.prod(shape) * np.dtype(np.float16).itemsize
-        keys = [self.key(image, early) for image in images]
+        keys = [self.key(image, what) for image in images]
         known = {key: value for key, value in self.store.read(keys).items() if len(value) == size}
         new = dict.fromkeys(key for key in keys if key not in known)
         if new:
             missing = dict(zip(keys, images, strict=True))
-            computed = self._compute([missing[key] for key in new], early)
+            computed = self._compute([missing[key] for key in new], what)
             made = {key: grid.tobytes() for key, grid in zip(new, computed, strict=True)}
             self.store.write(made)
             known |= made
         return [np.frombuffer(known[key], np.float16).reshape(shape) for key in keys]
 
     @torch.inference_mode()
-    def _compute(self, images: Sequence[Pixels], early: bool) -> NDArray[np.float16]:
-        """(B, S, K), or (B, S, W) of early features."""
+    def _compute(self, images: Sequence[Pixels], what: str) -> NDArray[np.float16]:
+        """(B, S, K), or (B, S, W) of early features, or (B, 1, D) of vectors."""
         size = self.source.size
         resized = torch.cat([resize(image, size) for image in images])
         scaled = ((resized / 255 - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.source.precision == "bfloat16"):
-            features = (self._net.early(scaled) if early else self._net.compact(scaled)).float()
+            features = (self._net.early(scaled) if what == EARLY else self._net.compact(scaled)).float()
+        if what == VECTOR:
+            features = self._net.expand(features).mean((2, 3), keepdim=True)
         pixels = features.clamp(-LARGEST, LARGEST).flatten(2).mT  # (B, pixels, features of each)
-        return pixels.to(torch.float16).reshape(len(images), self.places, -1).numpy()
+        return pixels.to(torch.float16).reshape(len(images), 1 if what == VECTOR else self.places, -1).numpy()
 
     def end_tensors(self) -> dict[str, Tensor]:
         """The tensors of the net's last layers, with batch norms folded into them, for `NetEnd`."""

@@ -23,6 +23,7 @@ from unrolled.data.modalities.image_grid import EarlyGridFeaturizer, GridFeaturi
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
+from unrolled.data.modalities.video import VideoInput
 from unrolled.data.tables.base import TableFile, TableOptions
 from unrolled.data.tables.columns import columns_from_json, columns_to_json
 from unrolled.data.vocabulary.base import Vocabulary
@@ -74,6 +75,7 @@ def read_task_examples(
         settings.stem,
         whole_images=None if known else whole_images_of(settings),
         pretrained=None if known else partial(pretrained_images, settings, notes),
+        frame_net=None if known else partial(frame_net, settings),
         vocabulary=table,
         fold=(settings.fold, settings.folds) if settings.fold and settings.folds else None,
         table_options=table_options(settings),
@@ -122,6 +124,14 @@ def pretrained_images(settings: TableSettings, notes: list[str], texts: bool) ->
     return whole_images_of(dataclasses.replace(settings, encoder=IMAGENET_NET, init_from=IMAGENET))
 
 
+def frame_net(settings: TableSettings) -> WholeImages:
+    """The pretrained net that reads the frames of videos. Raises MissingExtra if its weights are not installed."""
+    whole = whole_images_of(dataclasses.replace(settings, encoder=IMAGENET_NET, init_from=IMAGENET))
+    if whole is None:
+        raise TypeError("a net for images was expected")
+    return whole._replace(frames=settings.frames, frame_side=settings.image_size)
+
+
 def as_one_split(settings: TableSettings) -> TableSettings:
     """The settings by which a run with these settings reads a whole table as one split."""
     kept = {name: getattr(settings, name) for name in ("task", "skip_empty", "no_header", "decimal")}
@@ -141,6 +151,7 @@ def check_row_options(examples: Examples, settings: TableSettings) -> None:
             "One training is one fold of --folds: name it with --fold, or use unrolled.run.cross_validation.Folds."
         )
     check_stem(settings, examples.featurizer)
+    check_video_options(settings, examples.featurizer)
     if settings.cache is not None and frozen_of(examples.featurizer) is None:
         raise OptionError(
             "--cache keeps features of a pretrained net for images, and none is used here. Leave it out, or add "
@@ -156,6 +167,17 @@ def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
         raise OptionError(f"--stem {settings.stem} applies to {kinds}, {given}")
     if settings.augment != "auto" and not featurizer.augments:
         raise OptionError(f"--augment applies to audio files and images, {given}")
+
+
+def check_video_options(settings: TableSettings, featurizer: Featurizer) -> None:
+    """Raise OptionError where `--frames` or `--image-size` is given and the input is no video."""
+    if isinstance(featurizer.input, VideoInput):
+        return
+    for option, given in (("--frames", settings.frames), ("--image-size", settings.image_size)):
+        if given is not None:
+            raise OptionError(
+                f"{option} applies to videos, and the input here is {featurizer.step_description}. Leave it out."
+            )
 
 
 def check_given_splits(examples: Examples) -> None:

@@ -1,4 +1,4 @@
-"""Features of images for a training or a run: the pretrained net that they come from, and their cache."""
+"""Features of images and of frames for a training or a run: the pretrained net that they come from, their cache."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from unrolled.data.dataset.item_store import Arrays
 from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.image_grid import GridFeaturizer
+from unrolled.data.modalities.video import FrameFeaturizer
 from unrolled.model.image_features import FeatureSource, ImageFeatures, MemoryStore, side_for
 from unrolled.model.nets.table import make_net
 from unrolled.model.weights import named_tensors
@@ -24,6 +25,7 @@ from unrolled.training.measure import has_fast_bfloat16
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
+FROZEN = (PixelFeaturizer, GridFeaturizer, FrameFeaturizer)  # featurizers that may have a pretrained net
 FEATURES = "features"  # name of the file of the net in a run folder
 
 
@@ -73,7 +75,7 @@ def with_cache(features: ImageFeatures, folder: str | None) -> ImageFeatures:
 
 def frozen_of(featurizer: Featurizer) -> ImageFeatures | None:
     """The pretrained net whose features a featurizer gives, if there is one."""
-    frozen = featurizer.frozen if isinstance(featurizer, PixelFeaturizer | GridFeaturizer) else None
+    frozen = featurizer.frozen if isinstance(featurizer, FROZEN) else None
     return frozen if isinstance(frozen, ImageFeatures) else None
 
 
@@ -84,7 +86,8 @@ def features_note(examples: Examples) -> str:
         return ""
     where = f" ({frozen.store.note})" if isinstance(frozen.store, FeatureCache) else ""
     count = examples.items.unique_count if isinstance(examples.items, Arrays) else len(examples.numbers)
-    return f"; first computes features of those of {count:,} images that it does not have{where}"
+    what = examples.featurizer.input.noun
+    return f"; first computes features of those of {count:,} {what} that it does not have{where}"
 
 
 def cache_faults(examples: Examples) -> list[str]:
@@ -104,7 +107,7 @@ def save_features(run: RunFolder, featurizer: Featurizer) -> None:
 def attach_features(featurizer: Featurizer, run: RunFolder) -> None:
     """Give a featurizer the pretrained net that `save_features` saved, if it needs one. Raises RunError if it is
     missing or damaged."""
-    if isinstance(featurizer, PixelFeaturizer | GridFeaturizer) and featurizer.facts:
+    if isinstance(featurizer, FROZEN) and featurizer.facts:
         tensors, facts = run.read_baseline(FEATURES)
         features = ImageFeatures.from_tensors(tensors, facts)
         featurizer.attach(with_cache(features, getattr(run.settings, "cache", None)))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
 from unrolled.data.files.look import list_files
+from unrolled.data.modalities.video import FrameFeaturizer
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.caption_files import check_captions, find_caption_file
 from unrolled.data.tables.flat_folders import check_not_flat
@@ -135,7 +136,8 @@ def _read_rows(
     theirs = vocabulary_from_json(tables) if tables is not None and from_text else None
     start = None if source is None or from_text else known_of(source)
     examples = read_task_examples(path, wanted, None, theirs, opened=table, start=start)
-    if wanted.encoder is None and frozen_of(examples.featurizer) is not None and source is None:
+    of_images = frozen_of(examples.featurizer) is not None and not isinstance(examples.featurizer, FrameFeaturizer)
+    if wanted.encoder is None and of_images and source is None:
         wanted = dataclasses.replace(wanted, encoder=IMAGENET_NET, init_from=IMAGENET)
         if examples.text_targets is None:  # as good as training all of the net, in half the time
             wanted = dataclasses.replace(wanted, freeze=EARLY)

@@ -185,6 +185,7 @@ class DatasetOptions:
     pretrained: Callable[[bool], WholeImages | None] | None = None
     """How images are read for a pretrained net where that suits them; given whether texts are generated. It returns
     None where options ask for another model."""
+    frame_net: Callable[[], WholeImages] | None = None  # the same for the frames of videos, which need one
     vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
     table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test

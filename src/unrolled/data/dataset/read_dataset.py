@@ -24,13 +24,14 @@ from unrolled.data.dataset.outputs import Output
 from unrolled.data.dataset.parse_targets import cells_as_texts, read_targets
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.dataset.reuse import reuse_featurizer, reuse_output
-from unrolled.data.dataset.rows_of_files import file_notes, group_by_file, is_by_file
+from unrolled.data.dataset.rows_of_files import file_notes, group_by_file, group_by_source, is_by_file
 from unrolled.data.dataset.splits import split_fold, split_table
 from unrolled.data.dataset.targets import Targets
 from unrolled.data.modalities.base import Ids, Modality
 from unrolled.data.modalities.category import CategoryInput
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.text import TextInput
+from unrolled.data.modalities.video import VideoInput
 from unrolled.data.splits import parse_share
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.columns import Columns
@@ -71,12 +72,21 @@ def read_examples(
         modality = (
             settled.input if settled else detect_input(tables[0], columns, options.input_type, options.whole_images)
         )
+        if settled is None and options.frame_net and isinstance(modality, VideoInput):
+            options = replace(options, whole_images=options.frame_net(), pretrained=None)
+            modality = detect_input(tables[0], columns, options.input_type, options.whole_images)
         if settled is None and options.pretrained and suits_pretrained(modality, tables[0], columns):
             whole = options.pretrained(options.task == "seq2seq" or are_sentences(tables[0], columns))
             if whole is not None:
                 options = replace(options, whole_images=whole, pretrained=None)
                 modality = detect_input(tables[0], columns, options.input_type, whole)
+    source_note = ""
     cut = options.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
+    if cut and known is None and isinstance(modality, VideoInput):
+        grouped = group_by_source(tables[0], columns)
+        if grouped != columns:
+            columns = grouped
+            source_note = f"clips of one '{grouped.group}' are kept in one split (override: --group)"
     reader = _reader(tables[0], columns, modality, options, known, cut)
     try:
         with advice_for(known), advice_for_numbers(tables[0], columns, options, known):
@@ -107,9 +117,9 @@ def read_examples(
     columns = replace(columns, time=_time_of(path, rows, options, columns, known))
     source = np.array(rows.sources, np.uint8)
     splits = _split(path, rows, source, shares, columns, options)
-    on_files = []
+    on_files = list(filter(None, [source_note]))
     if texts_of_files and known is None:
-        on_files = file_notes(path, modality, columns, inputs, splits, cut, rows.hashes)
+        on_files += file_notes(path, modality, columns, inputs, splits, cut, rows.hashes)
     training = SplitItems(rows.items, splits["training"])
     targets: dict[str, Targets] = {}
     if "seq2seq" in kinds.values():

@@ -1,4 +1,5 @@
-"""Files with several rows and a text for each, such as images with several captions: their rows stay in one split."""
+"""Rows that belong together stay in one split: those of one file, such as an image with several captions, and the
+clips of one video."""
 
 from __future__ import annotations
 
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from unrolled.data.cells.column_kinds import as_text
 from unrolled.data.modalities.base import Ids, Modality
+from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.columns import Columns
+from unrolled.data.tables.row_order import PART, Sources, source_columns
 from unrolled.errors import DataError
 
 MOST_SHARED = 0.1  # largest share of the files of validation and test that may be in the training split too
@@ -28,6 +32,20 @@ def group_by_file(columns: Columns, inputs: Ids) -> Columns:
     if columns.group is not None or len(np.unique(inputs)) == len(inputs):
         return columns
     return replace(columns, group=columns.input)
+
+
+def group_by_source(table: TableFile, columns: Columns) -> Columns:
+    """The columns with the one that names the source of each clip as the group, if clips share sources and no other
+    group was requested: clips of one original show the same place and people."""
+    if columns.group is not None or columns.sequence is not None:
+        return columns
+    for name in source_columns(table, columns.needed):
+        sources = Sources(name)
+        for row in table.rows([name, columns.outputs[0]]):
+            sources.see(row.cells[0], as_text(row.cells[1]))
+        if sources.recur or (PART.fullmatch(name) is None and 2 <= len(sources.targets) < sources.rows):
+            return replace(columns, group=name)
+    return columns
 
 
 def file_notes(

@@ -35,7 +35,7 @@ ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
 PICTURE = "Put images into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
 CONVERT = "Convert it to JPEG or PNG."
 SOUND = "Put audio files into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
-VIDEO = "There is no reader for videos."
+VIDEO = "Put videos into a folder for each label (films/fight/1.mp4), or their paths into a column of a table."
 TABLE = "Save it as csv, jsonl or parquet."
 JSON = FileKind("JSON", (".json", ".jsonl", ".ndjson"), "Rename it so that it ends in .json or .jsonl.", text=True)
 

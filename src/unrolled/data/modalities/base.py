@@ -71,6 +71,9 @@ class FrozenNet(Protocol):
     def vectors(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """One vector for each image, (B, D)."""
 
+    def frame_vectors(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """The same (T, D) for frames, of which the vectors are stored, not the grids."""
+
     def facts(self) -> dict[str, Any]:
         """What it is made from, besides weights, as JSON."""
 
@@ -85,6 +88,8 @@ class WholeImages(NamedTuple):
     make_frozen: Callable[[int], FrozenNet] | None = None
     """Makes the pretrained net that gives features of images with this many pixels on the longer side."""
     side: int = 0  # pixels on the longer side to which smaller images are enlarged; 0: they stay as they are
+    frames: int | None = None  # of a video: --frames
+    frame_side: int | None = None  # pixels on a side of each: --image-size
 
 
 class InputSample(NamedTuple):

@@ -13,11 +13,12 @@ from unrolled.data.modalities.category import CategoryInput
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.text import TextInput
 from unrolled.data.modalities.vectors import VectorInput
+from unrolled.data.modalities.video import VideoInput
 from unrolled.errors import RunError
 from unrolled.schema import check_type
 
 MODALITIES: dict[str, type[Modality]] = {
-    one.name: one for one in (VectorInput, AudioInput, ImageInput, CategoryInput, TextInput)
+    one.name: one for one in (VectorInput, AudioInput, ImageInput, VideoInput, CategoryInput, TextInput)
 }
 """By their names in `--input-type`. The first that matches a column's cells is its modality."""
 
