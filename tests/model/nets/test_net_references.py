@@ -1,4 +1,4 @@
-"""ResNet and ViT against independent implementations, those of transformers, with the same weights, at full width."""
+"""ResNet, ViT and EfficientNet-Lite0 against independent implementations, with the same weights, at full width."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.model.nets import Net, make_net
+from unrolled.tasks.pretrained import find_imagenet
 
 pytestmark = pytest.mark.slow
 WITHIN = 1e-5
@@ -121,3 +122,19 @@ def assert_equal(ours: Tensor, theirs: Tensor) -> None:
     """Equal to 1e-5 of the largest value, and of a spread that would show a difference."""
     assert ours.std() > 0.1
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=WITHIN * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("side", [224, 160])
+def test_efficientnet_lite_with_its_imagenet_weights_is_that_of_another_package(side: int) -> None:
+    other = pytest.importorskip("efficientnet_lite_pytorch", reason="it is in the extra 'dev'")
+    path = find_imagenet()
+    if path is None:
+        pytest.skip("needs the extra vision")
+    weights = torch.load(path, weights_only=True)
+    reference, net = other.EfficientNet.from_name("efficientnet-lite0").eval(), make_net("efficientnet-lite0").eval()
+    reference.load_state_dict(weights)
+    net.load_state_dict(weights)
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(net(images), reference(images), rtol=0, atol=WITHIN)
+        torch.testing.assert_close(net.grid(images), reference.extract_features(images), rtol=0, atol=WITHIN)
