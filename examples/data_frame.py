@@ -10,7 +10,7 @@ import pandas
 import unrolled
 
 
-def main(steps: int = 200, out: str | None = None) -> pandas.DataFrame:
+def main(steps: int, out: str | None = None) -> pandas.DataFrame:
     reviews = ["a fine film", "warm and funny", "dull and long", "a cold, empty story"] * 25
     frame = pandas.DataFrame({"text": reviews, "label": ["good", "good", "bad", "bad"] * 25})
     run = unrolled.train(frame, steps=steps, out=out)
@@ -22,4 +22,4 @@ def main(steps: int = 200, out: str | None = None) -> pandas.DataFrame:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from unrolled.estimators import Classifier, Regressor
 
 
-def main(steps: int = 100) -> tuple[float, float]:
+def main(steps: int) -> tuple[float, float]:
     texts = ["a fine film", "warm and funny", "dull and long", "a cold, empty story"] * 25
     labels = ["good", "good", "bad", "bad"] * 25
     accuracy = cross_val_score(Classifier(steps=steps), texts, labels, cv=3).mean()
@@ -27,4 +27,4 @@ def main(steps: int = 100) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)

@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 import unrolled
 
 
-def main(steps: int = 200, out: str | None = None) -> list[str]:
+def main(steps: int, out: str | None = None) -> list[str]:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
     texts = ["a fine film", "warm and funny", "dull and long", "a cold, empty story"] * 25
     data = Dataset.from_dict({"text": texts, "label": [1, 1, 0, 0] * 25}, features=features)
@@ -21,4 +21,4 @@ def main(steps: int = 200, out: str | None = None) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
