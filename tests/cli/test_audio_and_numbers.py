@@ -246,7 +246,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
         ("--class-weights balanced gives each label the same weight", "not single labels"),
     ),
     ("train prices.csv --task values", ("--task is one of", "got 'values'")),
-    ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --init-from run")),
+    ("train prices.csv --freeze encoder", ("--freeze encoder", "name them: --init-from run")),
     (
         "train prices.csv --freeze heads",
         ("--freeze is one of embedding, stem, early, encoder, memory", "got 'heads'"),

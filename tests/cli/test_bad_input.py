@@ -35,7 +35,7 @@ FILES: dict[str, bytes | None] = {
     "arrays/X_test.npy": b"\x93NUMPY",
     "arrays/y_train.npy": b"\x93NUMPY",
     "arrays/y_test.npy": b"\x93NUMPY",
-    "names.csv": b"body\na.mp4\nb.mp4\n",
+    "names.csv": b"body\na.ply\nb.ply\n",
 }
 
 
@@ -63,7 +63,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("info split", ("unroll train split/train.csv",)),
     ("compare split --steps 1", ("unroll train split/train.csv",)),
     ("train arrays", ("unroll train arrays/X_train.npy --test arrays/X_test.npy\n",)),
-    ("train names.csv --steps 1", ("'body' holds names of files (.mp4)", "--task language-modeling")),
+    ("train names.csv --steps 1", ("'body' holds names of files (.ply)", "--task language-modeling")),
     ("train text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0; got -1",)),
     ("compare text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0",)),
     ("demo hello --seed=-3", ("--seed is a whole number of at least 0; got -3",)),

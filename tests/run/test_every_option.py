@@ -51,6 +51,8 @@ OPTIONS: dict[str, list[Any]] = {
     "shuffle": [True],
     "rows": [40],
     "encoder": ["lenet5"],
+    "frames": [4],
+    "image_size": [64],
     "attention": list(CROSS_ATTENTIONS),
 }
 """Values of the options that take any value."""

@@ -121,7 +121,8 @@ def test_a_run_that_starts_from_another_keeps_its_end_and_all_else(
     captions: Path, tuned: Path, tmp_path: Path
 ) -> None:
     after = start(captions, tmp_path / "after", fine_tune=None, hidden_size=None, init_from=str(tuned), steps=2)
-    assert after.monitor is not None and after.monitor.notes == []
+    assert after.monitor is not None
+    assert after.monitor.notes == [f"Loaded from {tuned}: all components (decoder, net, stem, encoder)."]
     theirs = load_file(tuned / "model.safetensors")
     first = weights_of(after)
     assert all(torch.equal(first[name], theirs[name]) for name in first)
@@ -135,7 +136,8 @@ def test_a_run_whose_net_was_frozen_can_be_fine_tuned(captions: Path, tmp_path: 
     before = start(captions, tmp_path / "before", model="lstm", fine_tune="no", steps=2)
     list(before)
     after = start(captions, tmp_path / "after", hidden_size=None, init_from=str(tmp_path / "before"), steps=5)
-    assert after.monitor is not None and after.monitor.notes == []
+    assert after.monitor is not None
+    assert after.monitor.notes == [f"Loaded from {tmp_path}/before: all components (decoder, stem, encoder)."]
     theirs, first = load_file(tmp_path / "before" / "model.safetensors"), weights_of(after)
     assert all(torch.equal(first[name], theirs[name]) for name in first if not name.startswith(END))
     list(after)

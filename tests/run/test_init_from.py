@@ -316,7 +316,7 @@ def test_options_that_do_not_fit_a_language_model_are_refused(
         with pytest.raises(OptionError, match=words):
             start(table, language, out, **requested)
     with pytest.raises(
-        OptionError, match=r"--freeze encoder keeps the trained weights of another run\. Name the run: --init-from"
+        OptionError, match=r"--freeze encoder keeps weights that are there before\. Name them: --init-from RUN"
     ):
         Training(table, freeze="encoder", out=str(out), steps=1)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --freeze"):

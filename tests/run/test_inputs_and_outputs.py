@@ -384,7 +384,7 @@ def test_options_of_audio_and_images_are_refused_elsewhere(vectors: Path, pictur
         (
             vectors,
             {"input_type": "taste"},
-            r"--input-type is one of text, category, vectors, audio, image; got 'taste'",
+            r"--input-type is one of text, category, vectors, audio, image, video; got 'taste'",
         ),
     ]
     for path, requested, words in refused:

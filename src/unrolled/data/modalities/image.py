@@ -222,11 +222,12 @@ class ImageInput(Modality):
     def measure(cls, sample: InputSample) -> Self:
         first, source = [cells[0] for cells in sample.rows], str(sample.path)
         if is_array(first[0]):
+            size = measure_size(first, source, sample.whole_images)
             some_arrays = spread_evenly(cells[0] for cells in sample.all_rows())
             (low, high), ground = measure_arrays(
                 [one for cell in some_arrays if (one := numbers_of(cell)) is not None]
             )
-            return cls(*measure_size(first, source, sample.whole_images), low, high, ground)
+            return cls(*size, low, high, ground)
         some = list[ImageSource]()
         cells = spread_evenly(_different(sample))
         for cell in cells:
