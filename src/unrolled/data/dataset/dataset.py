@@ -58,9 +58,14 @@ class Examples:
         return "" if split == "training" else f" (its {split} split)"
 
     @property
+    def unreadable_lines(self) -> tuple[str, ...]:
+        """Errors of the files that were left out, a line each."""
+        return tuple(one.splitlines()[0].rstrip(".") for one in self.unreadable)
+
+    @property
     def listed_unreadable(self) -> tuple[str, ...]:
-        """Errors of the files that were left out, a line each, the first 100."""
-        return tuple(one.splitlines()[0].rstrip(".") for one in self.unreadable[:MOST_LISTED])
+        """The first 100 of them."""
+        return self.unreadable_lines[:MOST_LISTED]
 
     @property
     def text_targets(self) -> TextTargets | None:

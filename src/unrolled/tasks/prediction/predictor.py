@@ -192,7 +192,7 @@ class PredictionRun(RowsRun):
         baselines = None if data is not None else self._baselines()
         evaluation = PredictionEvaluation(
             shown_as, scores, baselines, find_unknown(examples, rows), errors=[one.facts for one in wrong],
-            unreadable=() if data is None else examples.listed_unreadable,
+            unreadable=() if data is None else examples.unreadable_lines,
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 

@@ -266,7 +266,7 @@ class Seq2SeqRun(RowsRun):
             shown_as, self.name, generation, score_rows(examples, split, rows, texts), cost, baselines, others,
             figure_of(examples), equal_texts_note(texts),
             None if self.retrieval is None else score_finding(examples, split, rows, self.retrieval),
-            errors=[one.facts for one in wrong], unreadable=() if data is None else examples.listed_unreadable,
+            errors=[one.facts for one in wrong], unreadable=() if data is None else examples.unreadable_lines,
         )  # fmt: skip
         return evaluation.with_page(str(self.path), examples, wrong) if options.error_page else evaluation
 
