@@ -137,6 +137,7 @@ def test_an_option_that_fit_sets_is_refused(name: str) -> None:
         LanguageModel(**TINY, options={name: "none"}).fit(x)
 
 
+@pytest.mark.slow
 def test_every_fit_makes_a_folder_of_its_own() -> None:
     x, y = texts()
     model = Classifier(**TINY, out="cv/mine")
@@ -150,6 +151,7 @@ def test_every_fit_makes_a_folder_of_its_own() -> None:
         Classifier(**TINY, out="").fit(x, y)
 
 
+@pytest.mark.slow
 def test_fits_in_several_processes_get_folders_of_their_own() -> None:
     x, y = texts()
     for out in (None, "mine"):

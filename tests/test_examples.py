@@ -33,6 +33,7 @@ def test_data_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(found.columns) == ["text", "label", "label_probability"] and list(found.index) == [10, 20]
 
 
+@pytest.mark.slow
 def test_estimators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from commands import Unroll
 
 from unrolled.model.nets import NETS, VIDEO_NETS, counts_of
@@ -33,10 +34,14 @@ def test_nets_for_video_are_listed_with_what_long_clips_cost(unroll: Unroll) -> 
     assert rows[0][-2:] == ["32", "frames"] and [row[0] for row in rows[1:]] == list(VIDEO_NETS)
     (listed,) = (row for row in rows if row[0] == "r2plus1d-34")
     assert listed[2:] == ["3×16×112×112", "70", "63,697,175", "76,177,959,936", "1,198,641,648", "152,355,715,072"]
-    facts = [json.loads(line) for line in unroll("nets", "--video", "--json").out.splitlines()]
-    assert facts[0]["input"] == [3, 16, 112, 112] and facts[-1]["multiply_adds_of_32_frames"] == 251_997_435_904
     refused = unroll("nets", "r3d-18", "--video")
     assert refused.code == 2 and "with a net, r3d-18, leave it out" in refused.err
+
+
+@pytest.mark.slow
+def test_the_list_of_nets_for_video_in_json(unroll: Unroll) -> None:
+    facts = [json.loads(line) for line in unroll("nets", "--video", "--json").out.splitlines()]
+    assert facts[0]["input"] == [3, 16, 112, 112] and facts[-1]["multiply_adds_of_32_frames"] == 251_997_435_904
 
 
 def test_one_net_is_shown_layer_by_layer(unroll: Unroll) -> None:

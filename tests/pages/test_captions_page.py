@@ -19,7 +19,11 @@ from unrolled.run import load
 from unrolled.run.training import Training
 from unrolled.tasks.pretrained import PACKAGE
 
-pytestmark = [needs_samples, pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision")]
+pytestmark = [
+    pytest.mark.slow,
+    needs_samples,
+    pytest.mark.skipif(find_spec(PACKAGE) is None, reason="needs the extra vision"),
+]
 
 PICTURE = re.compile(r'src="data:image/(?:jpeg|png);base64,')
 

@@ -75,7 +75,9 @@ def test_a_finished_run_predicts_and_evaluates_with_its_own_end(tuned: Path, cap
     assert any(name.startswith(END) for name in kept)
 
 
-@pytest.mark.parametrize("stop", [3, 7, 9])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=pytest.mark.slow), 7, pytest.param(9, marks=pytest.mark.slow)]
+)
 def test_resuming_before_and_in_fine_tuning_ends_with_the_same_bytes(
     captions: Path, tuned: Path, tmp_path: Path, stop: int
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_run_that_starts_from_another_keeps_its_end_and_all_else(
         assert torch.equal(now[name], first[name]) == name.startswith(END), "the end stays as that run left it"
 
 
+@pytest.mark.slow
 def test_a_run_whose_net_was_frozen_can_be_fine_tuned(captions: Path, tmp_path: Path) -> None:
     before = start(captions, tmp_path / "before", model="lstm", fine_tune="no", steps=2)
     list(before)
@@ -149,6 +152,7 @@ def test_another_net_beside_a_run_is_refused(captions: Path, tuned: Path, tmp_pa
         start(captions, tmp_path / "run", fine_tune=None, hidden_size=None, init_from=str(tuned), encoder="resnet18")
 
 
+@pytest.mark.slow
 def test_a_few_images_do_not_select_the_baseline_of_a_run_that_goes_on(
     captions: Path, tuned: Path, tmp_path: Path
 ) -> None:

@@ -150,6 +150,7 @@ def test_features_are_computed_once_for_all_trainings(
     assert file.name.startswith("efficientnet-lite0-128-")
 
 
+@pytest.mark.slow
 def test_captions_are_augmented_by_views_from_the_second_epoch_on(
     captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +213,7 @@ def test_captions_without_pretrained_weights_are_refused(captions: Path, tmp_pat
         Training(captions, out=str(tmp_path / "run"), steps=1, encoder="lenet5")
 
 
+@pytest.mark.slow
 def test_a_resumed_training_of_captions_ends_with_the_same_bytes(captions: Path, tmp_path: Path) -> None:
     train(captions, tmp_path / "whole", steps=6, hidden_size=16)
     stopped = Training(captions, out=str(tmp_path / "stopped"), steps=6, hidden_size=16, threads=1)
