@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -115,5 +116,8 @@ def test_options_of_videos_are_for_videos(clips: Path, tmp_path: Path, monkeypat
             Training(tmp_path / "x.npz", out=str(tmp_path / "run"), steps=1, **given)
     monkeypatch.setattr(pretrained, "find_imagenet", lambda: None)
     with pytest.raises(MissingExtra, match="needs the weights of EfficientNet-Lite0"):
+        Training(clips / "clips.csv", out=str(tmp_path / "run"), steps=1)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtra, match="Videos need PyAV, which is not installed"):
         Training(clips / "clips.csv", out=str(tmp_path / "run"), steps=1)
     assert not (tmp_path / "run").exists()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.media.video import VIDEO_ENDINGS, read_frames
+from unrolled.data.media.video import VIDEO_ENDINGS, read_frames, require_av
 from unrolled.data.modalities.base import FrozenNet, InputSample, Modality, Recipe, StepOptions, check_whole_rows
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
@@ -113,6 +113,7 @@ class VideoInput(Modality):
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
+        require_av()  # its extra has all that videos need
         requested = sample.whole_images
         if requested is None:
             return cls(FRAMES, SIDE)
