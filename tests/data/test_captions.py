@@ -12,6 +12,7 @@ from commands import Unroll
 from PIL import Image
 
 from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.columns import Columns, choose_columns
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 
@@ -237,3 +238,17 @@ def test_a_large_file_of_captions_is_opened_quickly(tmp_path: Path) -> None:
     table = open_table(tmp_path)
     assert len(rows(table)) == 30_000
     assert time.process_time() - started < 3
+
+
+def test_captions_may_be_grouped_by_their_images(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "captions.txt").write_text("image,caption\na.jpg,A dog runs\na.jpg,A dog\nb.jpg,A red bus\n")
+    table = open_table(tmp_path)
+    assert choose_columns(table, group="image") == Columns(("image",), ("caption",), "image")
+
+
+def test_captions_in_karpathys_form_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "dataset_flickr8k.json"
+    path.write_text(json.dumps({"images": [{"filename": "a.jpg", "sentences": [{"raw": "A dog"}]}], "dataset": "x"}))
+    with pytest.raises(DataError, match=r"form of Karpathy's splits, which is not read\. Write a csv"):
+        list(open_table(path).rows(("image",)))

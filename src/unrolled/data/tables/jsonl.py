@@ -82,6 +82,11 @@ def check_one_object_per_row(path: Path, encoding: str, beginning: str) -> None:
     if form is None:
         return
     is_one, orient = form
+    if isinstance(images := whole.get("images"), list) and any("sentences" in one for one in images[:1]):
+        raise DataError(
+            f"{path} has captions in the form of Karpathy's splits, which is not read. Write a csv with the columns "
+            "image and\ncaption, a row for each of 'sentences'; and one for each split, for --valid and --test."
+        )
     cure = (
         f'From Python: pandas.read_json("{path.name}"{orient}).to_json("rows.json", orient="records")'
         if orient is not None
