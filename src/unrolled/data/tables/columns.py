@@ -80,8 +80,8 @@ def choose_columns(
     if places and not outputs:
         outputs = _choose_output(table, left, inputs, places)
         left = [name for name in left if name not in outputs]
-    if not inputs and group and group.lower() in INPUTS and not any(name.lower() in INPUTS for name in left):
-        inputs = (group,)  # such as the images of captions
+    if not inputs and table.text_column in left and group == "image":
+        inputs = (group,)  # of a file of captions, whose other column is the text
     if not inputs:
         inputs = _find_inputs(table, left, bool(outputs), places)
         found = set(inputs)
