@@ -78,6 +78,9 @@ def test_words_are_tagged_and_texts_are_modelled() -> None:
     words, tags = [one.split() for one in x], [[word[0] for word in one.split()] for one in x]
     tagger = Tagger(steps=40, threads=1, model="lstm").fit(words, tags)
     assert tagger.score(words, tags) > 0.8 and len(tagger.predict([["fine", "dull"]])[0]) == 2
+    (found,) = tagger.predict_proba([["fine", "dull"]])
+    assert found.shape == (2, len(tagger.classes_)) and np.allclose(found.sum(1), 1)
+    assert [tagger.classes_[step] for step in found.argmax(1)] == tagger.predict([["fine", "dull"]])[0]
     model = LanguageModel(**TINY).fit(x * 4)
     assert -4 < model.score(x) < 0 and len(model.sample(length=20)) > 0
 
@@ -178,6 +181,16 @@ def test_the_log_densities_of_texts_average_to_the_score() -> None:
     each, weights = model.score_samples(x), [len(text) + 1 for text in x]  # the end counts as a character
     assert each.shape == (60,) and np.average(each, weights=weights) == pytest.approx(model.score(x), rel=1e-4)
     assert model.score_samples(["fine lovely"])[0] > model.score_samples(["qqq zzz"])[0]
+
+
+def test_a_language_model_predicts_the_next_token_of_each_text() -> None:
+    x, _ = texts()
+    model = LanguageModel(**TINY).fit(x * 4)
+    found, log_density = model.predict_proba(["", "fi"]), model.score_samples(["f"])[0]
+    assert found.shape == (2, len(model.classes_)) and np.allclose(found.sum(1), 1)
+    assert model.classes_[0] == "" and model.predict(["fi"]).tolist() == [model.classes_[found[1].argmax()]]
+    first, end = list(model.classes_).index("f"), model.predict_proba(["f"])[0, 0]
+    assert (np.log(found[0, first]) + np.log(end)) / 2 == pytest.approx(log_density, rel=1e-4)
 
 
 @pytest.mark.parametrize("estimator", [Tagger(), LanguageModel()], ids=["tagger", "language model"])

@@ -99,11 +99,12 @@ class FreeMemory:
         self._trim = trim
 
     def give_back(self, growth: int = 1 << 27) -> bool:
-        """Give it back if the program has grown by so many bytes since the last time; returns whether it was tried.
+        """Give it back if the program has grown by so many bytes since the last time, with 0 in any case; returns whether
+        it was tried.
 
         It takes about a tenth of a second.
         """
-        if self._trim is None or bytes_in_use() < self._kept + growth:
+        if self._trim is None or (growth and bytes_in_use() < self._kept + growth):
             return False
         self._trim(0)
         self._kept = bytes_in_use()

@@ -53,6 +53,20 @@ def test_an_image_finds_others_like_it_and_not_itself(run: Path, unroll: Unroll)
     assert colours.count("red") >= 2 and str(photos / "red 0.png") not in names and len(set(names)) == 3
 
 
+def test_the_images_may_be_listed_in_a_file_of_lines(run: Path, tmp_path: Path, unroll: Unroll) -> None:
+    photos = run.parent / "photos"
+    names = [str(photos / "green 1.png"), "", str(photos / "red 0.png"), str(photos / "green 1.png")]
+    (tmp_path / "list.txt").write_text("\n".join([*names, "missing.png"]))
+    result = unroll("find", run, "green", "--in", tmp_path / "list.txt")
+    assert [line.split("\t")[1] for line in result.out.splitlines()] == [names[0], names[2]]
+    assert "1 file could not be read." in result.err and "missing.png" in result.err
+
+
+def test_a_run_on_captions_names_find_among_its_commands(run: Path, unroll: Unroll) -> None:
+    result = unroll("sample", run)
+    assert result.code == 2 and "unroll predict, unroll evaluate, unroll info, unroll find" in result.err
+
+
 def test_without_a_folder_the_images_of_the_run_are_searched_once_each(run: Path) -> None:
     found = find_images(load(run), "a blue square")
     assert found.searched == 48 and len(found.images) == 10 and not found.unreadable

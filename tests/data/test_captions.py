@@ -12,6 +12,7 @@ from commands import Unroll
 from PIL import Image
 
 from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.caption_files import is_caption_file
 from unrolled.data.tables.columns import Columns, choose_columns
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
@@ -70,6 +71,32 @@ def test_images_may_be_beside_the_captions_and_the_header_may_be_missing(tmp_pat
     table = open_table(tmp_path)
     assert rows(table) == [(1, "1.jpg", "A dog"), (2, "2.jpg", "Two dogs")]
     assert table.note == "2 images in its folder; 1 image without a caption left out"
+
+
+FLICKR30K = "image_name| comment_number| comment\n"
+
+
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_flickr30k_is_read_as_it_is(tmp_path: Path, given: str) -> None:
+    images(tmp_path / "flickr30k_images", "1.jpg", "2.jpg")
+    file = tmp_path / "results.csv"
+    lines = ["1.jpg| 0| Two men , | outside .\n", "1.jpg| 1|  A man 4 feet high\n", "2.jpg| 4   A dog runs .\n"]
+    file.write_text(FLICKR30K + "".join(lines))
+    table = open_table(tmp_path if given == "folder" else file)
+    assert table.format == "captions"
+    assert rows(table) == [
+        (2, "flickr30k_images/1.jpg", "Two men , | outside ."),
+        (3, "flickr30k_images/1.jpg", "A man 4 feet high"),
+        (4, "flickr30k_images/2.jpg", "A dog runs ."),
+    ]
+
+
+def test_results_of_other_columns_are_a_table(tmp_path: Path) -> None:
+    images(tmp_path / "photos", "1.jpg", "2.jpg")
+    (tmp_path / "results.csv").write_text("image,label\nphotos/1.jpg,cat\nphotos/2.jpg,dog\n")
+    assert open_table(tmp_path / "results.csv").columns == ("image", "label")
+    (tmp_path / "results.csv").write_text(FLICKR30K + "1.jpg, no bars\n")
+    assert not is_caption_file(tmp_path / "results.csv")
 
 
 def flickr(tmp_path: Path, lists: dict[str, str]) -> Path:

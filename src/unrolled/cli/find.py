@@ -23,7 +23,9 @@ def find(
     within: Annotated[
         str | None,
         typer.Option(
-            "--in", metavar="FOLDER", help="the images to search: a folder, or a table with paths (those of the run)"
+            "--in",
+            metavar="FOLDER",
+            help="the images to search: a folder, a table, or a file of paths, one a line (those of the run)",
         ),
     ] = None,
     like: Annotated[

@@ -85,6 +85,14 @@ class Tagger(Estimator):
         tag_of = label_names(self.classes_.tolist())
         return [[tag_of[name] for name in one.best_tags(self._output)] for one in predicted]
 
+    def predict_proba(self, X: Any) -> list[Floats]:  # noqa: N803
+        """The probabilities of the tags of each row (steps, tags), in the order of `classes_`. Raises ValueError for an
+        empty row."""
+        predicted = self._predicted(X)
+        names = sorted(label_names(self.classes_.tolist()))
+        steps = [[dict(step) for step in one.tags[self._output]] for one in predicted]
+        return [np.array([[step.get(name, 0.0) for name in names] for step in row]) for row in steps]
+
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """The share of all steps whose tag is right. Raises ValueError where y has not a tag for each step."""
         predicted, rows = self.predict(X), read_tags_of(y)
@@ -102,7 +110,9 @@ class Tagger(Estimator):
 class LanguageModel(Estimator):
     """A model of texts. X: a list of them, or one column of them, a document each.
 
-    As scikit-learn's models of densities it has `score_samples` and `sample`, and no `predict`.
+    It predicts the next token of each text: a character, a word or a part of one, as in its vocabulary. `classes_` has
+    the tokens, in the order of the columns of `predict_proba`; "" is the end of the text. As scikit-learn's models of
+    densities it also has `score_samples` and `sample`.
     """
 
     task = "language-modeling"
@@ -113,7 +123,20 @@ class LanguageModel(Estimator):
         self._check_options()
         self._train(texts_of(X))
         self.n_features_in_ = 1
+        self.classes_ = np.array(self.run_.tokens, object)
         return self
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """The most probable token after each text (N,). A text may be empty: then its first token."""
+        found: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
+        return found
+
+    def predict_proba(self, X: Any) -> Floats:  # noqa: N803
+        """The probability of each token to be the next one after each text (N, tokens)."""
+        check_is_fitted(self, "run_path_")
+        with as_value_errors():
+            rows = [row.numpy() for row in self.run_.next_probabilities(texts_of(X))]
+        return np.array(rows).reshape(-1, len(self.classes_))
 
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Minus the nats per character of each text (N,), its end included: higher is more probable."""

@@ -147,7 +147,10 @@ class Monitor:
         return notes
 
     def record(self) -> TrainingRecord:
-        """The record of the training for the task's conclusion; the model has its best weights."""
+        """The record of the training for the task's conclusion; the model has its best weights. What only updates need
+        is freed."""
+        self.training_state.optimiser.forget_moments()
+        self._memory.give_back(0)
         return TrainingRecord(
             model=self.training_state.optimiser.averaged, plan=self.plans[-1], deadline=self.clock.deadline(),
             cost=self.cost, limits=self.reserve.limits, best=self.training_state.best, untrained=self.validations[0],

@@ -29,7 +29,7 @@ EMPTY: dict[str, tuple[str, Callable[[], Any]]] = {
     "multilabel": ("sets", list),
     "tagging": ("tags", list),
     "regression": ("values", list),
-    "seq2seq": ("texts", lambda: GeneratedText("", 0.0, 1.0)),
+    "seq2seq": ("texts", lambda: GeneratedText("", 0.0, None)),
 }
 """Kind of output -> its field in `RowPrediction`, and the value for an empty input."""
 OF_PICTURES = frozenset({"error_page", "show_attention"})  # options that runs on images take too

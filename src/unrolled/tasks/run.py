@@ -30,7 +30,7 @@ from unrolled.threads import ThreadChoice
 
 METHODS = ("predict", "sample", "score", "reach", "replacements")
 """Methods that runs of some tasks have; all runs have `evaluate` and `info`."""
-COMMANDS = ("predict", "sample", "score")  # those of them that are commands too
+NO_COMMANDS = ("reach", "replacements")  # those of them that are no commands
 OPTIONS = {
     "errors": "--errors lists rows with a wrong prediction",
     "error_page": "--errors with a name that ends in .html shows images",
@@ -115,6 +115,11 @@ class Run(ABC):
         """Number of weights of the net; 0 without a net."""
 
     @property
+    def other_commands(self) -> tuple[str, ...]:
+        """Commands for it that are no methods."""
+        return ()
+
+    @property
     def outputs(self) -> Mapping[str, Output]:
         """The outputs per row, by name; none for a language model."""
         return {}
@@ -145,7 +150,7 @@ class Run(ABC):
 
     def _lacks(self, verb: str) -> RunError:
         verbs = self.methods()
-        commands = [f"unroll {one}" for one in verbs if one in (*COMMANDS, "evaluate", "info")]
+        commands = [f"unroll {one}" for one in (*verbs, *self.other_commands) if one not in NO_COMMANDS]
         return RunError(
             f"{self.path} holds a run of kind '{self.kind}', which has no {verb}().\n"
             f"Commands for it: {', '.join(commands)}.\nFrom Python: {', '.join(f'{one}()' for one in verbs)}."

@@ -128,6 +128,12 @@ class Optimiser:
         for parameter in self.parameters.values():
             parameter.grad = None
 
+    def forget_moments(self) -> None:
+        """After the last update: drops the gradients, the momentum and AdamW's moments. The average stays."""
+        self.forget_gradients()
+        self._momentum.clear()
+        self._adam.state.clear()
+
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of a checkpoint by name: weights and buffers, those of the average, momentum and AdamW's two
         moments."""

@@ -17,7 +17,7 @@ from unrolled.data.tables.base import SAMPLE_ROWS, encoding_of, read_lines
 from unrolled.errors import DataError
 
 LINES, COCO = "captions", "COCO captions"  # names of the formats
-NAMES = re.compile(r"captions?\.txt|.*\.token(\.txt)?", re.IGNORECASE)  # of files of lines
+NAMES = re.compile(r"captions?\.txt|.*\.token(\.txt)?|results\.csv", re.IGNORECASE)  # of files of lines
 LEMMAS = re.compile(r"\blemma\b", re.IGNORECASE)  # Flickr8k.lemma.token.txt has the words of Flickr8k.token.txt
 HEADER = re.compile(r"\W*(image|img|file|picture|photo)[_ ]?(name|id|file)?\W+(captions?|comments?|text)\W*", re.I)
 LINE = re.compile(
@@ -25,6 +25,9 @@ LINE = re.compile(
     r"(?:#\d+)?[ ]*[,;|\t](?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )  # Flickr8k has five lines of an image called .jpg.1
+NUMBERED_HEADER = re.compile(r"\W*image_name\s*\|\s*comment_number\s*\|\s*comment\s*")  # of Flickr30k's results.csv
+NUMBERED_LINE = re.compile(r"(?P<quoted>[^|\t]+?)(?P<image>)\s*\|\s*\d+\s*(?:\||\s)(?P<text>.*)", re.DOTALL)
+"""One of its 158,915 lines has blanks instead of the second bar."""
 ENCLOSED = re.compile(r'"((?:[^"]|"")*)"')
 NEARLY_ALL = 0.9  # share of the first lines that must be captions
 COCO_START = re.compile(r'\s*\{\s*"(info|images|annotations|licenses|type|categories)"\s*:')
@@ -50,16 +53,26 @@ class CaptionFile:
 
 
 def is_caption_file(path: str | Path) -> bool:
-    """Whether a file has lines of an image and a caption: by its name, such as captions.txt or Flickr8k.token.txt,
-    and by its first lines."""
+    """Whether a file has lines of an image and a caption: by its name, such as captions.txt, Flickr8k.token.txt or
+    Flickr30k's results.csv, and by its first lines."""
     path = Path(path)
     if not NAMES.fullmatch(path.name) or not path.is_file():
         return False
     if (encoding := detect_encoding(path)) in ("empty", "binary", "other text"):
         return False
     lines = [line for line in islice(read_lines(path, encoding), SAMPLE_ROWS) if line.strip()]
-    lines = lines[1:] if lines and HEADER.fullmatch(lines[0].strip()) else lines
-    return 0 < NEARLY_ALL * len(lines) <= sum(LINE.fullmatch(line) is not None for line in lines)
+    pattern, has_header = _pattern_of(lines[0] if lines else "")
+    if pattern is LINE and path.suffix.lower() == ".csv":  # a table with other columns
+        return False
+    lines = lines[1:] if has_header else lines
+    return 0 < NEARLY_ALL * len(lines) <= sum(pattern.fullmatch(line) is not None for line in lines)
+
+
+def _pattern_of(first: str) -> tuple[re.Pattern[str], bool]:
+    """The pattern of the lines of a file, and whether its first line is a header."""
+    if NUMBERED_HEADER.fullmatch(first.strip()):
+        return NUMBERED_LINE, True
+    return LINE, HEADER.fullmatch(first.strip()) is not None
 
 
 def find_caption_file(folder: Path) -> Path | None:
@@ -84,7 +97,8 @@ def check_captions(folder: Path, files: Sequence[Path]) -> None:
     if not any(file.suffix.lower() in IMAGE_ENDINGS for file in files):
         return
     for file in files:
-        if file.parent == folder and NAMES.fullmatch(file.name) and not is_caption_file(file):
+        named = NAMES.fullmatch(file.name) is not None and file.suffix.lower() != ".csv"
+        if named and file.parent == folder and not is_caption_file(file):
             raise DataError(
                 f"{file} holds no captions: lines of an image and its caption were expected, 1.jpg,A dog runs;\n"
                 "or, as in Flickr8k.token.txt, 1.jpg#0, a tab and the caption. Correct it, or take it out."
@@ -98,14 +112,18 @@ def read_captions(path: Path) -> CaptionFile | None:
 
 def read_caption_lines(path: Path) -> CaptionFile:
     """The captions of a file of lines, each an image and a caption: `1.jpg,A dog runs`, as in Kaggle's captions.txt,
-    or `1.jpg#0`, a tab and a caption, as in Flickr8k.token.txt. A caption may hold commas, in quotes or not. A header
-    is skipped. Raises DataError for another line."""
-    captions = []
+    `1.jpg#0`, a tab and a caption, as in Flickr8k.token.txt, or `1.jpg| 0| A dog runs` below the header of Flickr30k's
+    results.csv. A caption may hold commas, in quotes or not. A header is skipped. Raises DataError for another line."""
+    captions, pattern = [], LINE
     lines = read_lines(path, encoding_of(path, LINES))
     for number, line in enumerate(lines, start=1):
-        if not line.strip() or (number == 1 and HEADER.fullmatch(line.strip())):
+        if number == 1:
+            pattern, has_header = _pattern_of(line)
+            if has_header:
+                continue
+        if not line.strip():
             continue
-        found = LINE.fullmatch(line)
+        found = pattern.fullmatch(line)
         if found is None:
             raise DataError(
                 f"{path}, row {number:,}: an image and its caption were expected, 1.jpg,A dog runs; got "
@@ -114,7 +132,7 @@ def read_caption_lines(path: Path) -> CaptionFile:
         text = found["text"].strip()
         if enclosed := ENCLOSED.fullmatch(text):
             text = enclosed[1].replace('""', '"').strip()
-        captions.append(Caption(number, found["quoted"] or found["image"], text))
+        captions.append(Caption(number, (found["quoted"] or found["image"]).strip(), text))
     return CaptionFile(LINES, captions, list(_folders_near(path.parent)))
 
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from itertools import repeat, tee
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from unrolled.arguments import checked
 from unrolled.data import Corpus, Vocabulary, split_rows, vocabulary_from_json
 from unrolled.data.tables.open import is_table
-from unrolled.decoding.sampling import decode_stream, sample, stop_at
+from unrolled.data.vocabulary.base import EOS
+from unrolled.decoding.sampling import decode_stream, probabilities, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.given import as_number, as_texts
 from unrolled.metrics.reach import Reach, measure_reach
@@ -44,6 +47,7 @@ from unrolled.threads import ThreadChoice, iterate_with_threads, torch_threads
 from unrolled.training.adapting import Adaptation, AdaptingModel, choose_adapting, evaluate_adapted
 
 PROBED = 32  # tokens per row with which numbers of threads are compared
+READ_AT_ONCE = 256  # tokens of a text whose next token is predicted
 REACH_READ = 100_000  # most validation tokens on which the reach is measured
 
 
@@ -148,6 +152,26 @@ class LanguageModelingRun(Run):
         model: Any = self.model
         with torch.no_grad():
             model.unroll(tokens, model.start(rows))
+
+    @property
+    def tokens(self) -> list[str]:
+        """The text of each token of the vocabulary (V,); "" for the end of a text. A token of bytes that are only a
+        part of a character is "\ufffd"."""
+        return [self.table.decode([token]) for token in range(self.table.size)]
+
+    @checked
+    def next_probabilities(self, texts: Iterable[str]) -> Iterator[Tensor]:
+        """For each text, streaming: the probability of each token to be the next one, float64 (V,), as in `tokens`."""
+        return iterate_with_threads(map(self._probabilities_after, as_texts(texts, str)), self._threads_alone)
+
+    def _probabilities_after(self, text: str) -> Tensor:
+        tokens = torch.from_numpy(np.r_[EOS, self.table.encode(text)].astype(np.int64))[None]  # (1, T)
+        model: Any = self.model
+        state = model.start(1)
+        with torch.no_grad():
+            for piece in tokens.split(READ_AT_ONCE, 1):
+                logits, state = model.unroll(piece, state)  # (1, T, V)
+        return probabilities(logits[0, -1])
 
     @checked
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from unrolled.arguments import checked
-from unrolled.data.files.look import file_status
+from unrolled.data.files.look import TextFile, file_status, open_text_file
 from unrolled.data.modalities.image_grid import GridFeaturizer
+from unrolled.data.tables.base import read_lines
 from unrolled.errors import DataError, MediaError, OptionError, RunError
 from unrolled.given import as_path, as_whole
 from unrolled.opening import CURE
@@ -56,7 +57,8 @@ def find_images(
     """The images that a text describes best, or that are most similar to an image, by what captions say of images.
 
     run: made by `load`, of captions of images with features. like: an image file, instead of a text; it is not
-    found itself. within: a folder of images, a table or an image; None: the run's own table. top: number of images.
+    found itself. within: a folder of images, a table, a file of paths, one a line, or an image; None: the run's own
+    table. top: number of images.
 
     Raises RunError for another run, OptionError for a text without known words, DataError where there are no images.
 
@@ -123,8 +125,10 @@ class ImageFinder:
         file_status(Path(source))
         inputs = self.run.read_input(source)
         if inputs is None:
-            noun = self.run.known.featurizer.input.noun
-            raise DataError(f"{source} holds no {noun}. Name a folder of images, or a table with their paths.")
+            if Path(source).is_dir():
+                noun = self.run.known.featurizer.input.noun
+                raise DataError(f"{source} holds no {noun}. Name a folder of images, or a file with their paths.")
+            inputs = _listed(open_text_file(Path(source), source, any_bytes=False))
         different = _different(inputs)
         while waiting := list(islice(different, TIMED)):
             taken = self.run.reader.take_all(waiting)
@@ -154,6 +158,12 @@ class ImageFinder:
 
     def _vectors(self, items: Sequence[Any]) -> Tensor:
         return self.retrieval.model.space.images(self.retrieval.vectors(items))
+
+
+def _listed(file: TextFile) -> Iterator[InferenceInput]:
+    """The paths in a file, one a line; blank lines are left out."""
+    paths = (line.strip() for line in read_lines(file.path, file.encoding))
+    return (InferenceInput(path, (path,)) for path in paths if path)
 
 
 def _different(inputs: Iterable[InferenceInput]) -> Iterator[InferenceInput]:

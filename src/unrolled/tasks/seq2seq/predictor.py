@@ -148,6 +148,10 @@ class Seq2SeqRun(RowsRun):
     def parameters(self) -> int:
         return self._parameters
 
+    @property
+    def other_commands(self) -> tuple[str, ...]:
+        return ("find",) if self.retrieval is not None else ()
+
     @cached_property
     def retrieval(self) -> ImageRetrieval | None:
         """The retrieval baseline, for images with features."""
