@@ -99,8 +99,8 @@ class FreeMemory:
         self._trim = trim
 
     def give_back(self, growth: int = 1 << 27) -> bool:
-        """Give it back if the program has grown by so many bytes since the last time, with 0 in any case; returns whether
-        it was tried.
+        """Give it back if the program has grown by so many bytes since the last time, with 0 in any case; returns
+        whether it was tried.
 
         It takes about a tenth of a second.
         """

@@ -86,8 +86,8 @@ class Tagger(Estimator):
         return [[tag_of[name] for name in one.best_tags(self._output)] for one in predicted]
 
     def predict_proba(self, X: Any) -> list[Floats]:  # noqa: N803
-        """The probabilities of the tags of each row (steps, tags), in the order of `classes_`. Raises ValueError for an
-        empty row."""
+        """The probabilities of the tags of each row (steps, tags), in the order of `classes_`. Raises ValueError for
+        an empty row."""
         predicted = self._predicted(X)
         names = sorted(label_names(self.classes_.tolist()))
         steps = [[dict(step) for step in one.tags[self._output]] for one in predicted]
@@ -110,8 +110,8 @@ class Tagger(Estimator):
 class LanguageModel(Estimator):
     """A model of texts. X: a list of them, or one column of them, a document each.
 
-    It predicts the next token of each text: a character, a word or a part of one, as in its vocabulary. `classes_` has
-    the tokens, in the order of the columns of `predict_proba`; "" is the end of the text. As scikit-learn's models of
+    It predicts the next token of each text: a character, a word or a part of one, as in its vocabulary. `classes_`
+    has the tokens, in the order of the columns of `predict_proba`; "" is the end of the text. As scikit-learn's models of
     densities it also has `score_samples` and `sample`.
     """
 

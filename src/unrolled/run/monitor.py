@@ -147,8 +147,8 @@ class Monitor:
         return notes
 
     def record(self) -> TrainingRecord:
-        """The record of the training for the task's conclusion; the model has its best weights. What only updates need
-        is freed."""
+        """The record of the training for the task's conclusion; the model has its best weights. What only updates
+        need is freed."""
         self.training_state.optimiser.forget_moments()
         self._memory.give_back(0)
         return TrainingRecord(

@@ -25,9 +25,9 @@ LINE = re.compile(
     r"(?:#\d+)?[ ]*[,;|\t](?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )  # Flickr8k has five lines of an image called .jpg.1
-NUMBERED_HEADER = re.compile(r"\W*image_name\s*\|\s*comment_number\s*\|\s*comment\s*")  # of Flickr30k's results.csv
+NUMBERED_HEADER = re.compile(r"\W*image_name\s*\|\s*comment_number\s*\|\s*comment\s*")
 NUMBERED_LINE = re.compile(r"(?P<quoted>[^|\t]+?)(?P<image>)\s*\|\s*\d+\s*(?:\||\s)(?P<text>.*)", re.DOTALL)
-"""One of its 158,915 lines has blanks instead of the second bar."""
+"""The lines of Flickr30k's results.csv. One of its 158,915 lines has blanks instead of the second bar."""
 ENCLOSED = re.compile(r'"((?:[^"]|"")*)"')
 NEARLY_ALL = 0.9  # share of the first lines that must be captions
 COCO_START = re.compile(r'\s*\{\s*"(info|images|annotations|licenses|type|categories)"\s*:')
@@ -112,8 +112,9 @@ def read_captions(path: Path) -> CaptionFile | None:
 
 def read_caption_lines(path: Path) -> CaptionFile:
     """The captions of a file of lines, each an image and a caption: `1.jpg,A dog runs`, as in Kaggle's captions.txt,
-    `1.jpg#0`, a tab and a caption, as in Flickr8k.token.txt, or `1.jpg| 0| A dog runs` below the header of Flickr30k's
-    results.csv. A caption may hold commas, in quotes or not. A header is skipped. Raises DataError for another line."""
+    `1.jpg#0`, a tab and a caption, as in Flickr8k.token.txt, or `1.jpg| 0| A dog runs` below the header of
+    Flickr30k's results.csv. A caption may hold commas, in quotes or not. A header is skipped. Raises DataError for
+    another line."""
     captions, pattern = [], LINE
     lines = read_lines(path, encoding_of(path, LINES))
     for number, line in enumerate(lines, start=1):

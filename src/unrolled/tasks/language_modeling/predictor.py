@@ -161,7 +161,8 @@ class LanguageModelingRun(Run):
 
     @checked
     def next_probabilities(self, texts: Iterable[str]) -> Iterator[Tensor]:
-        """For each text, streaming: the probability of each token to be the next one, float64 (V,), as in `tokens`."""
+        """For each text, streaming: the probability of each token to be the next one, float64 (V,), in the order of
+        `tokens`."""
         return iterate_with_threads(map(self._probabilities_after, as_texts(texts, str)), self._threads_alone)
 
     def _probabilities_after(self, text: str) -> Tensor:
@@ -169,7 +170,7 @@ class LanguageModelingRun(Run):
         model: Any = self.model
         state = model.start(1)
         with torch.no_grad():
-            for piece in tokens.split(READ_AT_ONCE, 1):
+            for piece in torch.split(tokens, READ_AT_ONCE, 1):
                 logits, state = model.unroll(piece, state)  # (1, T, V)
         return probabilities(logits[0, -1])
 
