@@ -111,8 +111,8 @@ class LanguageModel(Estimator):
     """A model of texts. X: a list of them, or one column of them, a document each.
 
     It predicts the next token of each text: a character, a word or a part of one, as in its vocabulary. `classes_`
-    has the tokens, in the order of the columns of `predict_proba`; "" is the end of the text. As scikit-learn's models of
-    densities it also has `score_samples` and `sample`.
+    has the tokens, in the order of the columns of `predict_proba`; "" is the end of the text. As scikit-learn's
+    models of densities it also has `score_samples` and `sample`.
     """
 
     task = "language-modeling"

@@ -169,7 +169,8 @@ def _among(
             only = shortened(names[0]) if names else "nothing"
             raise DataError(
                 f"{cells.table}: '{cells.name}' is '{only}' everywhere in the training split.\n"
-                "Give rows with at least two different labels."
+                "Give rows with at least two different labels"
+                + ("; if they are texts: --task seq2seq." if " " in only and not each else ".")
             )
     return LabelTargets(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
