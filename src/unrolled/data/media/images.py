@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.media.base import DECODING, check_file, reason_of
+from unrolled.environment import FreeMemory
 from unrolled.errors import MediaError, MissingExtra, install_extra
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ TILE = 1 << 9  # pixels on a side of a tile, about
 FINE = 512  # pixels on the longer side of what is requested, above which a large image is shrunk less finely
 COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrunk by tiles
 BLOCK = 1 << 26  # bytes of Pillow's blocks of pixels: more than malloc keeps for later in each thread
+HEAVY = 1 << 28  # bytes of decoding before which freed memory is given back
 MEASURED = 1 << 28  # pixels of large images from which bit depth and background are measured, about
 WHITE, DEEPEST = 0xFF, 0xFFFF  # largest values of 8 and 16 bits
 LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ from the background
@@ -93,6 +95,8 @@ def read_image(
         _draft(path, image, height, width)
         held = _decoding_bytes(image, whole)
     with DECODING.hold(held):
+        if held > HEAVY:
+            FreeMemory().give_back(0)  # what was freed before would be held beside it
         return _decode(path, height, width, grey, depth, ground)
 
 
