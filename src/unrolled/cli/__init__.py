@@ -16,7 +16,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unrolled.cli import compare, demo, evaluate, find, info, nets, predict, sample, score, train
+from unrolled.cli import (
+    compare,
+    demo,
+    demo_loops,
+    demo_nets,
+    demo_texts,
+    evaluate,
+    find,
+    info,
+    nets,
+    predict,
+    sample,
+    score,
+    train,
+)
 from unrolled.cli.options import OptionalFiles, Panels
 from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
@@ -82,8 +96,12 @@ app.command(cls=Panels)(info.info)
 app.command()(info.runs)
 app.command()(nets.nets)
 demo_app.callback(invoke_without_command=True)(demo.demo)
-demo_app.command()(demo.hello)
-demo_app.command()(demo.weather)
+for shown in (
+    demo_nets.convolution, demo_nets.supervision, demo_nets.shapes, demo_loops.loop, demo.weather, demo_loops.state,
+    demo.hello, demo_texts.training, demo_loops.bptt, demo_loops.truncated, demo_texts.context, demo_texts.attention,
+    demo_texts.transformer,
+):  # fmt: skip
+    demo_app.command()(shown)
 app.add_typer(demo_app, name="demo")
 
 

@@ -1,4 +1,4 @@
-"""`unroll demo`: the text that comes with Python, and the lecture's examples."""
+"""`unroll demo`: the text that comes with Python, the list of topics, and the lecture's two first examples."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.options import Json, Quiet, any_number, seed_number
+from unrolled.cli.options import Json, Quiet, Seed, any_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.train import Interrupts, train_and_print
-from unrolled.errors import InputError, OptionError, command
+from unrolled.errors import OptionError, command
 from unrolled.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 DEMO_MINUTES = 2.0
 TEXT = Path("runs", "python-topics.txt")
 RUN = "demo"  # under runs/, with a number appended where it exists
-Seed = Annotated[int, typer.Option(parser=seed_number, help="seed of all random numbers")]
 SAMPLED_DAYS, DAYS_A_LINE = 365, 73
 SOME_DAYS = ("SSSRRS", "RRRRRR")
 SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello; the last step is shown too
@@ -35,24 +34,30 @@ def demo(
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
+    list_topics: Annotated[bool, typer.Option("--list", help="list the topics of the lecture; trains nothing")] = False,
 ) -> None:
     """Two minutes on the text that comes with Python.
 
     Trains on the help texts of the Python language and saves a run in runs/demo.
 
-    hello and weather are two examples of a lecture; they take a second each.
+    The others are demos of a lecture, each of which takes a second to a minute. --list has them in its order.
 
     \b
     Examples:
       unroll demo
       unroll demo --minutes 0.5
+      unroll demo --list
       unroll demo hello
-      unroll demo weather
     """
     if context.invoked_subcommand is not None:
-        if any((minutes != DEMO_MINUTES, seed, json, quiet)):
+        if any((minutes != DEMO_MINUTES, seed, json, quiet, list_topics)):
             name = context.invoked_subcommand
             raise OptionError(f"Options of {name} come after its name. See: unroll demo {name} --help")
+        return
+    if list_topics:
+        if minutes != DEMO_MINUTES or seed or quiet:
+            raise OptionError("--list trains nothing. Leave out --minutes, --seed and --quiet.")
+        print_topics(json)
         return
     settings = TrainOptions(minutes=minutes, seed=seed)
     settings.check()
@@ -71,20 +76,26 @@ def demo(
               f"  unroll train YOUR-TEXT.txt --minutes 10")  # fmt: skip
 
 
-def write_topics(path: Path) -> None:
-    """Writes the text of pydoc_data.topics to a file, unless the file has it already.
+def print_topics(json: bool) -> None:
+    """Prints the topics of the lecture, each with the command that shows it."""
+    from unrolled.demos.topics import LEFT_OUT, TOPICS
 
-    Raises InputError where this Python comes without pydoc_data.
-    """
+    if json:
+        for topic in TOPICS:
+            print_json(topic._asdict())
+        return
+    width = max(len(topic.command) for topic in TOPICS)
+    for topic in TOPICS:
+        say(f"{topic.command:{width}}  {topic.title}")
+    say(f"\n{LEFT_OUT}\nEach topic with what its command prints: docs/lecture.md")
+
+
+def write_topics(path: Path) -> None:
+    """Writes the text of the demo to a file, unless the file has it already. Raises InputError as `python_topics`."""
+    from unrolled.demos.python_help import python_topics
     from unrolled.fileio import write_atomically
 
-    try:
-        from pydoc_data.topics import topics
-    except ImportError:
-        raise InputError("This Python comes without pydoc_data.topics, the text of the demo.\n"
-                         "Train on your own text: unroll train TEXT --minutes 2") from None  # fmt: skip
-    text = "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"
-    data = text.encode()
+    data = python_topics().encode()
     if not (path.is_file() and path.read_bytes() == data):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)

@@ -140,6 +140,9 @@ def seed_number(text: str) -> int:
     return seed
 
 
+Seed = Annotated[int, typer.Option(parser=seed_number, help="seed of all random numbers")]
+
+
 def any_number(name: str) -> Callable[[str], float]:
     """A parser of numbers for the option `name`. It raises OptionError for anything else."""
     return _parser(name, float, "a number")

@@ -26,12 +26,21 @@ class Progress(NamedTuple):
     generated: str  # greedy continuation of "h"
 
 
+def make_hello(seed: int = 0, size: int = 8) -> LanguageModel:
+    """An untrained net of one RNN of `size` units over the four letters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(number(seed, "hello"))
+        return LanguageModel(len(LETTERS), size, RNN(size, size))
+
+
 def train_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.02) -> Iterator[Progress]:
     """Train an RNN of `size` units to predict e, l, l, o after h, e, l, l; yield a report before each of `steps`
     updates and one after the last. The two l's have different targets, so the net needs its memory."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(number(seed, "hello"))
-        model = LanguageModel(len(LETTERS), size, RNN(size, size))
+    return learn_hello(make_hello(seed, size), steps, rate)
+
+
+def learn_hello(model: LanguageModel, steps: int, rate: float) -> Iterator[Progress]:
+    """`train_hello` for a net that was made before."""
     optimiser = Adam(model.parameters(), lr=rate)
     inputs, targets = encode(INPUTS), encode(TARGETS)  # (1, T)
     for step in range(steps + 1):

@@ -1,0 +1,118 @@
+"""The demos that train runs: for a few updates what they return and print, and slowly what they claim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Unroll
+
+from unrolled.demos import context, convolution, learning_text, shape_tasks, shapes, supervision, translating
+
+SHORT: dict[str, dict[Any, dict[str, Any]]] = {
+    "convolution": {convolution: {"STEPS": 2, "ROWS": 100, "TESTED": 10}},
+    "supervision": {supervision: {"STEPS": 2, "FEW_STEPS": 2, "UNLABELLED": 100, "TESTED": 10}},
+    "training": {learning_text: {"STEPS": 4, "SIZE": 8}},
+    "context": {context: {"STEPS": 2, "ROWS": 100, "TESTED": 2, "LENGTHS": (1, 3)}},
+    "attention": {translating: {"STEPS": 2, "TESTED": 5}},
+    "transformer": {translating: {"STEPS": 2, "TESTED": 5}},
+}
+"""Constants of each demo for a few updates."""
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_demo_prints_what_it_returns(
+    name: str, unroll: Unroll, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module, constants in SHORT[name].items():
+        for constant, value in constants.items():
+            monkeypatch.setattr(module, constant, value)
+    result = unroll("demo", name, "--json")
+    assert result.code == 0 and result.err == ""
+    CHECKS[name]([json.loads(line) for line in result.out.splitlines()])
+    assert list(tmp_path.iterdir()) == []  # a demo leaves nothing behind
+
+
+def check_convolution(rows: list[Any]) -> None:
+    assert [row["net"] for row in rows] == ["fully connected", "convolutional"]
+    assert rows[0]["parameters"] > rows[1]["parameters"] > 60_000
+
+
+def check_supervision(rows: list[Any]) -> None:
+    assert len(rows) == 3 and rows[1]["trained"] < rows[0]["trained"] == rows[2]["trained"]
+
+
+def check_training(samples: list[Any]) -> None:
+    assert samples[0]["update"] == 0 and samples[-1]["update"] == 4
+    assert samples[0]["nats"] > 4
+
+
+def check_context(rows: list[Any]) -> None:
+    assert [row["kind"] for row in rows] == ["one context vector", "attention"]
+    assert list(rows[0]["right"]) == ["1", "3"]
+
+
+def check_translation(rows: list[Any]) -> None:
+    (row,) = rows
+    assert " ".join(row["source"]) == translating.EXAMPLE
+    assert all(len(weights) == 5 and sum(weights) == pytest.approx(1, abs=1e-4) for weights in row["weights"])
+    assert len(row["weights"]) == len(row["target"])
+
+
+CHECKS: dict[str, Callable[[list[Any]], None]] = {
+    "convolution": check_convolution,
+    "supervision": check_supervision,
+    "training": check_training,
+    "context": check_context,
+    "attention": check_translation,
+    "transformer": check_translation,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_convolution_gains_at_new_places(seed: int) -> None:
+    dense, convolved = convolution.show_convolution(seed)
+    assert convolved.new > dense.new + 0.2 and convolved.seen > 0.9 and dense.seen > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_few_labels_suffice_after_pre_training(seed: int) -> None:
+    alone, head, full = supervision.show_supervision(seed)
+    assert min(head.accuracy, full.accuracy) > alone.accuracy + 0.1
+
+
+@pytest.mark.slow
+def test_every_shape_is_learnt() -> None:
+    rows = shapes.show_shapes(0)
+    assert len(rows) == len(shape_tasks.SHAPE_TASKS)
+    assert all(row.right > 0.8 for row in rows), rows
+
+
+@pytest.mark.slow
+def test_the_text_gets_better() -> None:
+    samples = learning_text.show_training(0)
+    nats = [sample.nats for sample in samples]
+    assert nats == sorted(nats, reverse=True) and nats[0] > 4 and nats[-1] < 2.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_vector_forgets_long_inputs(seed: int) -> None:
+    vector, attention = context.show_context(seed)
+    shortest, longest = min(vector.right), max(vector.right)
+    assert vector.right[shortest] > 0.8 and vector.right[longest] < 0.2 < 0.8 < attention.right[longest]
+
+
+@pytest.mark.slow
+def test_words_are_aligned_across() -> None:
+    found = translating.show_attention(0)
+    assert found.right > 0.9 and found.target[:4] == ["three", "hundred", "twenty", "four"]
+    looked = [found.source[max(range(5), key=lambda k: row[k])] for row in found.weights[:4]]
+    assert looked[2:] == ["zwanzig", "vier"]
+    assert translating.show_transformer(0).right > 0.9
