@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,23 +25,33 @@ OUTPUT = re.compile(r"^```text\n.*?^```\n\nTook \d+ seconds\.$", re.MULTILINE | 
 HEAD = """\
 # The lecture, topic by topic
 
-The project follows a lecture on deep learning for images, videos and sequences. Each topic has a command that shows it
-in under two minutes, and a page with the full figures. `unroll demo --list` prints the topics. `--seed` gives other
-random numbers, `--json` the figures.
+The project follows a lecture on deep learning for images, videos and sequences. Each topic has a command that shows
+it in under two minutes, and a page with the full figures. `unroll demo --list` prints the topics. `--seed` gives
+other random numbers, `--json` the figures.
 
-Outputs below: seed 0, one core of an AMD EPYC, 2026-12-01; figures of other machines differ in the last digits. This page
-is written by `python docs/make_lecture.py` from the table `src/unrolled/demos/topics.py`.
+Outputs below: seed 0, one busy core of an AMD EPYC, 2026-12-01. On another machine the last digits may differ. This
+page is written by `python docs/make_lecture.py` from the table `src/unrolled/demos/topics.py`.
 """
 
 
 def lecture_page(topics: tuple[Topic, ...], outputs: Mapping[str, str]) -> str:
     """The page. outputs: by title, the block of what a topic's command printed."""
-    sections = [
-        f"## {one.title}\n{one.paragraph}\n\n```sh\n{one.command}\n```\n\n{one.look} Full figures: "
-        f"[{one.page.partition('#')[0]}]({one.page}).\n\n{outputs[one.title]}"
-        for one in topics
-    ]
+    sections = []
+    for one in topics:
+        look = f"{one.look} Full figures: [{one.page.partition('#')[0]}]({one.page})."
+        parts = (
+            f"## {one.title}\n{fill(one.paragraph)}",
+            f"```sh\n{one.command}\n```",
+            fill(look),
+            outputs[one.title],
+        )
+        sections.append("\n\n".join(parts))
     return "\n".join([HEAD, "\n\n".join(sections), f"\n## What is left out\n{LEFT_OUT}\n"])
+
+
+def fill(text: str) -> str:
+    """A paragraph in lines as the other pages have them."""
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
 
 
 def kept_outputs(page: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def test_the_bytes_are_those_that_the_strategies_count() -> None:
     memory, xs = LSTM(8, 8), torch.randn(2, 30, 8)
     held, computed, _ = bptt.backward(memory, xs, "full")
 
-    def segment_loss(state: object, a: int, b: int) -> tuple[torch.Tensor, object]:
+    def segment_loss(state: Any, a: int, b: int) -> tuple[torch.Tensor, Any]:
         outputs, state = memory.unroll(xs[:, a:b], state)
         return outputs.sum(), state
 
@@ -93,11 +94,16 @@ def test_loop_and_truncated_print_their_trainings(unroll: Unroll, monkeypatch: p
     monkeypatch.setattr(loop, "BITS", (2,))
     monkeypatch.setattr(truncated, "STEPS", 2)
     (facts,) = (json.loads(line) for line in unroll("demo", "loop", "--json").out.splitlines())
-    assert [(one["model"], one["lag"], one["updates"]) for one in facts["trainings"]] == [("none", 2, 2), ("rnn", 2, 2)]
+    assert [(one["model"], one["lag"], one["updates"]) for one in facts["trainings"]] == [
+        ("none", 2, 2),
+        ("rnn", 2, 2),
+    ]
     text = unroll("demo", "loop", "--quiet")
     assert "feed-forward" in text.out and "recurrent" in text.out and text.err == ""
     rows = [json.loads(line) for line in unroll("demo", "truncated", "--json").out.splitlines()]
-    assert [(one["bptt"], one["lag"]) for one in rows] == [(s, n) for n in truncated.LAGS for s in truncated.STRATEGIES]
+    assert [(one["bptt"], one["lag"]) for one in rows] == [
+        (s, n) for n in truncated.LAGS for s in truncated.STRATEGIES
+    ]
     shown = unroll("demo", "truncated")
     assert shown.out.count("20 steps") == 2 and "Trains four nets" in shown.err
 

@@ -26,7 +26,8 @@ def test_topics_have_names_and_titles_of_their_own() -> None:
 
 def test_every_demo_is_the_command_of_a_topic() -> None:
     words = [topic.command.split() for topic in TOPICS]
-    assert DEMOS <= {one[2] for one in words if one[:2] == ["unroll", "demo"] and len(one) > 2}
+    shown = {one[2] for one in words if one[:2] == ["unroll", "demo"] and len(one) > 2}
+    assert not DEMOS - shown
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)

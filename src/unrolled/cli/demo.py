@@ -34,7 +34,9 @@ def demo(
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
-    list_topics: Annotated[bool, typer.Option("--list", help="list the topics of the lecture; trains nothing")] = False,
+    list_topics: Annotated[
+        bool, typer.Option("--list", help="list the topics of the lecture; trains nothing")
+    ] = False,
 ) -> None:
     """Two minutes on the text that comes with Python.
 

@@ -61,7 +61,8 @@ def state(seed: Seed = 0, json: Json = False) -> None:
         say(f"  W x + b  {_numbers(step.from_input)}   from the letter")
         say(f"  U h      {_numbers(step.from_past)}   from the state")
         say(f"  h'       {_numbers(step.after)}   the new state")
-        say(f"  output   {'  '.join(f'{letter} {p:.3f}' for letter, p in step.probabilities.items())}   predicts {best}\n")
+        shares = "  ".join(f"{letter} {p:.3f}" for letter, p in step.probabilities.items())
+        say(f"  output   {shares}   predicts {best}\n")
 
 
 def bptt(seed: Seed = 0, json: Json = False) -> None:

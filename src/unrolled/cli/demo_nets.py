@@ -25,7 +25,8 @@ def convolution(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> Non
         for row in rows:
             print_json(record_facts(row))
         return
-    say(f"{ROWS:,} images of digits, {APART} pixels apart: {len(SEEN)} of {len(ALL_PLACES)} places. Accuracy on new images:\n")
+    say(f"{ROWS:,} images of digits, {APART} pixels apart: {len(SEEN)} of {len(ALL_PLACES)} places.")
+    say("Accuracy on new images:\n")
     say_table(
         ("net", "parameters", "at these places", "between them"),
         [(row.net, f"{row.parameters:,}", percent(row.seen), percent(row.new)) for row in rows],
@@ -52,8 +53,8 @@ def supervision(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> Non
         return
     say(f"{LABELLED} reviews have labels, {UNLABELLED:,} have none. Accuracy on {TESTED} other reviews:\n")
     say_table(
-        ("learns from", "trained parameters", "accuracy"),
-        [(row.way, f"{row.trained:,}", percent(row.accuracy)) for row in rows],
+        ("the classifier", "accuracy"),
+        [(row.way, percent(row.accuracy)) for row in rows],
     )
 
 

@@ -97,12 +97,12 @@ def _show(found: Translation, json: bool) -> None:
     if json:
         print_json(record_facts(found))
         return
-    say(f"{found.model}, {found.parameters:,} parameters. Of numbers that it was not trained on, {percent(found.right)} "
-        "are translated without an error.")  # fmt: skip
-    say(f"{' '.join(found.source)}: {' '.join(word for word in found.target if word)}\n")
-    say("Where each English word looks; each row sums to 100%:\n")
+    say(f"{found.model}, {found.parameters:,} parameters.")
+    say(f"Of the numbers that it was not trained on, {percent(found.right)} are translated without an error.\n")
+    say(f"{' '.join(found.source)}: {' '.join(found.target)}\n")
+    say("Where each English word looks:\n")
     rows = [
         (word or "(end)", *(f"{SHADES[round(weight * (len(SHADES) - 1))] * 2}{weight:5.0%}" for weight in weights))
-        for word, weights in zip(found.target, found.weights, strict=True)
+        for word, weights in zip([*found.target, ""], found.weights, strict=True)
     ]
     say_table(("", *found.source), rows)

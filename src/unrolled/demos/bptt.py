@@ -40,7 +40,9 @@ class GraphBytes:
 
     def held(self) -> torch.autograd.graph.saved_tensors_hooks:
         """A context in which what is saved for a backward pass is counted."""
-        return torch.autograd.graph.saved_tensors_hooks(lambda tensor: SavedTensor(tensor, self), lambda one: one.tensor)
+        return torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: SavedTensor(tensor, self), lambda one: one.tensor
+        )
 
     def add(self, tensor: Tensor, sign: int) -> None:
         """Counts a tensor that is saved (1) or given up (-1)."""

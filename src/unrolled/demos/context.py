@@ -9,8 +9,8 @@ from unrolled.demos.translating import share_right
 from unrolled.seeds import numpy_generator
 
 KINDS = {"one context vector": "none", "attention": "additive"}  # and their names as --attention
-LETTERS_READ = "abcdefghijklmnop"
-LENGTHS = (2, 4, 8, 12, 16)  # letters, of tests
+LETTERS_READ = "abcdefgh"
+LENGTHS = (2, 4, 6, 8, 10)  # letters, of tests
 ROWS, TESTED, STEPS, SIZE = 3000, 100, 500, 64
 
 
@@ -27,7 +27,7 @@ def show_context(seed: int = 0) -> tuple[ContextRow, ...]:
     generator = numpy_generator(seed, "demo context")
 
     def draw(length: int) -> str:
-        return " ".join(LETTERS_READ[k] for k in generator.integers(0, len(LETTERS_READ), length))
+        return "".join(LETTERS_READ[k] for k in generator.integers(0, len(LETTERS_READ), length))
 
     texts = [draw(length) for length in generator.integers(1, max(LENGTHS) + 1, ROWS).tolist()]
     tests = {length: [draw(length) for _ in range(TESTED)] for length in LENGTHS}
@@ -35,7 +35,7 @@ def show_context(seed: int = 0) -> tuple[ContextRow, ...]:
     for kind, attention in KINDS.items():
         with trained(
             [{"word": text, "backwards": text[::-1]} for text in texts], task="seq2seq", input="word",
-            output="backwards", tokenizer="word", attention=attention, model="lstm", seed=seed, steps=STEPS,
+            output="backwards", tokenizer="char", attention=attention, model="lstm", seed=seed, steps=STEPS,
             hidden_size=SIZE, test="none",
         ) as run:  # fmt: skip
             right = {

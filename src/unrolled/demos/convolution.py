@@ -41,9 +41,7 @@ def show_convolution(seed: int = 0) -> tuple[ConvolutionRow, ...]:
     found = []
     for net, options in NETS.items():
         flat = "encoder" not in options
-        with trained(
-            (shaped(images, flat), names(labels)), seed=seed, steps=STEPS, test="none", **options
-        ) as run:
+        with trained((shaped(images, flat), names(labels)), seed=seed, steps=STEPS, test="none", **options) as run:
             accuracies = [accuracy(run, shaped(test, flat), names(right)) for test, right in tests]
             found.append(ConvolutionRow(net, run.parameters, *accuracies))
     return tuple(found)

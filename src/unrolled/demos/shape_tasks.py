@@ -22,9 +22,9 @@ ENDINGS = {
     "Italian": "ini elli etti oni", "Russian": "ov sky enko in", "Greek": "opoulos idis akis os",
     "German": "mann berg stein bauer",
 }  # fmt: skip
-SYLLABLES = "ma ro pe ti la ge vi do ka bre stra lo fi ne".split()
-NOUNS, VERBS = "dog cat child bird".split(), "sees hears likes finds".split()
-BOTH = "watch play call plan".split()  # nouns after "the", verbs after "they"
+SYLLABLES = "ma ro pe ti la ge vi do ka bre stra lo fi ne"
+NOUNS, VERBS = "dog cat child bird", "sees hears likes finds"
+BOTH = "watch play call plan"  # nouns after "the", verbs after "they"
 
 
 class ShapeTask(NamedTuple):
@@ -44,8 +44,8 @@ def one_to_one(seed: int) -> ShapeTask:
     labels = generator.integers(0, 10, 400 + TESTED)
     pixels = glyphs()[labels].reshape(-1, 1, 35) + generator.normal(0, NOISE, (len(labels), 1, 35))
     rows = [{"pixels": row, "digit": f"digit {label}"} for row, label in zip(pixels, labels, strict=True)]
-    return divided("one to one", "a picture of 35 pixels: which digit?", rows,
-                   {"task": "classification", "input_type": "vectors", "model": "none", "steps": 100}, pixels_of(5))  # fmt: skip
+    options = {"task": "classification", "input_type": "vectors", "model": "none", "steps": 100}
+    return divided("one to one", "a picture of 35 pixels: which digit?", rows, options, pixels_of(5))
 
 
 def one_to_many(seed: int) -> ShapeTask:
@@ -59,9 +59,8 @@ def one_to_many(seed: int) -> ShapeTask:
         drawn = np.array([pixel == "#" for pixel in FORMS[form]], dtype=float).reshape(3, 3)
         picture[PLACES[place] : PLACES[place] + 3, SIDES[side] : SIDES[side] + 3] += drawn
         rows.append({"pixels": picture.reshape(1, -1), "caption": f"a {form} at the {place} {side}"})
-    return divided("one to many", "a picture of 81 pixels: its caption", rows,
-                   {"task": "seq2seq", "input_type": "vectors", "model": "lstm", "tokenizer": "word", "steps": 200},
-                   pixels_of(9))  # fmt: skip
+    options = {"task": "seq2seq", "input_type": "vectors", "model": "lstm", "tokenizer": "word", "steps": 200}
+    return divided("one to many", "a picture of 81 pixels: its caption", rows, options, pixels_of(9))
 
 
 def many_to_one(seed: int) -> ShapeTask:
@@ -70,34 +69,38 @@ def many_to_one(seed: int) -> ShapeTask:
     rows = []
     for _ in range(600 + TESTED):
         language = str(generator.choice(list(ENDINGS)))
-        start = "".join(generator.choice(SYLLABLES, generator.integers(1, 4)))
-        rows.append({"name": (start + str(generator.choice(ENDINGS[language].split()))).capitalize(), "language": language})
-    return divided("many to one", "the letters of a name: its language", rows,
-                   {"task": "classification", "model": "lstm", "tokenizer": "char", "steps": 150})  # fmt: skip
+        start = "".join(generator.choice(SYLLABLES.split(), generator.integers(1, 4)))
+        rows.append(
+            {"name": (start + str(generator.choice(ENDINGS[language].split()))).capitalize(), "language": language}
+        )
+    options = {"task": "classification", "model": "lstm", "tokenizer": "char", "steps": 150}
+    return divided("many to one", "the letters of a name: its language", rows, options)
 
 
 def aligned(seed: int) -> ShapeTask:
     """Words in, a tag for each out. Some words are nouns or verbs, by what stands before them."""
     generator = numpy_generator(seed, "demo aligned")
 
-    def pick(words: list[str]) -> str:
-        return str(generator.choice(words))
+    def pick(words: str) -> str:
+        return str(generator.choice(words.split()))
 
     rows = []
     for _ in range(400 + TESTED):
-        thing = [("the", "DET"), (pick(NOUNS + BOTH), "NOUN")]
-        start = [("they", "PRON"), (pick(BOTH), "VERB")] if generator.random() < 0.5 else [*thing, (pick(VERBS), "VERB")]
-        words, tags = zip(*start, ("the", "DET"), (pick(NOUNS + BOTH), "NOUN"), strict=True)
+        thing = [("the", "DET"), (pick(f"{NOUNS} {BOTH}"), "NOUN")]
+        start = (
+            [("they", "PRON"), (pick(BOTH), "VERB")] if generator.random() < 0.5 else [*thing, (pick(VERBS), "VERB")]
+        )
+        words, tags = zip(*start, ("the", "DET"), (pick(f"{NOUNS} {BOTH}"), "NOUN"), strict=True)
         rows.append({"words": list(words), "tags": list(tags)})
-    return divided("many to many, aligned", "words: a tag for each", rows,
-                   {"task": "tagging", "model": "lstm", "steps": 100}, " ".join)  # fmt: skip
+    options = {"task": "tagging", "model": "lstm", "steps": 100}
+    return divided("many to many, aligned", "words: a tag for each", rows, options, " ".join)
 
 
 def translated(seed: int) -> ShapeTask:
     """German numbers in, English ones out: other lengths, another order."""
     training, others = number_pairs(seed, TESTED)
     options = {"task": "seq2seq", "model": "lstm", "tokenizer": "word", "steps": 300}
-    return ShapeTask("many to many", "a German number: in English", training, others, options)
+    return ShapeTask("many to many, not aligned", "a German number: in English", training, others, options)
 
 
 SHAPE_TASKS = (one_to_one, one_to_many, many_to_one, aligned, translated)

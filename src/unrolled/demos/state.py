@@ -39,7 +39,9 @@ def show_state(seed: int = 0) -> tuple[StateStep, ...]:
             from_past = F.linear(hidden, memory.weight_hh)  # (1, H)
             after = torch.tanh(from_input + from_past)
             shares = dict(zip(LETTERS, model.output(after)[0].softmax(0).tolist(), strict=True))
-            numbers = (tuple(vector[0].tolist()) for vector in (hidden, from_input, from_past, after))
-            steps.append(StateStep(letter, *numbers, shares))
+            before, inputs, past, new = (
+                tuple(vector[0].tolist()) for vector in (hidden, from_input, from_past, after)
+            )
+            steps.append(StateStep(letter, before, inputs, past, new, shares))
             hidden = after
     return tuple(steps)

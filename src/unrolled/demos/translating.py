@@ -19,8 +19,8 @@ class Translation(NamedTuple):
     parameters: int
     right: float  # the share of other numbers that are translated without an error
     source: list[str]  # the words of the example
-    target: list[str]  # the words of its translation; the last one is the end
-    weights: list[list[float]]  # (T, S): where each word of the translation looks
+    target: list[str]  # the words of its translation
+    weights: list[list[float]]  # (T + 1, S): where each word of the translation looks, and its end
 
 
 def show_attention(seed: int = 0) -> Translation:
@@ -45,8 +45,13 @@ def translate(seed: int, model: str, **options: Any) -> Translation:
         (example,) = run.predict([EXAMPLE], show_attention=True)
         attention = example.texts["english"].attention
         assert attention is not None
-        source, target = attention.source_tokens, attention.target_tokens
-        return Translation(model, run.parameters, right, source, target, attention.weights)
+        words = [place for place, word in enumerate(attention.source_tokens) if word.strip()]  # without the BOS token
+        return Translation(
+            model, run.parameters, right,
+            source=[attention.source_tokens[place].strip() for place in words],
+            target=[word.strip() for word in attention.target_tokens[:-1]],
+            weights=[[row[place] for place in words] for row in attention.weights],
+        )  # fmt: skip
 
 
 def share_right(run: Run, sources: list[str], targets: list[str], output: str) -> float:

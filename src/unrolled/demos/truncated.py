@@ -13,6 +13,4 @@ STEPS, SIZE = 600, 64
 
 def show_truncated(seed: int = 0) -> tuple[Diagnosed, ...]:
     """Trains on recall at a lag within the cut and at one past it, each with full and with truncated BPTT."""
-    return tuple(
-        train_on_task("recall", MODEL, bptt, lag, seed, STEPS, SIZE) for lag in LAGS for bptt in STRATEGIES
-    )
+    return tuple(train_on_task("recall", MODEL, bptt, lag, seed, STEPS, SIZE) for lag in LAGS for bptt in STRATEGIES)
