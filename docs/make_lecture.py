@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from unrolled.demos.topics import LEFT_OUT, TOPICS, Topic
 
 PAGE = Path(__file__).with_name("lecture.md")
-OUTPUT = re.compile(r"^```text\n.*?^```\n\nTook \d+ seconds\.$", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"^```text\n.*?^```\n\nTook \d+ seconds of processor time\.$", re.MULTILINE | re.DOTALL)
 HEAD = """\
 # The lecture, topic by topic
 
@@ -29,7 +29,7 @@ The project follows a lecture on deep learning for images, videos and sequences.
 it in under two minutes, and a page with the full figures. `unroll demo --list` prints the topics. `--seed` gives
 other random numbers, `--json` the figures.
 
-Outputs below: seed 0, one busy core of an AMD EPYC, 2026-12-01. On another machine the last digits may differ. This
+Outputs below: seed 0, one thread on an AMD EPYC, 2026-12-01. On another machine the last digits may differ. This
 page is written by `python docs/make_lecture.py` from the table `src/unrolled/demos/topics.py`.
 """
 
@@ -63,13 +63,15 @@ def kept_outputs(page: str) -> dict[str, str]:
 def run_topic(topic: Topic) -> str:
     """The block of what a topic's command prints, run on one thread in an empty folder."""
     words = [sys.executable, "-P", "-m", *topic.command.replace("unroll", "unrolled", 1).split()]
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with TemporaryDirectory() as folder:
         done = subprocess.run(
             words, cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True
         )
     printed = "\n".join(line.rstrip() for line in done.stdout.rstrip().split("\n"))
-    return f"```text\n{printed}\n```\n\nTook {time.monotonic() - started:.0f} seconds."
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = usage.ru_utime + usage.ru_stime - before.ru_utime - before.ru_stime
+    return f"```text\n{printed}\n```\n\nTook {taken:.0f} seconds of processor time."
 
 
 def main() -> None:
@@ -83,7 +85,7 @@ def main() -> None:
     for topic in TOPICS:
         if given.all or topic.name in given.topics or topic.title not in outputs:
             outputs[topic.title] = run_topic(topic)
-            print(topic.name, outputs[topic.title].rsplit("\n", 1)[1])
+            print(topic.name, outputs[topic.title].rsplit("\n", 1)[1], flush=True)
     PAGE.write_text(lecture_page(TOPICS, outputs), encoding="utf-8")
 
 

@@ -32,8 +32,8 @@ def loop(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
         ("net", "bits", "accuracy", "updates"),
         [(nets[one.model], str(one.lag), percent(one.accuracy), str(one.updates)) for one in found.trainings],
     )
-    say(f"\nThe loop, {found.loop_steps} steps one by one, and the same steps unrolled differ by at most "
-        f"{found.loop_difference:.1e}.")  # fmt: skip
+    apart = f"differ by at most {found.loop_difference:.0e}" if found.loop_difference else "give the same numbers"
+    say(f"\nThe loop, {found.loop_steps} steps one by one, and the same net unrolled {apart}.")
 
 
 def state(seed: Seed = 0, json: Json = False) -> None:

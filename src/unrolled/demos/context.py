@@ -10,8 +10,8 @@ from unrolled.seeds import numpy_generator
 
 KINDS = {"one context vector": "none", "attention": "additive"}  # and their names as --attention
 LETTERS_READ = "abcdefgh"
-LENGTHS = (2, 4, 6, 8, 10)  # letters, of tests
-ROWS, TESTED, STEPS, SIZE = 3000, 100, 500, 64
+LENGTHS = (2, 4, 6, 8)  # letters, of tests
+ROWS, TESTED, STEPS, SIZE = 3000, 50, 700, 96
 
 
 class ContextRow(NamedTuple):

@@ -59,7 +59,7 @@ def one_to_many(seed: int) -> ShapeTask:
         drawn = np.array([pixel == "#" for pixel in FORMS[form]], dtype=float).reshape(3, 3)
         picture[PLACES[place] : PLACES[place] + 3, SIDES[side] : SIDES[side] + 3] += drawn
         rows.append({"pixels": picture.reshape(1, -1), "caption": f"a {form} at the {place} {side}"})
-    options = {"task": "seq2seq", "input_type": "vectors", "model": "lstm", "tokenizer": "word", "steps": 200}
+    options = {"task": "seq2seq", "input_type": "vectors", "model": "lstm", "tokenizer": "word", "steps": 400}
     return divided("one to many", "a picture of 81 pixels: its caption", rows, options, pixels_of(9))
 
 

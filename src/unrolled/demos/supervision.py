@@ -22,8 +22,8 @@ class SupervisionRow(NamedTuple):
 
 def show_supervision(seed: int = 0) -> tuple[SupervisionRow, ...]:
     """Trains a classifier on few labels: from random weights, and from a language model of texts without labels,
-    where the classifier's head alone is trained, or all weights (fine-tuning). Of a language model of words the latter
-    takes word vectors, computed from its texts."""
+    where the classifier's head alone is trained, or all weights (fine-tuning). Of a language model of words,
+    fine-tuning takes word vectors, computed from its texts."""
     generator = numpy_generator(seed, "demo supervision")
 
     def draw(count: int, phrases: int) -> list[dict[str, str]]:

@@ -151,7 +151,7 @@ TOPICS = (
         "looks at the input again for each word that it writes.",
         "unroll demo context",
         "Words of random letters have to be written backwards. From one vector, the share without an error falls "
-        "with the length; with attention it does not.",
+        "soon as words get longer; with attention it holds for longer.",
         "results/translation.md",
     ),
     Topic(
