@@ -16,7 +16,7 @@ SHORT: dict[str, dict[Any, dict[str, Any]]] = {
     "convolution": {convolution: {"STEPS": 2, "ROWS": 100, "TESTED": 10}},
     "supervision": {supervision: {"STEPS": 2, "FEW_STEPS": 2, "UNLABELLED": 100, "TESTED": 10}},
     "training": {learning_text: {"STEPS": 4, "SIZE": 8}},
-    "context": {context: {"STEPS": 2, "ROWS": 100, "TESTED": 2, "LENGTHS": (1, 3)}},
+    "context": {context: {"STEPS": 2, "ROWS": 100, "TESTED": 2, "WORD_LENGTHS": (1, 3)}},
     "attention": {translating: {"STEPS": 2, "TESTED": 5}},
     "transformer": {translating: {"STEPS": 2, "TESTED": 5}},
 }
@@ -102,13 +102,13 @@ FOUND: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     ),
     "context": (
         context,
-        (context.ContextRow("attention", 1000, {length: 0.5 for length in context.LENGTHS}),),
+        (context.ContextRow("attention", 1000, dict.fromkeys(context.WORD_LENGTHS, 0.5)),),
         ("decoder reads  parameters  2 letters", "attention           1,000        50%"),
     ),
     "attention": (
         translating,
         translating.Translation("lstm", 1000, 0.9, ["ein", "zwei"], ["one"], [[0.0, 1.0], [0.5, 0.5]]),
-        ("90% are translated", "ein zwei: one", "one       0%  ██ 100%", "(end)  ▒▒  50%"),
+        ("90% are translated", "ein zwei: one", "one         0%  ██ 100%", "(end)  ▒▒  50%"),
     ),
 }
 """Made results of each demo, and what is printed of them."""

@@ -39,7 +39,7 @@ def loop(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
 def state(seed: Seed = 0, json: Json = False) -> None:
     """The update of a hidden state and the output, in numbers.
 
-    A net of three units has learnt to spell "hello". Its steps are taken apart.
+    A net of four units has learnt to spell "hello". Its steps are taken apart.
 
     \b
     Examples:

@@ -47,7 +47,7 @@ def context(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
       unroll demo context
       unroll demo context --seed 1 --json
     """
-    from unrolled.demos.context import LENGTHS, show_context
+    from unrolled.demos.context import WORD_LENGTHS, show_context
 
     note("Trains two nets, about a minute.", quiet or json)
     rows = show_context(seed)
@@ -57,8 +57,8 @@ def context(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
         return
     say("Words of random letters written backwards: the share without an error, by the number of letters.\n")
     say_table(
-        ("decoder reads", "parameters", *(f"{length} letters" for length in LENGTHS)),
-        [(row.kind, f"{row.parameters:,}", *(percent(row.right[length]) for length in LENGTHS)) for row in rows],
+        ("decoder reads", "parameters", *(f"{length} letters" for length in WORD_LENGTHS)),
+        [(row.kind, f"{row.parameters:,}", *(percent(row.right[length]) for length in WORD_LENGTHS)) for row in rows],
     )
 
 
@@ -100,7 +100,7 @@ def _show(found: Translation, json: bool) -> None:
     say(f"{found.model}, {found.parameters:,} parameters.")
     say(f"Of the numbers that it was not trained on, {percent(found.right)} are translated without an error.\n")
     say(f"{' '.join(found.source)}: {' '.join(found.target)}\n")
-    say("Where each English word looks:\n")
+    say("Where each English word looks; what is missing to 100% looks at the beginning:\n")
     rows = [
         (word or "(end)", *(f"{SHADES[round(weight * (len(SHADES) - 1))] * 2}{weight:5.0%}" for weight in weights))
         for word, weights in zip([*found.target, ""], found.weights, strict=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from unrolled.demos.temporary import trained
-from unrolled.demos.translating import share_right
+from unrolled.demos.translating import accuracy_of_texts
 from unrolled.seeds import numpy_generator
 
 KINDS = {"one context vector": "none", "attention": "additive"}  # and their names as --attention
 LETTERS_READ = "abcdefgh"
-LENGTHS = (2, 4, 6, 8)  # letters, of tests
+WORD_LENGTHS = (2, 4, 6, 8)  # letters, of tests
 ROWS, TESTED, STEPS, SIZE = 3000, 50, 700, 96
 
 
@@ -29,8 +29,8 @@ def show_context(seed: int = 0) -> tuple[ContextRow, ...]:
     def draw(length: int) -> str:
         return "".join(LETTERS_READ[k] for k in generator.integers(0, len(LETTERS_READ), length))
 
-    texts = [draw(length) for length in generator.integers(1, max(LENGTHS) + 1, ROWS).tolist()]
-    tests = {length: [draw(length) for _ in range(TESTED)] for length in LENGTHS}
+    texts = [draw(length) for length in generator.integers(1, max(WORD_LENGTHS) + 1, ROWS).tolist()]
+    tests = {length: [draw(length) for _ in range(TESTED)] for length in WORD_LENGTHS}
     found = []
     for kind, attention in KINDS.items():
         with trained(
@@ -39,7 +39,7 @@ def show_context(seed: int = 0) -> tuple[ContextRow, ...]:
             hidden_size=SIZE, test="none",
         ) as run:  # fmt: skip
             right = {
-                length: share_right(run, words, [word[::-1] for word in words], "backwards")
+                length: accuracy_of_texts(run, words, [word[::-1] for word in words], "backwards")
                 for length, words in tests.items()
             }
             found.append(ContextRow(kind, run.parameters, right))

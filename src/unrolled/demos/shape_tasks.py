@@ -15,8 +15,8 @@ from unrolled.seeds import numpy_generator
 Row = dict[str, Any]
 TESTED = 100
 FORMS = {"cross": ".#.###.#.", "box": "####.####", "bar": "...###...", "corner": "#..#..###"}  # 3 × 3 pixels
-PLACES = {"top": 0, "middle": 3, "bottom": 6}  # first rows of a form, on 9 × 9 pixels
-SIDES = {"left": 0, "centre": 3, "right": 6}  # and first columns
+PLACES = ("top", "middle", "bottom")  # of a form, on 9 × 9 pixels
+SIDES = ("left", "centre", "right")
 NOISE = 0.3  # standard deviation of the noise on pixels of 0 and 1
 ENDINGS = {
     "Italian": "ini elli etti oni", "Russian": "ov sky enko in", "Greek": "opoulos idis akis os",
@@ -57,7 +57,8 @@ def one_to_many(seed: int) -> ShapeTask:
         form, place, side = kinds[k]
         picture = generator.normal(0, NOISE, (9, 9))
         drawn = np.array([pixel == "#" for pixel in FORMS[form]], dtype=float).reshape(3, 3)
-        picture[PLACES[place] : PLACES[place] + 3, SIDES[side] : SIDES[side] + 3] += drawn
+        top, left = 3 * PLACES.index(place), 3 * SIDES.index(side)
+        picture[top : top + 3, left : left + 3] += drawn
         rows.append({"pixels": picture.reshape(1, -1), "caption": f"a {form} at the {place} {side}"})
     options = {"task": "seq2seq", "input_type": "vectors", "model": "lstm", "tokenizer": "word", "steps": 400}
     return divided("one to many", "a picture of 81 pixels: its caption", rows, options, pixels_of(9))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from unrolled.memory import RNN
 from unrolled.model.hello import INPUTS, LETTERS, encode, learn_hello, make_hello
 
-UPDATES, SIZE, RATE = 200, 3, 0.05
+UPDATES, SIZE, RATE = 150, 4, 0.03
 
 
 class StateStep(NamedTuple):
@@ -26,7 +26,7 @@ class StateStep(NamedTuple):
 
 
 def show_state(seed: int = 0) -> tuple[StateStep, ...]:
-    """Trains a net of three units to spell "hello", then takes its steps apart."""
+    """Trains a net of four units to spell "hello", then takes its steps apart."""
     model = make_hello(seed, SIZE)
     deque(learn_hello(model, UPDATES, RATE), maxlen=0)
     memory = model.memory

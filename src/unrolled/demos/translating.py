@@ -41,7 +41,9 @@ def translate(seed: int, model: str, **options: Any) -> Translation:
         training, task="seq2seq", input="german", output="english", tokenizer="word", model=model,
         seed=seed, steps=STEPS, hidden_size=SIZE, test="none", **options,
     ) as run:  # fmt: skip
-        right = share_right(run, [row["german"] for row in others], [row["english"] for row in others], "english")
+        right = accuracy_of_texts(
+            run, [row["german"] for row in others], [row["english"] for row in others], "english"
+        )
         (example,) = run.predict([EXAMPLE], show_attention=True)
         attention = example.texts["english"].attention
         assert attention is not None
@@ -54,7 +56,7 @@ def translate(seed: int, model: str, **options: Any) -> Translation:
         )  # fmt: skip
 
 
-def share_right(run: Run, sources: list[str], targets: list[str], output: str) -> float:
+def accuracy_of_texts(run: Run, sources: list[str], targets: list[str], output: str) -> float:
     """The share of inputs whose generated text is the target, to the letter."""
     predicted = run.predict(sources, generation=GenerationConfig(1))
     made = [prediction.texts[output].text for prediction in predicted]
