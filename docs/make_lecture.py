@@ -29,8 +29,9 @@ The project follows a lecture on deep learning for images, videos and sequences.
 it in under two minutes, and a page with the full figures. `unroll demo --list` prints the topics. `--seed` gives
 other random numbers, `--json` the figures.
 
-Outputs below: seed 0, one thread on an AMD EPYC, 2026-12-01. On another machine the last digits may differ. This
-page is written by `python docs/make_lecture.py` from the table `src/unrolled/demos/topics.py`.
+Outputs below: seed 0, one thread on an AMD EPYC, 2026-12-01. On another machine the last digits may differ, and a
+training in minutes gets further or less far. This page is written by `python docs/make_lecture.py` from the table
+`src/unrolled/demos/topics.py`.
 """
 
 

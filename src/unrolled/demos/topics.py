@@ -28,8 +28,9 @@ TOPICS = (
         "convolution uses one small kernel at all places: fewer parameters, and what was learnt at one place "
         "holds at the others.",
         "unroll demo convolution",
-        "Both nets are trained on digits at the same few places. At places between them the fully connected net "
-        "is wrong more often, with more parameters.",
+        "Both nets are trained on digits at the same few places, and there both are good. At places between them the "
+        "fully connected net guesses. LeNet-5, whose last layers are fully connected too, keeps a part of what it "
+        "learnt, with fewer parameters.",
         "results/images.md",
     ),
     Topic(
