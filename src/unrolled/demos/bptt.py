@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled.gradient import BPTT_STRATEGIES, SegmentLoss
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.memory import LSTM
 from unrolled.registry import build
 from unrolled.seeds import make_generator, number
@@ -94,8 +94,7 @@ def backward(memory: LSTM, xs: Tensor, bptt: str) -> tuple[int, int, Tensor]:
         return outputs.sum(), state
 
     memory.zero_grad()
-    typed: SegmentLoss = segment_loss
     with meter.held():
-        build("bptt", BPTT_STRATEGIES, bptt)(typed, memory.start(len(xs)), xs.shape[1])
+        build("bptt", BPTT_STRATEGIES, bptt)(segment_loss, memory.start(len(xs)), xs.shape[1])
     gradient = torch.cat([p.grad.flatten() for p in memory.parameters() if p.grad is not None])
     return meter.most, computed, gradient
