@@ -50,9 +50,10 @@ def test_times_choose_a_part(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", [grey(level) for level in LEVELS])
     assert levels(path, 2, 1.0, 3.0) == expected(1.5, 2.5)
     assert levels(path, 2, 2.0) == expected(2.5, 3.5)
-    assert levels(path, 2, 0.0, 60.0) == expected(1.0, 3.0), "an end after the end is the end"
+    assert levels(path, 2, 0.0, 4.9) == expected(1.0, 3.0), "an end shortly after the end is the end"
     refused = {
         (5.0,): r"is 4\.0 s long, so it has nothing at 5 s",
+        (0.0, 6.0): r"is 4\.0 s long, so it has nothing at 6 s",
         (2.0, 1.0): "from 2 s to 1 s is no span of time",
         (-1.0,): "from -1 s to the end is no span of time",
     }

@@ -28,6 +28,7 @@ from unrolled.data.modalities.numbers import MissingNumber
 from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.tables.base import DEFAULT_OPTIONS, Row, TableFile, TableOptions
 from unrolled.data.tables.captions import CaptionTable
+from unrolled.data.tables.clips import with_clips
 from unrolled.data.tables.columns import missing_column
 from unrolled.data.tables.idx import find_idx
 from unrolled.data.tables.open import is_table, open_table
@@ -80,7 +81,7 @@ class InputReader:
                     f"{source} holds no {modality.noun}, which this run reads: {', '.join(modality.endings)}."
                 )
             return (InferenceInput(str(file), (str(file),)) for file in files)
-        if path.suffix.lower() in modality.endings:
+        if modality.names_file(source):
             return iter([InferenceInput(source, (source,))])
         return None
 
@@ -101,6 +102,7 @@ class InputReader:
     def _read_rows(self, table: TableFile) -> Iterator[InferenceInput]:
         columns = self.known.columns
         check_columns(table, replace(columns, outputs=(), group=None))
+        table = with_clips(table, columns)
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())
         modality = self.known.featurizer.input

@@ -26,6 +26,7 @@ UNITS = re.compile(  # 1h 02m, 3 min 20 s, PT1H30M: two units; with a single one
 )
 PADDED = re.compile(r"\d+:0\d")
 LONGEST = 40  # most characters of a time
+SECONDS_IN = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>[0-5]?\d):)?(?P<seconds>\d+(?:[.,]\d+)?)")
 
 
 def is_time(cell: Any) -> bool:
@@ -36,6 +37,21 @@ def is_time(cell: Any) -> bool:
         return False
     written = cell.strip()
     return bool(written) and (CLOCK.fullmatch(written) or UNITS.fullmatch(written)) is not None
+
+
+def seconds_of(cell: Any) -> float | None:
+    """A time of a recording in seconds: of 12.5, 01:02.5, 00:01:02.5 or a timedelta; None for another cell."""
+    if isinstance(cell, timedelta):
+        return cell.total_seconds()
+    if isinstance(cell, time):
+        return 3600 * cell.hour + 60 * cell.minute + cell.second + cell.microsecond / 1e6
+    found = SECONDS_IN.fullmatch(str(cell).strip()) if isinstance(cell, str | int | float) else None
+    if found is None:
+        return None
+    seconds = float(found["seconds"].replace(",", "."))
+    if found["minutes"] is None:
+        return seconds
+    return 3600 * int(found["hours"] or 0) + 60 * int(found["minutes"]) + seconds if seconds < 60 else None
 
 
 def holds_times(cells: Sequence[Any]) -> bool:

@@ -10,6 +10,7 @@ from unrolled.data.cells.cell import InvalidCell
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema
 from unrolled.data.dataset.reuse import reuse_columns, reuse_featurizer
 from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.clips import with_clips
 from unrolled.data.tables.columns import Columns, choose_columns
 from unrolled.data.tables.npz import check_one_input
 from unrolled.data.tables.open import open_table
@@ -77,6 +78,7 @@ def prepare_tables(
         read = options.input_type or (settled.input.name if settled else "vectors")
         for names, kind in ((columns.inputs, read), (columns.outputs, options.task or "regression")):
             check_thousands(table, names if kind in ("vectors", "regression") else ())
+    tables = [with_clips(one, columns) for one in tables]
     if columns.sequence:
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
         tables = gather_sequences(tables, columns, kept, options, known)

@@ -148,7 +148,8 @@ class RowReader:
             if path is None:
                 self.input_hashes.append(mark)
             else:
-                self._add_file(row, self.seen.add(path, len(self.items) - 1, mark, steps).digest, source)
+                file = self.seen.add(path, len(self.items) - 1, mark, steps, self.modality.file_of(path))
+                self._add_file(row, file.digest, source)
 
     def _is_held(self, table: TableFile, row: Row, item: NDArray[Any]) -> bool:
         """Whether an item is part of an array that the program holds as long as the table."""
@@ -256,7 +257,7 @@ class RowReader:
         self.files.update(f"{name}\0{digest}\n".encode())
         self.input_hashes.append(content)
         if not source and content not in self._file_hashes:
-            self.name_parts.see(name, as_text(row.cells[len(self.chosen.inputs)]))
+            self.name_parts.see(self.modality.file_of(name), as_text(row.cells[len(self.chosen.inputs)]))
         self._file_hashes.add(content)
 
     def _add_cells(self, table: TableFile, row: Row, source: int, mark: int, steps: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class SeenFiles:
         self._numbers: dict[str, int] = {}
         self._rows, self._marks, self._steps = array("q"), array("q"), array("q")
         self._digests = bytearray()  # 32 bytes each
+        self._wholes: dict[str, str] = {}  # file of which rows name parts -> its digest
 
     def __contains__(self, path: str | None) -> bool:
         return path in self._numbers
@@ -37,9 +39,15 @@ class SeenFiles:
         steps, digest = self._steps[number], self._digests[32 * number : 32 * (number + 1)].hex()
         return SeenFile(self._rows[number], self._marks[number], None if steps == NO_STEPS else steps, digest)
 
-    def add(self, path: str, row: int, mark: int, steps: int | None) -> SeenFile:
-        """Record a file with what its rows have in common. Reads it again, for its digest."""
-        return self._add(path, SeenFile(row, mark, steps, digest_of(Path(path))))
+    def add(self, path: str, row: int, mark: int, steps: int | None, file: str) -> SeenFile:
+        """Record a file with what its rows have in common. Reads it again, for its digest. file: the same, or the
+        file of which `path` names a part."""
+        if file == path:
+            return self._add(path, SeenFile(row, mark, steps, digest_of(Path(path))))
+        if file not in self._wholes:
+            self._wholes[file] = digest_of(Path(file))
+        part = hashlib.sha256(f"{self._wholes[file]}{path.removeprefix(file)}".encode())
+        return self._add(path, SeenFile(row, mark, steps, part.hexdigest()))
 
     def add_unreadable(self, path: str) -> None:
         """Record a file that cannot be read."""

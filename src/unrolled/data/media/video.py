@@ -5,7 +5,7 @@ Uses PyAV, which comes with the extra `video`. Its decoders are FFmpeg's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -29,8 +29,12 @@ HELD = 24  # frames that a decoder holds, about: 16 to refer to, and those on th
 TRIES = 3  # times that opening is tried where the system says "try again"
 GUESSING = ("mpeg", "mpegts")  # formats whose length FFmpeg guesses from the rate of bits
 AREA = "AREA"  # how frames are shrunk: the mean of the pixels below
+GAP = 0.08  # seconds from a frame of a clip to the next: every second frame of 25 a second
+OVERLAP = 0.5  # largest share of a clip that the next one has too
+LATE = 1.0  # seconds by which a given end may be after that of the video, as rounded times are
 
 Frames = NDArray[np.uint8]  # (T, H, W, 3)
+Clips = NDArray[np.uint8]  # (K, T, H, W, 3)
 
 
 def read_frames(
@@ -41,20 +45,47 @@ def read_frames(
 
     They are turned upright and resized without keeping the aspect ratio. A video of fewer frames repeats them. One
     that is damaged further on gives the frames before that. Raises MediaError for a file without frames, with frames
-    of more than 40 million pixels, or that ends before `start`; MissingExtra.
+    of more than 40 million pixels, or that ends before `start` or over a second before `end`; MissingExtra.
     """
-    path = Path(path)
+    return _read(Path(path), lambda begin, until: _middles(begin, until, count), height, width, start, end)
+
+
+def read_clips(
+    path: str | Path, most: int, count: int, height: int, width: int, start: float = 0.0, end: float | None = None
+) -> Clips:
+    """Clips of a video as (K, T, height, width, 3) bytes: T = `count` frames, 0.08 seconds apart, from K places that
+    are spread evenly between `start` and `end`. K is `most`, or less where the video is short: the next clip begins
+    half a clip later at the earliest. A video that is shorter than a clip gives one, spread over all of it.
+
+    The rest is as for `read_frames`.
+    """
+
+    def times(begin: float, until: float) -> list[float]:
+        return [time for one in _spans(begin, until, most, count * GAP) for time in _middles(*one, count)]
+
+    frames = _read(Path(path), times, height, width, start, end)
+    return frames.reshape(-1, count, height, width, 3)
+
+
+def _read(
+    path: Path, choose: Callable[[float, float], list[float]], height: int, width: int, start: float,
+    end: float | None,
+) -> Frames:  # fmt: skip
+    """The frames at the times that `choose` gives for the beginning and the end of a span, in its order."""
     with _opened(path) as (container, stream):
         first, last = _span(container, stream)
         _check_times(path, start, end, last - first)
         until = last if end is None else min(last, first + end)
+        times = choose(first + start, until)
         with DECODING.hold(HELD * 2 * stream.width * stream.height):
-            found = _frames_at(path, container, stream, _middles(first + start, until, count), height, width)
-    if found.complete or end is not None:
-        return found.frames
-    # the header promised more than there is
-    with _opened(path) as (container, stream):
-        return _frames_at(path, container, stream, _middles(first + start, found.last, count), height, width).frames
+            found = _frames_at(path, container, stream, sorted(times), height, width)
+    if not found.complete and end is None:  # the header promised more than there is
+        times = choose(first + start, found.last)
+        with _opened(path) as (container, stream):
+            found = _frames_at(path, container, stream, sorted(times), height, width)
+    frames = np.empty_like(found.frames)
+    frames[np.argsort(times, kind="stable")] = found.frames
+    return frames
 
 
 class _Timed(NamedTuple):
@@ -71,6 +102,16 @@ class _Found(NamedTuple):
 def _middles(start: float, end: float, count: int) -> list[float]:
     """The middles of `count` equal spans of time."""
     return [start + (number + 0.5) * (end - start) / count for number in range(count)]
+
+
+def _spans(start: float, end: float, most: int, length: float) -> list[tuple[float, float]]:
+    """At most `most` spans of this length, evenly from start to end; the whole where it is not longer."""
+    room = end - start - length
+    if room <= 0:
+        return [(start, end)]
+    count = min(most, 1 + int(room / (OVERLAP * length)))
+    begins = [start + room * (place / (count - 1) if count > 1 else 0.5) for place in range(count)]
+    return [(begin, begin + length) for begin in begins]
 
 
 def _frames_at(
@@ -155,8 +196,10 @@ def _check_times(path: Path, start: float, end: float | None, seconds: float) ->
         raise MediaError(
             f"{path}: from {start:g} s to {until} is no span of time. A start is at least 0, and an end later."
         )
-    if start > 0 and start >= seconds:
-        raise MediaError(f"{path} is {seconds:.1f} s long, so it has nothing at {start:g} s. Correct the times.")
+    late = end is not None and end > seconds + LATE
+    if (start > 0 and start >= seconds) or late:
+        time = end if late and start < seconds else start
+        raise MediaError(f"{path} is {seconds:.1f} s long, so it has nothing at {time:g} s. Correct the times.")
 
 
 @contextmanager

@@ -90,6 +90,7 @@ class WholeImages(NamedTuple):
     side: int = 0  # pixels on the longer side to which smaller images are enlarged; 0: they stay as they are
     frames: int | None = None  # of a video: --frames
     frame_side: int | None = None  # pixels on a side of each: --image-size
+    clips: int = 0  # of a video, at most, for a net for video; 0: another model reads its frames
 
 
 class InputSample(NamedTuple):
@@ -145,6 +146,8 @@ class Featurizer(ABC):
     leading_steps = 0  # steps at the start that have no target when every other step has one
     width: int | None = None  # length of the last axis; None where a step is a bag of ids
     places = 0  # of an image, each a step: they are the same for all images, and no sequence
+    rows_at_once = 128  # rows that a net reads at once in evaluation, at most
+    always_varies = False  # whether `augment` is used for many rows too
     spatial = False  # whether neighbouring features of a step are neighbours in space
     recipe: Recipe
     input: Modality
@@ -229,6 +232,16 @@ class Modality(ABC):
     @abstractmethod
     def load_featurizer(self, value: Mapping[str, Any]) -> Featurizer:
         """Load the featurizer that `to_json` wrote. Raises RunError if it is damaged."""
+
+    @classmethod
+    def names_file(cls, name: str) -> bool:
+        """Whether a name is that of a file of this kind, by its ending."""
+        return Path(name).suffix.lower() in cls.endings
+
+    @classmethod
+    def file_of(cls, cell: str) -> str:
+        """The file that a cell with a path is about, without what says which part of it."""
+        return cell
 
     @property
     def has_pictures(self) -> bool:

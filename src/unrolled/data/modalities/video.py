@@ -1,4 +1,4 @@
-"""Videos: files, as the features that a pretrained net has of some of their frames."""
+"""Videos: files, or parts of them, as the features that a pretrained net has of some frames, or as clips."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.media.video import VIDEO_ENDINGS, read_frames, require_av
+from unrolled.data.media.clips import parse_clip
+from unrolled.data.media.video import VIDEO_ENDINGS, read_clips, read_frames, require_av
 from unrolled.data.modalities.base import FrozenNet, InputSample, Modality, Recipe, StepOptions, check_whole_rows
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
 from unrolled.data.modalities.scaling import Floats, NumericFeaturizer, Wide
+from unrolled.data.modalities.video_clips import MOST_CLIPS, ClipFeaturizer
 from unrolled.errors import RunError
 from unrolled.schema import Within
 
@@ -100,16 +102,29 @@ class FrameFeaturizer(NumericFeaturizer):
 
 @dataclass(frozen=True)
 class VideoInput(Modality):
-    """A path to a video -> frames (T, side, side, 3) uint8, evenly spaced over its time."""
+    """A path to a video, or film.mp4#t=12.5,20 for a part of it -> frames (T, side, side, 3) uint8, evenly spaced
+    over its time; or clips (K, T, side, side, 3).
+
+    clips: clips of a video, at most, of `frames` frames each; 0: the frames of all of it.
+    """
 
     frames: Annotated[int, Within(1, MOST_FRAMES)]
     side: Side
+    clips: Annotated[int, Within(0, MOST_CLIPS)] = 0
     name, noun, endings = "video", "videos", VIDEO_ENDINGS
     most_equal, if_equal, blank = MOST_EQUAL, CHECK_DECODING, "of one colour"
 
     @classmethod
     def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
-        return are_paths(cells, cls.endings)
+        return are_paths([cls.file_of(cell) if isinstance(cell, str) else cell for cell in cells], cls.endings)
+
+    @classmethod
+    def names_file(cls, name: str) -> bool:
+        return super().names_file(cls.file_of(name))
+
+    @classmethod
+    def file_of(cls, cell: str) -> str:
+        return parse_clip(cell).file
 
     @classmethod
     def measure(cls, sample: InputSample) -> Self:
@@ -117,18 +132,22 @@ class VideoInput(Modality):
         requested = sample.whole_images
         if requested is None:
             return cls(FRAMES, SIDE)
-        return cls(requested.frames or FRAMES, requested.frame_side or SIDE)
+        return cls(requested.frames or FRAMES, requested.frame_side or SIDE, requested.clips)
 
-    def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> FrameFeaturizer:
+    def learn_featurizer(self, items: Sequence[Any], options: StepOptions) -> NumericFeaturizer:
         check_whole_rows(self, options)
+        if self.clips:
+            return ClipFeaturizer.learn_from(self, options.whole_images, items)
         if options.whole_images is None or options.whole_images.make_frozen is None:
             raise RunError("Videos are read by a pretrained net, and there is none.")
         return FrameFeaturizer.learn_from(self, options.whole_images.make_frozen(self.side), items)
 
-    def load_featurizer(self, value: Mapping[str, Any]) -> FrameFeaturizer:
-        return FrameFeaturizer.from_json(self, value)
+    def load_featurizer(self, value: Mapping[str, Any]) -> NumericFeaturizer:
+        featurizer: type[NumericFeaturizer] = ClipFeaturizer if self.clips else FrameFeaturizer
+        return featurizer.from_json(self, value)
 
     def count_equal(self, items: Sequence[Any]) -> tuple[int, str]:
+        items = [item[0] for item in items] if self.clips else items  # their numbers of clips may differ
         middle = np.median(np.stack(items), axis=0)
         near = [int(np.abs(item - middle).max()) <= TOLERANCE for item in items]
         return sum(near), "nearly the same video"
@@ -137,4 +156,9 @@ class VideoInput(Modality):
         return is_constant(item)
 
     def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
-        return read_frames(path_of(cells[0], place), self.frames, self.side, self.side)
+        clip = parse_clip(cells[0]) if isinstance(cells[0], str) else None
+        path = path_of(cells[0] if clip is None else clip.file, place)
+        start, end = (0.0, None) if clip is None else (clip.start, clip.end)
+        if self.clips:
+            return read_clips(path, self.clips, self.frames, self.side, self.side, start, end)
+        return read_frames(path, self.frames, self.side, self.side, start, end)

@@ -16,8 +16,9 @@ from unrolled.errors import DataError, OptionError, nearest, shell_quote
 from unrolled.schema import check_type
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
-          "tokens", "form", "sound", "audio", "picture", "image", "photo", "file", "path", "filename", "input",
-          "inputs", "images", "sounds", "x", "data", "features", "sequence", "series")  # fmt: skip
+          "tokens", "form", "sound", "audio", "picture", "image", "photo", "video", "film", "file", "path",
+          "filename", "input", "inputs", "images", "sounds", "x", "data", "features", "sequence",
+          "series")  # fmt: skip
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
 PLACES = ("x", "y", "z")  # coordinates

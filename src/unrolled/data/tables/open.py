@@ -1,5 +1,5 @@
-"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, a file of captions, or a folder
-for each label with texts, audio files or images."""
+"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, a file of captions, a list of
+clips, or a folder for each label with texts, audio files or images."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from unrolled.data.tables.npz import NpzTable
 from unrolled.data.tables.parquet import ParquetTable
 from unrolled.data.tables.split_names import SPLIT_WORDS
 from unrolled.data.tables.text_folders import ABOUT, TextFolder
+from unrolled.data.tables.video_lists import VideoList, form_of
 from unrolled.errors import DataError, command, shell_quote
 
 FORMATS: dict[str, type[TableFile]] = {
@@ -130,7 +131,11 @@ def open_table(path: str | Path, options: TableOptions = DEFAULT_OPTIONS) -> Tab
         )
     if form is not MemoryTable:
         check_name(path)
-    return CsvTable.open(path, options) if form is CsvTable else form.open(path)
+    if form is not CsvTable:
+        return form.open(path)
+    table = CsvTable.open(path, options)
+    listed = form_of(table)
+    return table if listed is None else VideoList.of_table(table, listed)
 
 
 def _open_folder(path: Path) -> TableFile:

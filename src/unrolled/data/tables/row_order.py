@@ -32,7 +32,7 @@ SOURCES = re.compile(
     r"customer|client|member|donor|student|pupil|teacher|worker|annotator|player|artist|singer|actor|reviewer|"
     r"household|family|animal|cell_?line|source|origin|domain|site|website|host|hostname|publisher|newspaper|journal|"
     r"session|visit|encounter|conversation|dialog|dialogue|thread|meeting|call|recording|recordist|document|doc|"
-    r"article|paper|book|page|movie|film|video|clip|channel|song|album|product|item|asin|store|shop|hospital|clinic|"
+    r"article|paper|book|page|movie|film|video|youtube|clip|channel|song|album|product|item|asin|store|shop|hospital|clinic|"
     r"center|centre|school|device|machine|sensor|station|camera|scanner|vehicle|batch|plate|slide|specimen|sample|"
     r"experiment|trial|cohort|group|cluster|fold|engine|pid|uid|sid|sprecher|proband|kunde|nutzer|benutzer|autor|"
     r"quelle|locuteur|sujet|auteur|utilisateur|hablante|paciente|usuario|sujeto)"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 SPLIT_WORDS = {
     "train": "training", "training": "training", "valid": "validation", "val": "validation",
     "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
-    "trn": "training", "tst": "test",
+    "trn": "training", "tst": "test", "validate": "validation",
 }  # fmt: skip
 """Lower-case word -> the split that it names."""
 FILLERS = (
