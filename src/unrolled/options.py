@@ -19,6 +19,7 @@ from unrolled.settings import Settings, check_choice, check_count, check_minutes
 
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
+FRAMES = "frames"  # --encoder: the vectors of frames by a net for images, the default of videos
 EARLY = "early"  # --freeze: the first half of the stages of a net for images
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 PATHS = ("out", "init_from", "plan", "valid", "test", "cache")  # settings that name, or may name, a file or folder
@@ -181,7 +182,7 @@ class TableSettings(ColumnSettings):
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
-    encoder: Annotated[str | None, "images: a net for whole images (unroll nets lists them)"] = None
+    encoder: Annotated[str | None, "images, videos: a net (unroll nets [--video] lists them), or frames"] = None
     cache: Annotated[str | None, "images: folder for their features (the user's), or none"] = None
     frames: Annotated[int | None, "videos: frames of each, evenly spaced (16)"] = None
     image_size: Annotated[int | None, "videos: pixels on a side of a frame"] = None

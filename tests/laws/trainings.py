@@ -17,9 +17,9 @@ from unrolled.laws import MakeTraining
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import BagEmbedding, RawInput
-from unrolled.model.encoders import Encoder, ImageEncoder, build_bidirectional
+from unrolled.model.encoders import ClipEncoder, Encoder, ImageEncoder, build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.nets.table import make_net
+from unrolled.model.nets.table import make_net, make_video_net
 from unrolled.model.row_net import PredictionNet
 from unrolled.model.weights import batch_norms
 from unrolled.options import TrainOptions
@@ -143,6 +143,34 @@ class DroppingImageTraining(ImageTraining):
     net = "alexnet:width=0.125"
 
 
+class DrawnClips:
+    """Batch k is drawn from k: clips whose brightness changes over time by their label, with noise, up to two of a
+    row; the last row is padding."""
+
+    def batch(self, k: int) -> RowBatch:
+        generator = torch.Generator().manual_seed(k)
+        labels = torch.randint(0, LABELS, (ROWS,), generator=generator)
+        clips = torch.randn(ROWS, 2, 3, 2, 32, 32, generator=generator)
+        rising = torch.linspace(-1, 1, 2).outer(torch.arange(LABELS) - 1.0)  # (T, labels)
+        clips += 2 * rising[:, labels].T[:, None, None, :, None, None]
+        lengths = torch.randint(1, 3, (ROWS,), generator=generator)
+        lengths[-1], clips[-1], labels[-1] = 0, 1e3, NO_TARGET
+        clips[lengths == 1, 1] = 1e3
+        return RowBatch(clips, lengths, torch.ones(ROWS, dtype=torch.bool), {"label": labels})
+
+
+class ClipTraining(LabelTraining):
+    """A training of a net for video, with batch norm."""
+
+    def make_net(self) -> PredictionNet:
+        encoder = ClipEncoder(make_video_net("r3d-18:width=0.03,frames=2"))
+        pool, heads = POOLS["mean"](encoder.size, encoder.size), {"label": Head(encoder.size, LABELS)}
+        return PredictionNet(RawInput(32), None, encoder, pool, heads)
+
+    def make_batches(self) -> BatchSource:
+        return DrawnClips()
+
+
 class LosesStatistics(LabelTraining):
     """A checkpoint has only parameters."""
 
@@ -198,6 +226,7 @@ TRAINING_CASES: dict[str, MakeTraining] = {
     "convolutions with batch norm": LabelTraining,
     "a net for images": ImageTraining,
     "a net for images with dropout": DroppingImageTraining,
+    "a net for video": ClipTraining,
     "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
 }
 BROKEN_TRAININGS: list[Any] = [

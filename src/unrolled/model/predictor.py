@@ -43,7 +43,7 @@ class NetMember:
         found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(flat) for name in self.model.names}
         start = 0
         while start < len(order):
-            some = order[start : start + ROWS]
+            some = order[start : start + min(ROWS, self.featurizer.rows_at_once)]
             some = some[: max(1, STEPS // (1 + min(LONGEST, len(flat[some[-1]]))))]
             start += len(some)
             inputs, lengths = pad_items(self.featurizer, [flat[row] for row in some])

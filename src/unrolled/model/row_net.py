@@ -1,6 +1,6 @@
 """A model that predicts outputs of rows: embedding -> stem -> memory or encoder -> pool -> heads. B rows, T steps.
 
-Where an encoder reads whole images, there is no stem.
+Where an encoder reads whole images or clips, there is no stem.
 
 A head predicts a row output from the pooled features, or a step output from the features of each step. If
 all heads predict step outputs, nothing is pooled. A step is given as P ids, or as D numbers.
@@ -19,7 +19,7 @@ from unrolled.memory import Dropout
 from unrolled.memory.base import Memory, ragged, valid_steps
 from unrolled.memory.none import NoState
 from unrolled.memory.pooling import AttentionPool
-from unrolled.model.encoders import Encoder, ImageEncoder
+from unrolled.model.encoders import ClipEncoder, Encoder, ImageEncoder
 from unrolled.model.heads import Head
 from unrolled.states import State
 
@@ -59,13 +59,13 @@ class PredictionNet(nn.Module):
         self,
         embedding: nn.Module,
         stem: Memory | None,
-        memory: Memory | Encoder | ImageEncoder,
+        memory: Memory | Encoder | ImageEncoder | ClipEncoder,
         pool: Memory,
         heads: Mapping[str, Head],
         step_outputs: Collection[str] = (),
     ) -> None:
-        """stem: None for an encoder of whole images. step_outputs: the names of the outputs that are predicted at
-        every step, such as tags."""
+        """stem: None for an encoder of whole images or clips. step_outputs: the names of the outputs that are
+        predicted at every step, such as tags."""
         super().__init__()
         self.embedding, self.stem, self.memory, self.pool = embedding, stem, memory, pool
         self.names, self.step_outputs = tuple(heads), frozenset(step_outputs)
@@ -82,7 +82,7 @@ class PredictionNet(nn.Module):
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
         prefixes = {"embedding": "embedding.", "stem": "stem.", memory: "memory.", "pool": "pool."}
-        if isinstance(self.memory, ImageEncoder):
+        if isinstance(self.memory, ImageEncoder | ClipEncoder):
             prefixes = {memory: "memory."}
         return prefixes | {head_name(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
@@ -139,8 +139,9 @@ class PredictionNet(nn.Module):
 
     def activation_maps(self, images: Tensor, output: str, number: int) -> Tensor:
         """Where in images (B, C, H, W) is what raises a number of an output, such as the logit of a label: maps
-        (B, h, w), see `Net.maps`. Raises TypeError unless the encoder reads whole images."""
-        if not isinstance(self.memory, ImageEncoder):
+        (B, h, w), see `Net.maps`; of clips (B, K, C, T, H, W) maps (B, K, t, h, w). Raises TypeError unless the
+        encoder reads whole images or clips."""
+        if not isinstance(self.memory, ImageEncoder | ClipEncoder):
             raise TypeError(f"a memory of kind {type(self.memory).__name__} reads no whole images")
         head = dict(self._heads())[output]
         images = self.embedding(images.to(self._device))
@@ -171,8 +172,8 @@ class PredictionNet(nn.Module):
         xs, stem = self.embedding(inputs.to(self._device)), state.stem
         if self.stem is not None:
             xs, stem = self.stem.unroll(xs, stem, lengths)  # (B, T, D)
-        if isinstance(self.memory, ImageEncoder):
-            features, memory = self.memory.encode(xs, lengths).features, state.memory  # (B, 1, H)
+        if isinstance(self.memory, ImageEncoder | ClipEncoder):
+            features, memory = self.memory.encode(xs, lengths).features, state.memory  # (B, 1 or K, H)
         elif isinstance(self.memory, Encoder):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:

@@ -13,16 +13,17 @@ from unrolled.data.dataset.dataset import DatasetSchema
 from unrolled.data.dataset.outputs import TextOutput
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
+from unrolled.data.modalities.video_clips import ClipFeaturizer
 from unrolled.errors import RunError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import RawInput
 from unrolled.model.encoder_decoder import TRANSFORMER, EncoderDecoderConfig, TeacherForced, build_encoder_decoder
-from unrolled.model.encoders import ImageEncoder, build_bidirectional
+from unrolled.model.encoders import ClipEncoder, ImageEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
 from unrolled.model.nets.base import first_layers
-from unrolled.model.nets.table import make_net
+from unrolled.model.nets.table import is_video_net, make_net, make_video_net
 from unrolled.model.row_net import PredictionNet
 from unrolled.model.weights import batch_norms
 from unrolled.options import DEFAULT_MODEL, EARLY, PredictionSettings, Seq2SeqSettings
@@ -79,23 +80,27 @@ def build_prediction_net(
 def _build_image_net(
     plan: Plan, settings: PredictionSettings, known: DatasetSchema, weights: Mapping[str, list[float]] | None
 ) -> PredictionNet:
-    featurizer = known.featurizer
-    if not isinstance(featurizer, PixelFeaturizer):
-        raise RunError("The run's vocabulary.json is damaged: its input is no image as a whole. Train again.")
+    featurizer, text = known.featurizer, settings.encoder or ""
+    further = f"{text}{',' if ':' in text else ':'}"
+    encoder: ImageEncoder | ClipEncoder
     with weights_seeded_by(settings.seed):
-        text = settings.encoder or ""
-        net = make_net(f"{text}{',' if ':' in text else ':'}channels={featurizer.channels}")
-        encoder = ImageEncoder(net, featurizer.side)
+        if isinstance(featurizer, ClipFeaturizer) and is_video_net(text):
+            encoder = ClipEncoder(make_video_net(f"{further}frames={featurizer.frames}"))
+        elif isinstance(featurizer, PixelFeaturizer) and not is_video_net(text):
+            encoder = ImageEncoder(make_net(f"{further}channels={featurizer.channels}"), featurizer.side)
+        else:
+            raise RunError("The run's vocabulary.json is damaged: its input is none of its net. Train again.")
         heads = _build_heads(known, plan, encoder.size, weights)
-        embedding, pool = RawInput(featurizer.width), POOLS["last"](encoder.size, encoder.size)
+        pooling = "mean" if isinstance(encoder, ClipEncoder) else "last"
+        embedding, pool = RawInput(featurizer.width), POOLS[pooling](encoder.size, encoder.size)
         model = PredictionNet(embedding, None, encoder, pool, heads).to(plan.device)
     if is_pretrained(settings.init_from):
         for normed in batch_norms(encoder).values():
             normed.eval()  # the statistics of many images are better than those of a few in small batches
     if settings.freeze == EARLY:
-        for own in net.parameters(recurse=False):
+        for own in encoder.net.parameters(recurse=False):
             own.requires_grad_(False)  # embeddings of places
-        for layer in first_layers(net):
+        for layer in first_layers(encoder.net):
             layer.requires_grad_(False).eval()
     elif settings.freeze is not None:
         encoder.requires_grad_(False).eval()

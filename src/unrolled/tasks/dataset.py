@@ -24,6 +24,7 @@ from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
 from unrolled.data.modalities.video import VideoInput
+from unrolled.data.modalities.video_clips import CLIPS
 from unrolled.data.tables.base import TableFile, TableOptions
 from unrolled.data.tables.columns import columns_from_json, columns_to_json
 from unrolled.data.vocabulary.base import Vocabulary
@@ -34,13 +35,20 @@ from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.image_features import LEAST_SIDE, FeatureSource
 from unrolled.model.net_end import NetEnd
-from unrolled.model.nets.table import make_net
+from unrolled.model.nets.table import is_video_net, make_net, make_video_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
 from unrolled.registry import LINEAR
 from unrolled.tasks.base import StartingWeights
 from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
-from unrolled.tasks.pretrained import IMAGENET, IMAGENET_NET, find_imagenet, scaling_of
+from unrolled.tasks.pretrained import (
+    IMAGENET,
+    IMAGENET_NET,
+    OF_KINETICS,
+    find_imagenet,
+    is_pretrained,
+    scaling_of,
+)
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -101,7 +109,7 @@ def read_task_examples(
 def whole_images_of(settings: TableSettings) -> WholeImages | None:
     """How the net of --encoder reads images; None without a net. Raises OptionError for an unknown net."""
     encoder = getattr(settings, "encoder", None)
-    if encoder is None:
+    if encoder is None or is_video_net(encoder):  # videos have their own, see `frame_net`
         return None
     with torch.device("meta"):  # shapes without weights
         size = make_net(encoder).image_size
@@ -125,7 +133,14 @@ def pretrained_images(settings: TableSettings, notes: list[str], texts: bool) ->
 
 
 def frame_net(settings: TableSettings) -> WholeImages:
-    """The pretrained net that reads the frames of videos. Raises MissingExtra if its weights are not installed."""
+    """How videos are read: as clips for the net of --encoder, or as frames by the pretrained net. Raises MissingExtra
+    if its weights are not installed."""
+    if settings.encoder is not None and is_video_net(settings.encoder):
+        with torch.device("meta"):
+            net = make_video_net(settings.encoder)
+        side = settings.image_size or net.image_size
+        scaling = OF_KINETICS if is_pretrained(settings.init_from) else None
+        return WholeImages(side, scaling, frames=settings.frames or net.frames, frame_side=side, clips=CLIPS)
     whole = whole_images_of(dataclasses.replace(settings, encoder=IMAGENET_NET, init_from=IMAGENET))
     if whole is None:
         raise TypeError("a net for images was expected")
@@ -170,8 +185,15 @@ def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
 
 
 def check_video_options(settings: TableSettings, featurizer: Featurizer) -> None:
-    """Raise OptionError where `--frames` or `--image-size` is given and the input is no video."""
-    if isinstance(featurizer.input, VideoInput):
+    """Raise OptionError where `--frames` or `--image-size` is given and the input is no video, or is read as by the
+    run to start from."""
+    read = featurizer.input
+    if isinstance(read, VideoInput):
+        for option, given, own in (
+            ("--frames", settings.frames, read.frames), ("--image-size", settings.image_size, read.side),
+        ):  # fmt: skip
+            if given not in (None, own):
+                raise OptionError(f"The run to start from has {option} {own}; {given} does not match. Leave it out.")
         return
     for option, given in (("--frames", settings.frames), ("--image-size", settings.image_size)):
         if given is not None:
@@ -219,6 +241,7 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
 def is_augmented(examples: Examples, settings: TableSettings) -> bool:
     """Whether training rows are augmented at random."""
     few = len(np.unique(examples.inputs[examples.splits["training"]])) <= FEW and examples.featurizer.augments
+    few = few or examples.featurizer.always_varies
     return few if settings.augment == "auto" else settings.augment == "yes"
 
 

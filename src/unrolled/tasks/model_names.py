@@ -64,8 +64,12 @@ def check_model_names(settings: TrainOptions) -> None:
                 build("memory", MEMORIES, name, WIDE, settings.hidden_size or WIDE)
     build("bptt", BPTT_STRATEGIES, settings.bptt)
     if settings.encoder is not None:
+        if "frames" in (given := parse_component(settings.encoder)[1]):
+            raise OptionError(
+                f"--encoder {settings.encoder}: the frames of a clip are an option of their own: --frames"
+            )
         for option in ("classes", "channels"):
-            if option in parse_component(settings.encoder)[1]:
+            if option in given:
                 raise OptionError(
                     f"--encoder {settings.encoder}: the data decide the {option} of the net. Leave {option}=… out."
                 )

@@ -1,4 +1,4 @@
-"""Pretrained weights of a net for images: a file that the user has, or ImageNet weights from a package.
+"""Pretrained weights of a net for images or video: a file that the user has, or ImageNet weights from a package.
 
 Tensors are matched by the customary names, those of `model/nets`. No code of a file or a package is run.
 """
@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unrolled.errors import MissingExtra, OptionError, RunError, install_extra
-from unrolled.model.encoders import ImageEncoder
+from unrolled.model.encoders import ClipEncoder, ImageEncoder
 from unrolled.model.weights import named_tensors
 
 IMAGENET = "imagenet"  # value of --init-from
@@ -32,6 +32,7 @@ Scaling = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard devia
 
 CUSTOMARY: Scaling = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # of the training images of ImageNet
 OF_LITE: Scaling = ((127 / 255,) * 3, (128 / 255,) * 3)
+OF_KINETICS: Scaling = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))  # customary for nets for video
 
 
 class Pretrained(NamedTuple):
@@ -59,8 +60,8 @@ def net_of(name: str, encoder: str | None) -> str:
     if name != IMAGENET:
         if encoder is None:
             raise OptionError(
-                f"--init-from {name} holds weights of a net for images. Name the net: --encoder resnet50\n"
-                "(unroll nets lists all)."
+                f"--init-from {name} holds weights of a net for images or video. Name the net: --encoder resnet50\n"
+                "(unroll nets and unroll nets --video list all)."
             )
         return encoder
     if encoder not in (None, IMAGENET_NET):
@@ -100,8 +101,8 @@ def load_pretrained(pretrained: Pretrained, models: tuple[nn.Module, ...]) -> st
     fits: list[str] = []
     for model in models:
         encoder = model.get_submodule("memory")
-        if not isinstance(encoder, ImageEncoder):
-            raise TypeError("a net for images was expected")
+        if not isinstance(encoder, ImageEncoder | ClipEncoder):
+            raise TypeError("a net for images or video was expected")
         own = named_tensors(encoder.net)
         fits = [name for name, tensor in own.items() if _shape(pretrained, name) == tensor.shape]
         with torch.no_grad():

@@ -26,7 +26,7 @@ from unrolled.data.tables.text_folders import holds_labelled_texts
 from unrolled.data.text.table_column import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import folder_name
-from unrolled.options import DEFAULT_MODEL, EARLY, LanguageModelingSettings, TrainOptions
+from unrolled.options import DEFAULT_MODEL, EARLY, FRAMES, LanguageModelingSettings, TrainOptions
 from unrolled.registry import LINEAR, UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.own_files import has_traces, runs_held
@@ -75,12 +75,21 @@ def resolve(
     found = inspect_path(path, options) if opened is None else _inspect_table(opened, options)
     if found.text:
         _check_text(path, options, found)
+    by_frames = options.encoder == FRAMES
+    if by_frames:
+        options = options.without("encoder")
     wanted = (
         options if source is None else dataclasses.replace(options, **options_of_source(source, options, found.text))
     )
     if found.table is not None:
         check_reading(found.table, wanted, clock)
-        return _read_rows(path, found.table, options, wanted, source)
+        task = _read_rows(path, found.table, options, wanted, source)
+        read = task.examples.featurizer
+        if by_frames and not isinstance(read, FrameFeaturizer):
+            raise OptionError(
+                f"--encoder {FRAMES} reads videos, and the input here is {read.step_description}. Leave it out."
+            )
+        return task
     if kept is None:
         return _read_text(path, wanted, found, source)
     keep_standard_input(kept, any_bytes=options.tokenizer == "byte")

@@ -23,7 +23,7 @@ class Optimiser:
     """Turns summed gradients into updates of `model`, and keeps an average of its weights.
 
     The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate, and so do the
-    kernels of a net for images, each flattened to (outputs, inputs); embeddings,
+    kernels of a net for images or video, each flattened to (outputs, inputs); embeddings,
     the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
     The last layers of a pretrained net in a model (the prefixes in its `pretrained`) take AdamW at a lower rate, and
     only in the updates for which the plan says so.
@@ -38,7 +38,9 @@ class Optimiser:
         self._buffered = bool(kept_buffers(model))
         memories = getattr(model, "memories", MEMORY_PREFIXES)
         self._matrices = [
-            n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() in (2, 4) and p.shape[0] > 1
+            n
+            for n, p in self.parameters.items()
+            if n.startswith(memories) and p.dim() in (2, 4, 5) and p.shape[0] > 1
         ]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
         self._together = self._of_one_shape()
@@ -83,7 +85,7 @@ class Optimiser:
         groups: dict[object, list[str]] = {}
         for name in self._matrices:
             weight = self.parameters[name]
-            groups.setdefault(weight.shape if weight.dim() == 4 else name, []).append(name)
+            groups.setdefault(weight.shape if weight.dim() >= 4 else name, []).append(name)
         return list(groups.values())
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.model.encoders.bidirectional import Bidirectional, DirectionStates, build_bidirectional
+from unrolled.model.encoders.clips import ClipEncoder
 from unrolled.model.encoders.images import ImageEncoder
 from unrolled.model.encoders.places import PlaceEncoder
 from unrolled.model.encoders.self_attention import BlockState, SelfAttentionEncoder
@@ -9,6 +10,7 @@ from unrolled.model.encoders.self_attention import BlockState, SelfAttentionEnco
 __all__ = [
     "Bidirectional",
     "BlockState",
+    "ClipEncoder",
     "DirectionStates",
     "Encoded",
     "Encoder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,15 @@ from unrolled.model.nets.base import Net
 
 AT_ONCE = 64  # images in evaluation, whose features of the first layers are large
 
+AnyNet = TypeVar("AnyNet", bound=Net)
+
+
+def without_last_layer(net: AnyNet) -> AnyNet:
+    """The same net, whose last layer returns what it reads."""
+    parent, _, name = net.last_layer.rpartition(".")
+    setattr(net.get_submodule(parent), name, nn.Identity())
+    return net
+
 
 class ImageEncoder(nn.Module):
     """Turns each image into one vector, the one that the net's last layer reads. Heads take that layer's place, so it
@@ -24,9 +34,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, net: Net, side: int = 0) -> None:
         """side: pixels on the longer side of an image, at least."""
         super().__init__()
-        parent, _, name = net.last_layer.rpartition(".")
-        setattr(net.get_submodule(parent), name, nn.Identity())
-        self.net, self.size, self.side = net, net.vector_size, side
+        self.net, self.size, self.side = without_last_layer(net), net.vector_size, side
 
     def start(self, rows: int) -> NoState:
         """The state; an image has none."""

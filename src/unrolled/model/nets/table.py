@@ -15,8 +15,9 @@ from unrolled.model.nets.cifar10 import Cifar10Full, Cifar10Quick
 from unrolled.model.nets.counts import NetCounts, count
 from unrolled.model.nets.efficientnet_lite import EfficientNetLite0
 from unrolled.model.nets.lenet import LeNet5, LeNet5Of1998
+from unrolled.model.nets.video_resnet import VideoResNet
 from unrolled.model.nets.vit import vit_tiny
-from unrolled.registry import build
+from unrolled.registry import build, parse_component
 
 EXAMPLE = "resnet50"  # of a name, for messages
 
@@ -120,9 +121,17 @@ def make_net(text: str) -> Net:
     return _make(text, NETS)
 
 
-def make_video_net(text: str) -> Net:
+def make_video_net(text: str) -> VideoResNet:
     """Makes a net for video: "r2plus1d-18", "r3d-18:width=0.5,frames=8". Raises as `make_net`."""
-    return _make(text, VIDEO_NETS)
+    net = _make(text, VIDEO_NETS)
+    if not isinstance(net, VideoResNet):
+        raise TypeError("a net for video was expected")
+    return net
+
+
+def is_video_net(text: str) -> bool:
+    """Whether a name, perhaps with options, is that of a net for video."""
+    return parse_component(text)[0] in VIDEO_NETS
 
 
 def _make(text: str, nets: Mapping[str, NetRecord]) -> Net:

@@ -28,8 +28,9 @@ from unrolled.tasks.prediction.attention import MapMaker, map_maker
 from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
 from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
+from unrolled.tasks.prediction.rows import rows_in_memory
 from unrolled.tasks.prediction.task import Prediction
-from unrolled.tasks.requests import LARGEST_BATCH, InferenceInput, MissingItem, input_name
+from unrolled.tasks.requests import InferenceInput, MissingItem, input_name
 from unrolled.tasks.results import THRESHOLD, Estimate, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import Data, EvaluateOptions, PredictOptions, ReadAgain
@@ -179,7 +180,7 @@ class PredictionRun(RowsRun):
             check_labels(examples, str(self.path), "every prediction would be wrong", "name another run")
         split, shown_as = self._split_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
-        for items in iterate(examples.split_items(split), LARGEST_BATCH):
+        for items in iterate(examples.split_items(split), rows_in_memory(examples)):
             for name, predictions in self._predictions(items).items():
                 found[name].append(predictions)
         whole = {name: torch.cat(each) for name, each in found.items()}

@@ -15,7 +15,7 @@ from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.predictor import Member
 from unrolled.tasks.dataset import chunks_in_time, evenly_spaced
-from unrolled.tasks.requests import LARGEST_BATCH
+from unrolled.tasks.requests import HELD, LARGEST_BATCH, bytes_of
 
 Predictions: TypeAlias = dict[str, dict[str, Tensor]]  # model's name -> output -> predictions (A, O)
 
@@ -33,7 +33,7 @@ def predict_rows(
     rows = evenly_spaced(examples.splits[split], most_rows(examples, split))
     found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.targets} for name in members}
     read: list[Ids] = []
-    for some in chunks_in_time(rows, AT_ONCE, LARGEST_BATCH, deadline):
+    for some in chunks_in_time(rows, AT_ONCE, rows_in_memory(examples), deadline):
         if read and deadline.passed():
             break
         deadline.check()
@@ -44,6 +44,11 @@ def predict_rows(
                 found[name][out].append(predictions)
     joined = {name: {out: torch.cat(each) for out, each in outs.items() if each} for name, outs in found.items()}
     return joined, np.concatenate([rows[:0], *read])
+
+
+def rows_in_memory(examples: Examples) -> int:
+    """The number of rows whose items may be in memory together, at most `LARGEST_BATCH`."""
+    return max(1, min(LARGEST_BATCH, HELD // max(1, bytes_of(examples.items[0]))))
 
 
 def most_rows(examples: Examples, split: str) -> int:

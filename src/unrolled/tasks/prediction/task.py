@@ -20,11 +20,13 @@ from unrolled.data.dataset.targets import LabelTargets, count_labels
 from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.text import TOKENS
+from unrolled.data.modalities.video_clips import ClipFeaturizer
 from unrolled.data.vocabulary.base import tokens_before
 from unrolled.data.vocabulary.table import vocabulary_from_json
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.model.heads import balanced_weights
+from unrolled.model.nets.table import is_video_net
 from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.options import EARLY, PredictionSettings
@@ -152,7 +154,7 @@ class Prediction(RowTask):
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
         featurizer = self.examples.featurizer
         recipe = TOKENS if self.init_task is not None else featurizer.recipe
-        if is_pretrained(self.settings.init_from) and isinstance(featurizer, PixelFeaturizer):
+        if is_pretrained(self.settings.init_from) and isinstance(featurizer, PixelFeaturizer | ClipFeaturizer):
             recipe = featurizer.fine_tuning
         if any(target.each for target in self.examples.targets.values()):
             recipe = TAGGING
@@ -176,12 +178,15 @@ class Prediction(RowTask):
             pace = needed / LEAST_UPDATES * UPDATING_SHARE
             raise OptionError(
                 f"--encoder {self.settings.encoder} needs about {pace:.1f} seconds for an update of "
-                f"{plan.batch_size} images here.\nThat leaves no time to train it. Give --minutes "
+                f"{plan.batch_size} {self.examples.featurizer.input.noun} here.\n"
+                "That leaves no time to train it. Give --minutes "
                 f"{math.ceil(needed / 6) / 10:g}, a smaller net (unroll nets lists them), or a smaller --batch-size."
             )
 
     def padding_share(self, batch: int) -> float:
         """The share of padding in batches of this many rows."""
+        if self.settings.encoder is not None:  # one image, or clip, of each row; not decoded to count that
+            return 0.0
         return ExampleBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Batch]:
@@ -240,7 +245,8 @@ class Prediction(RowTask):
         read = 0
         found: dict[str, list[Tensor]] = {name: [] for name in self.examples.targets}
         right: dict[str, list[Tensor]] = {name: [] for name in self.examples.targets}
-        for rows in groups_by_length(self.examples, split, AT_ONCE, min(limit, most_rows(self.examples, split))):
+        together = min(AT_ONCE, self.examples.featurizer.rows_at_once)
+        for rows in groups_by_length(self.examples, split, together, min(limit, most_rows(self.examples, split))):
             if read and deadline.passed():
                 break
             read += len(rows)
@@ -344,10 +350,11 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
         )
     if settings.encoder is None:
         return
-    if not isinstance(featurizer, PixelFeaturizer):
+    of_video = is_video_net(settings.encoder)
+    if not isinstance(featurizer, ClipFeaturizer if of_video else PixelFeaturizer):
         raise OptionError(
-            f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
-            "Leave it out."
+            f"--encoder {settings.encoder} reads {'videos' if of_video else 'images'}, and the input here is "
+            f"{featurizer.step_description}. Leave it out."
         )
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for name in OF_STEPS:
@@ -357,6 +364,6 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
             continue  # the net alone
         if getattr(settings, name) != defaults[name]:
             raise OptionError(
-                f"--encoder {settings.encoder} reads whole images; {option_name(name)} is for models that read "
-                "steps.\nLeave one of them out."
+                f"--encoder {settings.encoder} reads whole {'clips' if of_video else 'images'}; "
+                f"{option_name(name)} is for models that read steps.\nLeave one of them out."
             )

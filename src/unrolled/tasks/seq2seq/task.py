@@ -15,6 +15,7 @@ from unrolled.data.dataset.seq2seq_batches import PairBatches, target_texts_of
 from unrolled.data.modalities.base import Featurizer, Recipe
 from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.image_grid import GridFeaturizer
+from unrolled.data.modalities.video_clips import ClipFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.metrics.confidence import LEAST
@@ -270,6 +271,11 @@ def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
     """Raise OptionError where `--encoder` does not apply to the input, or has no pretrained weights."""
     if settings.encoder is None or isinstance(featurizer, GridFeaturizer):
         return
+    if isinstance(featurizer, ClipFeaturizer):
+        raise OptionError(
+            f"--encoder {settings.encoder} predicts labels and numbers of videos, and the output here is a text.\n"
+            "Leave it out."
+        )
     if featurizer.input.name != ImageInput.name:
         raise OptionError(
             f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
