@@ -62,8 +62,8 @@ def test_columns_of_times_make_parts_of_their_files(tmp_path: Path) -> None:
         (2, "a.mp4#t=0,1.5", "x"), (3, "a.mp4#t=2.5", "y"), (4, "b.mp4#t=0,2", "x"), (5, "b.mp4", "y"),
     ]  # fmt: skip
     assert clips.columns == ("film", "label") and clips.note == "each clip is from 'start' to 'end' of its file"
-    asked = choose_columns(opened, "film", "start")
-    assert with_clips(opened, asked) is opened, "a column that is predicted is no time"
+    predicted = choose_columns(opened, "film", "start")
+    assert with_clips(opened, predicted) is opened, "a column that is predicted is no time"
     texts = open_table(table(tmp_path / "b.csv", "text,label,start,end", "hello,x,1,2"))
     assert with_clips(texts, choose_columns(texts)) is texts
     wrong = open_table(table(tmp_path / "c.csv", "film,label,start,stop", "a.mp4,x,1,2", "a.mp4,x,soon,2"))

@@ -139,8 +139,16 @@ class AttentionFile:
 def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction, side: int) -> list[Looked]:
     """The picture of an input, then the map of each output or word over it; nothing where it cannot be read any more.
     side: pixels on the longer side of a picture, at most."""
-    from unrolled.pages.overlay import enlarged, overlay
+    from unrolled.pages.overlay import enlarged, overlay, overlay_frames
 
+    looked = list[Looked]()
+    for name, found in prediction.maps.items():
+        if found.frames is not None:  # what the model saw of a video
+            plain, mapped = overlay_frames(found.frames, found.weights)
+            looked += [] if looked else [Looked(plain, (prediction.text,), False)]
+            looked.append(Looked(mapped, (_shown(prediction, name), METHODS[found.method]), True))
+    if looked:
+        return looked
     try:
         image = model.picture(given, side)
     except MediaError:
@@ -149,7 +157,7 @@ def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction
     maps = [pair for attention in attentions if attention is not None for pair in attention.by_word()]
     named = [(_shown(prediction, name), found) for name, found in prediction.maps.items()]
     said = [one.text for one in prediction.texts.values()] or [prediction.text]
-    looked = [Looked(enlarged(image), tuple(said), False)]
+    looked.append(Looked(enlarged(image), tuple(said), False))
     for text, found in (*maps, *named):
         lines = (text,) if found.method == "attention" else (text, METHODS[found.method])
         looked.append(Looked(overlay(image, found.weights, found.frame), lines, True))
@@ -157,14 +165,17 @@ def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction
 
 
 def map_lines(prediction: RowPrediction) -> list[str]:
-    """The maps of a prediction as lines of percentages, of at most seven rows and columns."""
+    """The maps of a prediction as lines of percentages, of at most seven rows and columns; of a video a line with one
+    for each frame."""
     import numpy as np
 
     from unrolled.pages.overlay import coarse
 
     lines = []
     for name, found in prediction.maps.items():
-        shares = 100 * coarse(np.asarray(found.weights, np.float64), COARSE)
+        weights = np.asarray(found.weights, np.float64)
+        of_frames = weights.ndim == 3  # as a single row
+        shares = 100 * (weights.sum((1, 2))[None] if of_frames else coarse(weights, COARSE))
         lines.append(f"  {one_line(_shown(prediction, name))}: {METHODS[found.method]}, in percent")
         lines += ["  " + " ".join(f"{share:3.0f}" for share in row) for row in shares.tolist()]
     return lines

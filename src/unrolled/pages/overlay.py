@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.media.images import ImageArray, require_pillow
-from unrolled.data.media.thumbnails import to_pillow
+from unrolled.data.media.thumbnails import film_strip, to_pillow
 from unrolled.data.modalities.base import Frame
 
 COLOURS = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float64)
@@ -16,20 +16,39 @@ COLOURS = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252
 WHOLE = Frame()  # the map covers the picture
 OPACITY = 0.55  # of the colours over the picture
 SMALLEST = 224  # pixels on the longer side, at least: smaller pictures are enlarged first
+MOST_FRAMES, FRAME_SIDE = 16, 112  # frames of a video that are shown, and pixels on the longer side of each
 GAP, TEXT_HEIGHT = 8, 24  # pixels between the pictures of a strip, and below each for its text
 LONGEST_STRIP = 1 << 14  # pixels across
 
 
-def overlay(image: ImageArray, weights: Sequence[Sequence[float]], frame: Frame = WHOLE) -> ImageArray:
+def overlay(
+    image: ImageArray, weights: Sequence[Sequence[float]], frame: Frame = WHOLE, highest: float | None = None
+) -> ImageArray:
     """A picture (H, W, 1 or 3) with a map (h, w) over it in colours, in red, green and blue. The largest weight has
-    the brightest colour. frame: the part of the picture that the map covers. A small picture is enlarged."""
+    the brightest colour. frame: the part of the picture that the map covers. highest: the largest weight, of several
+    pictures. A small picture is enlarged."""
     large = enlarged(image)
     places = np.asarray(weights, np.float64)
-    highest = places.max()
+    highest = places.max() if highest is None else highest
     heat = resampled(places / (highest or 1.0), large.shape[0], large.shape[1], frame)  # (H, W)
     colour = np.stack([np.interp(heat, np.linspace(0, 1, len(COLOURS)), band) for band in COLOURS.T], 2)
     grounded = np.broadcast_to(large, (*large.shape[:2], 3))
     return np.rint((1 - OPACITY) * grounded + OPACITY * colour).astype(np.uint8)
+
+
+def overlay_frames(frames: ImageArray, weights: Sequence[Sequence[Sequence[float]]]) -> tuple[ImageArray, ImageArray]:
+    """Frames (T, H, W, 3) as a film strip, and the same with the map of each frame, of (T, h, w), over it. Of many
+    frames some are shown, spread evenly, each with the sum of the maps of those around it."""
+    maps = np.asarray(weights, np.float64)
+    shown = min(len(frames), MOST_FRAMES)
+    starts = np.arange(shown) * len(frames) // shown
+    maps = np.add.reduceat(maps, starts, 0)
+    some = [
+        frames[start + size // 2] for start, size in zip(starts, np.diff(starts, append=len(frames)), strict=True)
+    ]
+    highest = float(maps.max())
+    over = [overlay(frame, found.tolist(), highest=highest) for frame, found in zip(some, maps, strict=True)]
+    return film_strip(some, FRAME_SIDE), film_strip(over, FRAME_SIDE)
 
 
 def resampled(places: NDArray[np.float64], height: int, width: int, frame: Frame = WHOLE) -> NDArray[np.float64]:

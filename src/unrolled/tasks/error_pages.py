@@ -48,10 +48,11 @@ def write_error_page(title: str, lines: Sequence[str], examples: Examples, wrong
     for name, rows in groups.items():
         kept[name] = rows[: min(left, MOST_OF_GROUP if len(groups) > 1 else left)]
         left -= len(kept[name])
-    pictures = read_pictures(examples, {one.row for rows in kept.values() for one in rows})
+    side = SIDE * examples.featurizer.input.pictures
+    pictures = read_pictures(examples, {one.row for rows in kept.values() for one in rows}, side)
     sections = []
     for name, rows in groups.items():
-        shown = [_thumbnail(one, pictures.get(one.row)) for one in kept[name]]
+        shown = [_thumbnail(one, pictures.get(one.row), side) for one in kept[name]]
         more = len(rows) - len(shown)
         note = f"{len(shown):,} of {len(rows):,} are shown." if more else ""
         sections.append(GallerySection(f"{name}: {len(rows):,}" if name else "", shown, note))
@@ -94,9 +95,9 @@ def _read_cells(examples: Examples, rows: Iterable[int]) -> Iterator[tuple[int, 
             yield numbers[number], resolve_paths(cells, table.path.parent) if paths else cells
 
 
-def _thumbnail(one: WrongRow, picture: RowPicture | None) -> Thumbnail:
+def _thumbnail(one: WrongRow, picture: RowPicture | None, side: int) -> Thumbnail:
     name, image = picture or RowPicture(f"{one.facts['file']}, row {one.facts['row']}", None)
-    return Thumbnail.of(image, (*one.lines, name), name)
+    return Thumbnail.of(image, (*one.lines, name), name, side)
 
 
 def _short(name: str, data: Path) -> str:

@@ -12,7 +12,7 @@ from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.laws import CONSTRUCTOR_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_user_class, not_registered
-from unrolled.options import DEFAULT_MODEL, TrainOptions
+from unrolled.options import DEFAULT_MODEL, FRAMES, TrainOptions
 from unrolled.registry import UNTRAINED, build, choose, parse_component, trained_member
 from unrolled.settings import option_name
 
@@ -41,7 +41,7 @@ def check_model_names(settings: TrainOptions) -> None:
     if model in UNTRAINED:
         name, how = UNTRAINED[model]
         for field in settings.given():
-            if field in NEURAL_ONLY:
+            if field in NEURAL_ONLY and not (field == "encoder" and settings.encoder == FRAMES):
                 raise OptionError(f"The {name} has no {option_name(field)}: it is {how}, not trained. Leave it out.")
     for name in names:
         kind, options = parse_component(name)

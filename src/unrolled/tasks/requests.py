@@ -196,6 +196,11 @@ def bytes_of(item: Item | MissingItem) -> int:
     return item.nbytes if isinstance(item, np.ndarray) else len(item)
 
 
+def most_together(item: Item) -> int:
+    """The number of items like this one that may be in memory together, at most `LARGEST_BATCH`."""
+    return max(1, min(LARGEST_BATCH, HELD // max(1, bytes_of(item))))
+
+
 def is_empty(given: InferenceInput | str) -> bool:
     """Whether a cell is missing, or a cell or the line is blank."""
     cells = given.cells if isinstance(given, InferenceInput) else (given,)

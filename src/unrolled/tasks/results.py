@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unrolled.data.modalities.base import Frame, StepGrid
 from unrolled.registry import choose
 
@@ -60,13 +63,14 @@ class AttentionWeights(NamedTuple):
 
 
 class AttentionMap(NamedTuple):
-    """Where in an image a prediction looks."""
+    """Where in an image a prediction looks, or in which frames of a video."""
 
     method: str
     """cam, hirescam: what raises the score of the label; rollout, pooling, attention: attention weights."""
     label: str  # the label or the word; "" where the weights are the same for all outputs
-    weights: list[list[float]]  # (h, w), not negative, sum 1
+    weights: list[list[Any]]  # (h, w), or (T, h, w) of the frames of a video; not negative, sum 1
     frame: Frame = Frame()  # the part of the image that they cover
+    frames: NDArray[np.uint8] | None = None  # (T, H, W, 3) the frames of a video
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, for JSON."""

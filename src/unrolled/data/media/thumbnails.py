@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from unrolled.data.media.images import (
     read_image,
     require_pillow,
 )
+
+ACROSS, GAP = 8, 2  # frames in a row of a film strip, and pixels between them
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,6 +47,21 @@ def fitting_size(height: int, width: int, side: int) -> tuple[int, int]:
     """(height, width) in the same ratio, with at most `side` pixels on the longer side; never larger than before."""
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def film_strip(frames: Sequence[ImageArray], side: int) -> ImageArray:
+    """Frames (H, W, 3) of one size side by side, `ACROSS` in a row, each with `side` pixels on its longer side.
+    Raises MissingExtra without Pillow."""
+    height, width = frames[0].shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    across = min(len(frames), ACROSS)
+    down = -(-len(frames) // across)
+    made = require_pillow().new("RGB", (across * (size[0] + GAP) - GAP, down * (size[1] + GAP) - GAP), "white")
+    for number, frame in enumerate(frames):
+        place = (number % across) * (size[0] + GAP), (number // across) * (size[1] + GAP)
+        made.paste(to_pillow(frame).resize(size, require_pillow().Resampling.BILINEAR), place)
+    return np.asarray(made)
 
 
 def to_pillow(image: ImageArray) -> Image:

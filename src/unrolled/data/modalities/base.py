@@ -205,6 +205,7 @@ class Modality(ABC):
     stems: ClassVar[tuple[str, ...]] = ()  # values of --stem, besides auto
     most_equal: ClassVar[float] = 1.0  # share of equal rows from which there is nothing to learn
     if_equal: ClassVar[str] = "Choose another input column"  # advice in that case
+    pictures: ClassVar[int] = 1  # in a picture of a row, side by side: frames of a video
     blank: ClassVar[str] = "empty"  # what items are for which `is_blank`
 
     @classmethod

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.cells.cell import Cell
 from unrolled.data.media.clips import parse_clip
+from unrolled.data.media.thumbnails import film_strip
 from unrolled.data.media.video import VIDEO_ENDINGS, read_clips, read_frames, require_av
 from unrolled.data.modalities.base import FrozenNet, InputSample, Modality, Recipe, StepOptions, check_whole_rows
 from unrolled.data.modalities.files import CHECK_DECODING, MOST_EQUAL, TOLERANCE, are_paths, is_constant, path_of
@@ -112,7 +113,7 @@ class VideoInput(Modality):
     side: Side
     clips: Annotated[int, Within(0, MOST_CLIPS)] = 0
     name, noun, endings = "video", "videos", VIDEO_ENDINGS
-    most_equal, if_equal, blank = MOST_EQUAL, CHECK_DECODING, "of one colour"
+    most_equal, if_equal, blank, pictures = MOST_EQUAL, CHECK_DECODING, "of one colour", 4
 
     @classmethod
     def matches(cls, cells: Sequence[Cell], as_text: bool) -> bool:
@@ -154,6 +155,16 @@ class VideoInput(Modality):
 
     def is_blank(self, item: Any) -> bool:
         return is_constant(item)
+
+    @property
+    def has_pictures(self) -> bool:
+        return True
+
+    def picture(self, cells: Sequence[Cell], place: str, side: int) -> NDArray[np.uint8]:
+        """Frames of the video side by side, as squares, as a model reads them."""
+        tile = max(1, side // self.pictures)
+        frames = VideoInput(self.pictures, tile).read_item(cells, place)
+        return film_strip(list(frames), tile)
 
     def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
         clip = parse_clip(cells[0]) if isinstance(cells[0], str) else None

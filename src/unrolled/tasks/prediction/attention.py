@@ -1,19 +1,22 @@
-"""Where in an image a run looks when it predicts labels or numbers, for `predict --show-attention`."""
+"""Where in an image or video a run looks when it predicts labels or numbers, for `predict --show-attention`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from unrolled.data.dataset.batches import pad_items
 from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output
 from unrolled.data.modalities.base import Featurizer, Item
+from unrolled.data.modalities.video import FrameFeaturizer, VideoInput
 from unrolled.errors import OptionError
 from unrolled.model.baselines.linear import LinearModel
-from unrolled.model.class_activation import CAM, ROLLOUT, class_activation_maps
-from unrolled.model.encoders import ImageEncoder
+from unrolled.model.class_activation import CAM, HIRESCAM, ROLLOUT, class_activation_maps
+from unrolled.model.encoders import ClipEncoder, ImageEncoder
 from unrolled.model.image_features import ImageFeatures
 from unrolled.model.predictor import Member, NetMember
 from unrolled.model.row_net import PredictionNet
@@ -60,6 +63,35 @@ class ActivationMaps(MapMaker):
         return AttentionMap(method, own, weights.tolist(), self.encoder.frame(images.shape[2], images.shape[3]))
 
 
+class ClipMaps(MapMaker):
+    """Maps of a net for video, of the frames of the clip that counts most."""
+
+    def __init__(self, net: PredictionNet, featurizer: Featurizer) -> None:
+        self.net, self.featurizer = net, featurizer
+
+    def map(self, item: Item, output: str, number: int, label: str) -> AttentionMap:
+        clips, _ = pad_items(self.featurizer, [item])  # (1, K, C, T, H, W)
+        maps = self.net.activation_maps(clips, output, number)[0]  # (K, t, h, w)
+        best = int(maps.sum((1, 2, 3)).argmax())
+        frames = np.asarray(item)[best]  # (T, H, W, C)
+        places = torch.arange(len(frames)) * maps.shape[1] // len(frames)  # of each frame in the shorter map
+        weights = maps[best][places]
+        return AttentionMap(HIRESCAM, label, (weights / weights.sum()).tolist(), frames=frames)
+
+
+class FrameMaps(MapMaker):
+    """The weights that an attention pool gives to the frames of a video, the same for all outputs."""
+
+    def __init__(self, net: PredictionNet, featurizer: Featurizer) -> None:
+        self.net, self.featurizer = net, featurizer
+
+    def map(self, item: Item, output: str, number: int, label: str) -> AttentionMap:
+        inputs, _ = pad_items(self.featurizer, [item])
+        shares = self.net.pool_weights(inputs)[0].double()  # (T,)
+        weights = (shares / shares.sum())[:, None, None]
+        return AttentionMap(POOLING, "", weights.tolist(), frames=np.asarray(item))
+
+
 class PoolMaps(MapMaker):
     """The weights that an attention pool gives to rows or patches, the same for all outputs."""
 
@@ -104,6 +136,12 @@ def map_maker(members: Sequence[Member], selected: Sequence[str], featurizer: Fe
     for member in members:
         if isinstance(member, NetMember):
             return _of_net(member.model, featurizer)
+    if isinstance(featurizer.input, VideoInput):
+        raise OptionError(
+            "--show-attention shows which frames a net looks at, but the selected model is "
+            f"{'+'.join(selected)}, which reads\nmeans of all frames. To keep a net in any case, name it: "
+            "--model lstm, or --encoder r2plus1d-18 --model r2plus1d-18"
+        )
     frozen = frozen_of(featurizer)
     for member in members:
         if isinstance(member, LinearModel) and frozen is not None:
@@ -117,8 +155,10 @@ def map_maker(members: Sequence[Member], selected: Sequence[str], featurizer: Fe
 def _of_net(net: PredictionNet, featurizer: Featurizer) -> MapMaker:
     if isinstance(net.memory, ImageEncoder):
         return ActivationMaps(net, net.memory, featurizer)
+    if isinstance(net.memory, ClipEncoder):
+        return ClipMaps(net, featurizer)
     if net.pool_attends:
-        return PoolMaps(net, featurizer)
+        return FrameMaps(net, featurizer) if isinstance(featurizer, FrameFeaturizer) else PoolMaps(net, featurizer)
     raise OptionError(
         "--show-attention: this net predicts from the last step or from the mean of all steps, and weighs none.\n"
         "Train one with --pool attention, or with --encoder lenet5"

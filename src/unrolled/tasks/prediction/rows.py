@@ -15,7 +15,7 @@ from unrolled.data.modalities.base import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.predictor import Member
 from unrolled.tasks.dataset import chunks_in_time, evenly_spaced
-from unrolled.tasks.requests import HELD, LARGEST_BATCH, bytes_of
+from unrolled.tasks.requests import most_together
 
 Predictions: TypeAlias = dict[str, dict[str, Tensor]]  # model's name -> output -> predictions (A, O)
 
@@ -47,8 +47,8 @@ def predict_rows(
 
 
 def rows_in_memory(examples: Examples) -> int:
-    """The number of rows whose items may be in memory together, at most `LARGEST_BATCH`."""
-    return max(1, min(LARGEST_BATCH, HELD // max(1, bytes_of(examples.items[0]))))
+    """The number of rows whose items may be in memory together."""
+    return most_together(examples.items[0])
 
 
 def most_rows(examples: Examples, split: str) -> int:
