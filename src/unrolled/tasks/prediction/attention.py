@@ -15,7 +15,7 @@ from unrolled.data.modalities.base import Featurizer, Item
 from unrolled.data.modalities.video import FrameFeaturizer, VideoInput
 from unrolled.errors import OptionError
 from unrolled.model.baselines.linear import LinearModel
-from unrolled.model.class_activation import CAM, HIRESCAM, ROLLOUT, class_activation_maps
+from unrolled.model.class_activation import CAM, ROLLOUT, class_activation_maps
 from unrolled.model.encoders import ClipEncoder, ImageEncoder
 from unrolled.model.image_features import ImageFeatures
 from unrolled.model.predictor import Member, NetMember
@@ -66,8 +66,8 @@ class ActivationMaps(MapMaker):
 class ClipMaps(MapMaker):
     """Maps of a net for video, of the frames of the clip that counts most."""
 
-    def __init__(self, net: PredictionNet, featurizer: Featurizer) -> None:
-        self.net, self.featurizer = net, featurizer
+    def __init__(self, net: PredictionNet, encoder: ClipEncoder, featurizer: Featurizer) -> None:
+        self.net, self.encoder, self.featurizer = net, encoder, featurizer
 
     def map(self, item: Item, output: str, number: int, label: str) -> AttentionMap:
         clips, _ = pad_items(self.featurizer, [item])  # (1, K, C, T, H, W)
@@ -76,7 +76,7 @@ class ClipMaps(MapMaker):
         frames = np.asarray(item)[best]  # (T, H, W, C)
         places = torch.arange(len(frames)) * maps.shape[1] // len(frames)  # of each frame in the shorter map
         weights = maps[best][places]
-        return AttentionMap(HIRESCAM, label, (weights / weights.sum()).tolist(), frames=frames)
+        return AttentionMap(self.encoder.net.map_method, label, (weights / weights.sum()).tolist(), frames=frames)
 
 
 class FrameMaps(MapMaker):
@@ -156,7 +156,7 @@ def _of_net(net: PredictionNet, featurizer: Featurizer) -> MapMaker:
     if isinstance(net.memory, ImageEncoder):
         return ActivationMaps(net, net.memory, featurizer)
     if isinstance(net.memory, ClipEncoder):
-        return ClipMaps(net, featurizer)
+        return ClipMaps(net, net.memory, featurizer)
     if net.pool_attends:
         return FrameMaps(net, featurizer) if isinstance(featurizer, FrameFeaturizer) else PoolMaps(net, featurizer)
     raise OptionError(
