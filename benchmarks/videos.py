@@ -17,7 +17,7 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 import unrolled
 from unrolled.data.media.video import read_clips, read_frames
+from unrolled.data.modalities.video_clips import CLIPS
 from unrolled.environment import processor_name
 
 FOLDS = 5
@@ -114,10 +115,11 @@ def time_decoding(data: Path, encoder: str, frames: int, side: int) -> dict[str,
     with data.open(newline="") as file:
         paths = [data.parent / row["file"] for row in csv.DictReader(file)][:TIMED]
     found: dict[str, Any] = {"encoder": encoder, "frames": frames, "side": side}
-    for name, read in (
-        ("frames_ms", lambda path: read_frames(path, frames, side, side)),
-        ("clips_ms", lambda path: read_clips(path, 10, frames, side, side)),
-    ):
+    readers: dict[str, Callable[[Path], object]] = {
+        "frames_ms": lambda path: read_frames(path, frames, side, side),
+        "clips_ms": lambda path: read_clips(path, CLIPS, frames, side, side),
+    }
+    for name, read in readers.items():
         started = time.perf_counter()
         for path in paths:
             read(path)

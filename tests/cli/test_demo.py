@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import fake_run
+import numpy as np
 import pytest
 from commands import Unroll
 
+from unrolled.cli import demo_films
 from unrolled.cli.demo import write_topics
+from unrolled.data.media.video import read_frames
+from unrolled.data.moving_shapes import render_film
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -75,3 +80,31 @@ def test_the_demos_text_is_written_once(tmp_path: Path) -> None:
 def test_options_before_the_name_of_a_demo_are_refused(unroll: Unroll) -> None:
     result = unroll("demo", "--minutes", "1", "hello")
     assert result.code == 2 and "Options of hello come after its name" in result.err
+
+
+def test_the_films_of_the_demo_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("av", reason="needs the extra video")
+    monkeypatch.setattr(demo_films, "COUNT", 20)
+    table = demo_films.write_films(tmp_path, seed=3)
+    lines = table.read_text().splitlines()
+    assert table == tmp_path / "seed-3" / "films.csv" and len(lines) == 21
+    assert lines[:3] == ["film,verb,noun", "0.mp4,moves left,square", "1.mp4,moves right,square"]
+    shown = read_frames(table.parent / "6.mp4", 16, 32, 32).astype(int)
+    rendered = render_film(3, 6, "grows", "circle").frames.astype(int)
+    assert np.abs(shown - rendered).mean() < 12, "a codec blurs the noise"
+    assert not list(table.parent.glob(".*"))
+    times = {path: path.stat().st_mtime_ns for path in table.parent.glob("*.mp4")}
+    demo_films.write_films(tmp_path, seed=3)
+    assert times == {path: path.stat().st_mtime_ns for path in table.parent.glob("*.mp4")}
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_the_demo_of_films_learns_what_shapes_do(unroll: Unroll) -> None:
+    pytest.importorskip("av", reason="needs the extra video")
+    result = unroll("demo", "films", "--minutes", "1.5")
+    assert result.code == 0, result.err
+    assert "480 of moving shapes" in result.err
+    accuracy = re.search(r"verb, test, by .*: accuracy ([\d.]+)%", result.err + result.out)
+    assert accuracy is not None and float(accuracy[1]) > 60
+    assert "unroll predict runs/films runs/moving-shapes/seed-0/0.mp4" in result.out

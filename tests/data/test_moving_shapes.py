@@ -59,7 +59,8 @@ def test_a_film_depends_on_seed_and_number_alone() -> None:
     first, again, other = render_film(0, 7), render_film(0, 7), render_film(1, 7)
     assert (first.frames == again.frames).all() and (first.verb, first.noun) == (again.verb, again.noun)
     assert (first.frames != other.frames).any()
-    assert (first.frames.shape, first.frames.dtype) == ((16, 32, 32, 3), np.uint8)
+    assert first.frames.shape == (16, 32, 32, 3)
+    assert first.frames.dtype == np.uint8
     drawn = [render_film(0, number, frames=1, side=8) for number in range(200)]
     assert {film.verb for film in drawn} == set(VERBS) and {film.noun for film in drawn} == set(NOUNS)
 

@@ -142,3 +142,34 @@ def test_training_draws_a_clip_and_evaluation_reads_all() -> None:
     np.testing.assert_array_equal(again.encode(items[1]), featurizer.encode(items[1]))
     with pytest.raises(RunError, match="lacks the scaling of the numbers"):
         modality.load_featurizer(featurizer.to_json() | {"mean": [0.0]})
+
+
+@pytest.mark.slow
+def test_lists_of_data_sets_are_trained_on_as_they_are(clips: Path, tmp_path: Path) -> None:
+    kinetics, epic = tmp_path / "kinetics", tmp_path / "epic"
+    listed = ["label,youtube_id,time_start,time_end,split"]
+    spoken = ["participant_id,video_id,start_timestamp,stop_timestamp,verb,noun"]
+    for row in range(COUNT):
+        film = (clips.parent / f"{row}.mp4").read_bytes()
+        label, split = ("right", "down")[row % 2], "validate" if row < 4 else "train"
+        for folder, name in (
+            (kinetics / split / label, f"id{row}_000010_000011.mp4"),
+            (epic / "P01", f"P01_{row}.MP4"),
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+            if row != COUNT - 1 or folder.parent != kinetics / split:  # one is missing
+                (folder / name).write_bytes(film)
+        listed.append(f"{label},id{row},10,11,{split}")
+        spoken += [
+            f"P01,P01_{row},00:00:0{start},00:00:0{start + 0.8},{label},{'ab'[row // 4 % 2]}" for start in (0.0, 0.8)
+        ]
+    (kinetics / "k400.csv").write_text("\n".join(listed) + "\n")
+    (epic / "train.csv").write_text("\n".join(spoken) + "\n")
+    training = trained(kinetics / "k400.csv", tmp_path / "k", steps=1)
+    assert "1 of 12 clips left out, because their videos are missing (id15)" in training.description
+    assert "the splits are those in 'split'" in training.description
+    assert len(training.task.examples.splits["validation"]) == 4  # type: ignore[attr-defined]
+    training = trained(epic / "train.csv", tmp_path / "e", steps=1)
+    assert "clips of one 'video_id' are kept in one split" in training.description
+    (found,) = load(tmp_path / "e").predict([f"{epic / 'P01' / 'P01_3.MP4'}#t=0,0.8"])
+    assert set(found.labels) == {"verb", "noun"}
