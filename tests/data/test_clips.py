@@ -11,6 +11,7 @@ import pytest
 from video_files import grey, write_video
 
 from unrolled.data.cells.times import seconds_of
+from unrolled.data.dataset.seen_files import SeenFiles
 from unrolled.data.media.clips import Clip, parse_clip
 from unrolled.data.media.video import read_clips
 from unrolled.data.modalities.video import VideoInput
@@ -99,10 +100,24 @@ def test_clips_are_spread_over_a_video(tmp_path: Path) -> None:
     assert len(levels(10, 25)) == 3 and len(levels(10, 25, 0.0, 2.1)) == 1
     first, last = levels(2, 5)
     assert first == shown(0.04, 0.12, 0.20, 0.28, 0.36) and last == shown(3.64, 3.72, 3.80, 3.88, 3.96)
+    overlapping = levels(10, 25)
+    for clip, start in zip(overlapping, (0.0, 1.0, 2.0), strict=True):
+        assert clip == shown(*(start + 0.04 + 0.08 * number for number in range(25))), "each in its own order"
     (alone,) = levels(1, 5)
     assert alone == shown(1.84, 1.92, 2.00, 2.08, 2.16), "a single clip is in the middle"
     (short,) = levels(10, 10, 1.0, 1.4)
     assert short == shown(*(1.02 + 0.04 * number for number in range(10))), "a short video is all in one clip"
+
+
+def test_parts_of_a_file_are_inputs_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    (tmp_path / "b.mp4").write_bytes(b"one")
+    seen, first, second = SeenFiles(), str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")
+    digests = [
+        seen.add(name, 0, 0, None, VideoInput.file_of(name)).digest
+        for name in (first, f"{first}#t=0,1", f"{first}#t=1,2", f"{second}#t=1,2", second)
+    ]
+    assert len(set(digests)) == 3 and digests[2] == digests[3] and digests[0] == digests[4]
 
 
 KINETICS = ("label,youtube_id,time_start,time_end,split", "run,a-_b,0,10,train", "run,c_1,12,22,train",
