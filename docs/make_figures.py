@@ -5,6 +5,7 @@ python docs/make_figures.py
 docs/bytes.svg: bytes of a backward pass by its length (benchmarks/gradients.jsonl).
 docs/recall.svg: accuracy by the distance of the marked token (benchmarks/recall.json, a comparison's table.json).
 docs/learning.svg: validation loss during training on rows (benchmarks/tables.jsonl and translating.jsonl).
+docs/fovea.svg: error after each glimpse of a fovea (benchmarks/fovea.jsonl).
 """
 
 from __future__ import annotations
@@ -72,6 +73,30 @@ def draw_learning(predictions: list[Line], translations: list[Line]) -> str:
     return drawing(on, (11, 6.5))
 
 
+def draw_glimpses(lines: list[Line]) -> str:
+    """Wrong labels by the number of glimpses: a panel per kind of images, a line per gaze. Dashed is the learned gaze
+    that stops when it is sure, by the mean number of glimpses."""
+    panels: dict[str, list[Line]] = {}
+    for line in lines:
+        if "by_glimpse" in line:
+            panels.setdefault(line["images"], []).append(line)
+
+    def on(picture: Figure) -> None:
+        places = picture.subplots(1, len(panels), squeeze=False).flat
+        for axes, (images, own) in zip(places, panels.items(), strict=True):
+            for line in own:
+                gaze = line["name"].split("-", 1)[1]
+                (drawn,) = axes.plot(range(1, 1 + len(line["by_glimpse"])), line["by_glimpse"], "o-", label=gaze)
+                if gaze == "learned":
+                    stopping = [(one["glimpses"], one["error"]) for one in line["stopping"]]
+                    label = "learned, stops when sure"
+                    axes.plot(*zip(*stopping, strict=True), "--", color=drawn.get_color(), label=label)
+            axes.set(title=images, xlabel="glimpses", ylabel="wrong labels, percent", yscale="log")
+            axes.legend(frameon=False, fontsize=8)
+
+    return drawing(on, (5.5 * len(panels), 4))
+
+
 def read_lines(name: str) -> list[Line]:
     """The lines of a study."""
     return [json.loads(line) for line in (REPOSITORY / "benchmarks" / name).read_text().splitlines()]
@@ -85,6 +110,7 @@ def main(folder: Path = REPOSITORY / "docs") -> None:
     (folder / "recall.svg").write_text(svg)
     predictions = [line for line in read_lines("tables.jsonl") if "curve" in line and line["seed"] < SEEDS]
     (folder / "learning.svg").write_text(draw_learning(predictions, read_lines("translating.jsonl")))
+    (folder / "fovea.svg").write_text(draw_glimpses(read_lines("fovea.jsonl")))
 
 
 if __name__ == "__main__":

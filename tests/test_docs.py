@@ -150,6 +150,7 @@ def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
         "recall.svg": "lstm by truncated:k1=32",
         "bytes.svg": "checkpointed:bytes=16MB",
         "learning.svg": "names/train.csv",
+        "fovea.svg": "learned, stops when sure",
     }
     for name, words in words_of.items():
         drawn, kept = (path.read_text(encoding="utf-8") for path in (tmp_path / name, DOCS / name))

@@ -182,7 +182,7 @@ class TableSettings(ColumnSettings):
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
-    encoder: Annotated[str | None, "images, videos: a net (see unroll nets), or frames"] = None
+    encoder: Annotated[str | None, "images, videos: a net (see unroll nets), glimpse (a fovea) or frames"] = None
     cache: Annotated[str | None, "images: folder for their features (the user's), or none"] = None
     frames: Annotated[int | None, "videos: frames of each, evenly spaced (16)"] = None
     image_size: Annotated[int | None, "videos: pixels on a side of a frame"] = None

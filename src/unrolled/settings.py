@@ -122,6 +122,7 @@ class PredictSettings(Settings):
         str | None, "where a prediction looks: images as out.png or page.html, or else as numbers; texts with --json"
     ] = None  # "": numbers
     hedge: Annotated[bool, "captions: perhaps before those with a confidence under a quarter"] = False
+    stop_when_sure: Annotated[float | None, "glimpses: stop when a label is this probable, such as 0.95"] = None
 
     def check(self) -> None:
         """Raises OptionError for the first invalid value."""
@@ -135,6 +136,13 @@ class PredictSettings(Settings):
             )
         if self.seed is not None:
             check_seed(self.seed)
+        check_share_sure(self.stop_when_sure)
+
+
+def check_share_sure(value: float | None) -> None:
+    """Raises OptionError unless a value of --stop-when-sure is None or a probability that may be reached."""
+    if value is not None and not 0 < value <= 1:
+        raise OptionError(f"--stop-when-sure is a probability above 0 and at most 1, such as 0.95; got {value:g}.")
 
 
 def _plain(value: Any) -> Any:

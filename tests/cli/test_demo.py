@@ -14,6 +14,7 @@ from commands import Unroll
 
 from unrolled.cli import demo_films
 from unrolled.cli.demo import write_topics
+from unrolled.cli.demo_gaze import write_digits
 from unrolled.data.media.video import read_frames
 from unrolled.data.moving_shapes import render_film
 
@@ -108,3 +109,28 @@ def test_the_demo_of_films_learns_what_shapes_do(unroll: Unroll) -> None:
     accuracy = re.search(r"verb, test, by .*: accuracy ([\d.]+)%", result.err + result.out)
     assert accuracy is not None and float(accuracy[1]) > 60
     assert "unroll predict runs/films runs/moving-shapes/seed-0/0.mp4" in result.out
+
+
+def test_the_demo_of_a_gaze_draws_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.cli.demo_gaze.DRAWN", 100)
+    write_digits(tmp_path / "new" / "digits.npz", 0)
+    write_digits(tmp_path / "again.npz", 0)
+    write_digits(tmp_path / "other.npz", 1)
+    found = [np.load(tmp_path / name) for name in ("new/digits.npz", "again.npz", "other.npz")]
+    assert found[0]["image"].shape == (100, 40, 40) and set(found[0]["digit"].tolist()) == set(range(10))
+    assert np.array_equal(found[0]["image"], found[1]["image"])
+    assert not np.array_equal(found[0]["image"], found[2]["image"])
+    drawn = (found[0]["image"] > 0).mean((1, 2))
+    assert drawn.min() > 0.02 and drawn.max() < 0.2, "a digit and its scraps"
+
+
+@pytest.mark.slow
+def test_the_demo_of_a_gaze_prints_where_it_looks(
+    unroll: Unroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = unroll("demo", "gaze", "--minutes", "0.5")
+    assert result.code == 0, result.err
+    lines = result.out.split("what it says:\n")[1].splitlines()
+    assert all(line.split()[0] == "50," or line.strip().startswith("50, 50") for line in lines[:3])
+    assert "unroll predict runs/gaze runs/drawn-digits.npz --show-attention gaze.html" in result.out

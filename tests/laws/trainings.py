@@ -17,7 +17,7 @@ from unrolled.laws import MakeTraining
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import BagEmbedding, RawInput
-from unrolled.model.encoders import ClipEncoder, Encoder, ImageEncoder, build_bidirectional
+from unrolled.model.encoders import ClipEncoder, Encoder, ImageEncoder, build_bidirectional, make_glimpse
 from unrolled.model.heads import Head
 from unrolled.model.nets.table import make_net, make_video_net
 from unrolled.model.row_net import PredictionNet
@@ -171,6 +171,29 @@ class ClipTraining(LabelTraining):
         return DrawnClips()
 
 
+class GlimpseTraining(ImageTraining):
+    """A training of a fovea, which draws the places that it looks at."""
+
+    gaze = "learned"
+
+    def make_net(self) -> PredictionNet:
+        encoder = make_glimpse(f"glimpse:glimpses=3,size=3,scales=2,width=16,gaze={self.gaze}", LABELS)
+        pool, heads = POOLS["last"](encoder.size, encoder.size), {"label": Head(encoder.size, LABELS)}
+        return PredictionNet(RawInput(8), None, encoder, pool, heads)
+
+
+class TransformerTraining(GlimpseTraining):
+    """The same with a differentiable reader."""
+
+    gaze = "transformer"
+
+
+class RandomGazeTraining(GlimpseTraining):
+    """The same with a gaze that is not learnt."""
+
+    gaze = "random"
+
+
 class LosesStatistics(LabelTraining):
     """A checkpoint has only parameters."""
 
@@ -227,6 +250,9 @@ TRAINING_CASES: dict[str, MakeTraining] = {
     "a net for images": ImageTraining,
     "a net for images with dropout": DroppingImageTraining,
     "a net for video": ClipTraining,
+    "a fovea": GlimpseTraining,
+    "a fovea with a differentiable reader": TransformerTraining,
+    "a fovea with a random gaze": RandomGazeTraining,
     "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
 }
 BROKEN_TRAININGS: list[Any] = [

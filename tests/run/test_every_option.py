@@ -50,7 +50,7 @@ OPTIONS: dict[str, list[Any]] = {
     "sequence": ["who"],
     "shuffle": [True],
     "rows": [40],
-    "encoder": ["lenet5"],
+    "encoder": ["lenet5", "glimpse:glimpses=2,width=16"],
     "frames": [4],
     "image_size": [64],
     "attention": list(CROSS_ATTENTIONS),

@@ -39,6 +39,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "generation": ("predict", GenerationConfig(temperature=5.0)),
     "show_attention": ("predict", True),
     "hedge": ("predict", True),
+    "stop_when_sure": ("predict", 0.9),
 }
 """Options of the methods from Python -> the method that takes each, and a value."""
 

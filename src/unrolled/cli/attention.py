@@ -25,6 +25,7 @@ METHODS = {
     "rollout": "attention through all blocks",
     "pooling": "weights of the attention pool",
 }
+GAZE = "the path of the gaze"
 COARSE = 7  # rows and columns of a printed map
 
 
@@ -111,7 +112,13 @@ class AttentionFile:
             shown = [Thumbnail.of(one.image, one.lines, name, max(one.image.shape[:2])) for one in looked]
             sections.append(GallerySection(name, shown))
         more = [f"{self._more:,} more inputs are not shown."] if self._more else []
-        lines = ["Bright places count most: black, violet, red, orange, yellow.", *more]
+        gazes = any(line == GAZE for _, looked in self._shown for one in looked for line in one.lines)
+        meaning = (
+            "Squares are what each glimpse saw, from violet, the first, to yellow, the last."
+            if gazes
+            else "Bright places count most: black, violet, red, orange, yellow."
+        )
+        lines = [meaning, *more]
         return write_gallery(f"Where {self.model.path} looks", lines, sections)
 
     def _png(self) -> bytes:
@@ -139,6 +146,7 @@ class AttentionFile:
 def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction, side: int) -> list[Looked]:
     """The picture of an input, then the map of each output or word over it; nothing where it cannot be read any more.
     side: pixels on the longer side of a picture, at most."""
+    from unrolled.pages.gaze import draw_gaze
     from unrolled.pages.overlay import enlarged, overlay, overlay_frames
 
     looked = list[Looked]()
@@ -161,12 +169,15 @@ def maps_over(model: Run, given: InferenceInput | str, prediction: RowPrediction
     for text, found in (*maps, *named):
         lines = (text,) if found.method == "attention" else (text, METHODS[found.method])
         looked.append(Looked(overlay(image, found.weights, found.frame), lines, True))
+    if prediction.gaze is not None:
+        drawn = draw_gaze(image, prediction.gaze.places, prediction.gaze.sides)
+        looked.append(Looked(drawn, (_all_shown(prediction), GAZE), True))
     return looked
 
 
 def map_lines(prediction: RowPrediction) -> list[str]:
     """The maps of a prediction as lines of percentages, of at most seven rows and columns; of a video a line with one
-    for each frame."""
+    for each frame; of a fovea the places that it looked at."""
     import numpy as np
 
     from unrolled.pages.overlay import coarse
@@ -178,7 +189,15 @@ def map_lines(prediction: RowPrediction) -> list[str]:
         shares = 100 * (weights.sum((1, 2))[None] if of_frames else coarse(weights, COARSE))
         lines.append(f"  {one_line(_shown(prediction, name))}: {METHODS[found.method]}, in percent")
         lines += ["  " + " ".join(f"{share:3.0f}" for share in row) for row in shares.tolist()]
+    if prediction.gaze is not None:
+        lines.append("  glimpses, in percent from the left and from the top: " + ", ".join(
+            f"{100 * x:.0f} {100 * y:.0f}" for x, y in prediction.gaze.places))  # fmt: skip
     return lines
+
+
+def _all_shown(prediction: RowPrediction) -> str:
+    """The predictions of all outputs in a few words."""
+    return "; ".join(_shown(prediction, name) for name in (*prediction.labels, *prediction.sets, *prediction.values))
 
 
 def _shown(prediction: RowPrediction, name: str) -> str:

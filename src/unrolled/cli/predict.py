@@ -91,7 +91,7 @@ def predict(
     predictions = model.predict(
         given if file is None else file.inputs(given),
         top=settings.top, every=settings.every, generation=generation, show_attention=shows is not None,
-        hedge=settings.hedge,
+        hedge=settings.hedge, stop_when_sure=settings.stop_when_sure,
     )  # fmt: skip
     if file is not None:
         predictions = file.add_all(predictions)

@@ -13,6 +13,7 @@ from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, valid_steps, zero_state
 from unrolled.memory.gru import GRU
 from unrolled.memory.lstm import LSTM
+from unrolled.memory.noise import NoiseState
 from unrolled.memory.rnn import RNN
 from unrolled.memory.torch_layers import layer_from_torch
 from unrolled.states import State
@@ -133,10 +134,12 @@ class Dropout(Memory):
 
 
 def draw_masks(state: State, generator: torch.Generator) -> State:
-    """The state with new random dropout masks, one per row, from a generator on the CPU.
+    """The state with new random dropout masks and noise, for each row, from a generator on the CPU.
 
-    The remaining outputs are scaled by 1/(1 − rate). A state without masks is returned unchanged.
+    The remaining outputs are scaled by 1/(1 − rate). A state without masks and noise is returned unchanged.
     """
+    if isinstance(state, NoiseState):
+        return NoiseState(torch.randn(state.normal.shape, generator=generator).to(state.normal))
     if isinstance(state, DropoutState):
         uniform = torch.rand(state.mask.shape, generator=generator).to(state.mask)  # (B, H)
         mask = (uniform >= state.rate) / (1 - state.rate)

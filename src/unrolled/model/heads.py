@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.memory.base import at_least_float32
-from unrolled.model.likelihoods import LIKELIHOODS, is_known
+from unrolled.model.likelihoods import LIKELIHOODS, Gaussian, is_known
 
 
 class Head(nn.Module):
@@ -39,6 +39,18 @@ class Head(nn.Module):
         weights = self.get_buffer("weights").to(outputs.dtype)
         flat = targets.flatten(0, -2) if targets.is_floating_point() else targets.flatten()
         return self.likelihood.loss(outputs.flatten(0, -2), flat, weights)
+
+    @torch.no_grad()
+    def rewards(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The reward (B, G) of each row's target, labels (B,) or numbers (B, K), under outputs (B, G, O): the
+        probability of the right labels; of numbers d / (1 + d) for their density d. 0 where a row has no target."""
+        rows, glimpses = outputs.shape[:2]
+        each = targets.repeat_interleave(glimpses, 0)  # (B · G, …)
+        known = is_known(each)
+        nats = self.likelihood.nats(self.likelihood.to_predictions(outputs.flatten(0, 1))[known], each[known])
+        found = outputs.new_zeros(rows * glimpses)
+        found[known] = (-nats).sigmoid() if isinstance(self.likelihood, Gaussian) else (-nats).exp()
+        return found.view(rows, glimpses)
 
     def divergence(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Divergence in nats of the two halves of outputs (2B, …, O), summed over the known targets."""

@@ -83,7 +83,10 @@ class EnsemblePredictor:
 
     def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O) of each output, float64."""
-        predictions = [member.predict(items) for member in self.members]
+        return self.combined([member.predict(items) for member in self.members])
+
+    def combined(self, predictions: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The predictions (A, O) of each member -> those of the ensemble, float64."""
         return {
             name: combine(self.likelihoods[name], [one[name] for one in predictions], each)
             for name, each in self.weights.items()

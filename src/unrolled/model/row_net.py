@@ -19,11 +19,13 @@ from unrolled.memory import Dropout
 from unrolled.memory.base import Memory, ragged, valid_steps
 from unrolled.memory.none import NoState
 from unrolled.memory.pooling import AttentionPool
-from unrolled.model.encoders import ClipEncoder, Encoder, ImageEncoder
+from unrolled.model.encoders import ClipEncoder, Encoder, GlimpseEncoder, ImageEncoder
+from unrolled.model.encoders.locator import policy_cost
 from unrolled.model.heads import Head
 from unrolled.states import State
 
 Logits = dict[str, Tensor]  # output -> numbers of its head
+POLICY = 0.01  # weight of the cost of a gaze, which has gradients of its own and matters by the norm's limit alone
 AGREEMENT = 2.0  # weight of the divergence between two dropout passes over a row, in nats
 
 
@@ -59,7 +61,7 @@ class PredictionNet(nn.Module):
         self,
         embedding: nn.Module,
         stem: Memory | None,
-        memory: Memory | Encoder | ImageEncoder | ClipEncoder,
+        memory: Memory | Encoder | ImageEncoder | ClipEncoder | GlimpseEncoder,
         pool: Memory,
         heads: Mapping[str, Head],
         step_outputs: Collection[str] = (),
@@ -82,7 +84,7 @@ class PredictionNet(nn.Module):
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
         prefixes = {"embedding": "embedding.", "stem": "stem.", memory: "memory.", "pool": "pool."}
-        if isinstance(self.memory, ImageEncoder | ClipEncoder):
+        if isinstance(self.memory, ImageEncoder | ClipEncoder | GlimpseEncoder):
             prefixes = {memory: "memory."}
         return prefixes | {head_name(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
@@ -123,6 +125,14 @@ class PredictionNet(nn.Module):
         features, pooled, _ = self._encode(inputs, self.start(len(inputs)), lengths)
         return self._logits(features, at_end(pooled, lengths))
 
+    def predict_by_glimpse(self, images: Tensor, lengths: Tensor) -> tuple[Logits, Tensor]:
+        """Images (B, C, H, W) -> numbers (B, G, O) of each output after each glimpse, and where the glimpses were,
+        (B, G, 2), see `Glimpsed`. Raises TypeError for an encoder that does not look by glimpses."""
+        if not isinstance(self.memory, GlimpseEncoder):
+            raise TypeError(f"an encoder of kind {type(self.memory).__name__} has no glimpses")
+        looked = self.memory.look(self.embedding(images.to(self._device)), lengths)
+        return self._logits(looked.features, looked.features), looked.places
+
     @property
     def pool_attends(self) -> bool:
         """Whether row outputs are predicted from an attention-weighted mean of the steps."""
@@ -157,6 +167,8 @@ class PredictionNet(nn.Module):
         If the batch holds each row twice, the two passes have different dropout masks, and their divergence is a
         penalty (R-Drop: Liang et al. 2021). The gradient includes the penalty; the value is the nats alone.
         """
+        if isinstance(self.memory, GlimpseEncoder):
+            return self._loss_of_glimpses(self.memory, batch, state), state
         features, pooled, state = self._encode(batch.inputs, state, batch.lengths)
         logits = self._logits(features, at_end(pooled, batch.lengths))
         nats = torch.stack([head.loss(logits[name], batch.targets[name]) for name, head in self._heads()]).sum()
@@ -166,6 +178,22 @@ class PredictionNet(nn.Module):
         cost = AGREEMENT * torch.stack(divergences).sum()
         return nats + cost - cost.detach(), state
 
+    def _loss_of_glimpses(self, encoder: GlimpseEncoder, batch: PredictionBatch, state: PredictionNetState) -> Tensor:
+        """The nats after the last glimpse. The gradient is that of the mean nats after each glimpse, so that a
+        prediction is of use whenever the gaze stops, and of the cost of the places looked at."""
+        looked = encoder.look(self.embedding(batch.inputs.to(self._device)), batch.lengths, state.memory)
+        nats, cost = [], []
+        for name, head in self._heads():
+            logits, targets = head(looked.features), batch.targets[name]  # (B, G, O)
+            after_each = [head.loss(some, targets) for some in logits.unbind(1)]
+            nats.append(after_each[-1])
+            cost.append(torch.stack(after_each).mean())
+            if encoder.gaze == "learned":
+                rewards = head.rewards(logits, targets)
+                cost.append(POLICY * policy_cost(looked.log_densities, looked.baselines, rewards))
+        trained = torch.stack(cost).sum()
+        return torch.stack(nats).sum().detach() + trained - trained.detach()
+
     def _encode(
         self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, PredictionNetState]:
@@ -174,7 +202,7 @@ class PredictionNet(nn.Module):
             xs, stem = self.stem.unroll(xs, stem, lengths)  # (B, T, D)
         if isinstance(self.memory, ImageEncoder | ClipEncoder):
             features, memory = self.memory.encode(xs, lengths).features, state.memory  # (B, 1 or K, H)
-        elif isinstance(self.memory, Encoder):
+        elif isinstance(self.memory, Encoder | GlimpseEncoder):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:
             features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)

@@ -19,7 +19,8 @@ from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import RawInput
 from unrolled.model.encoder_decoder import TRANSFORMER, EncoderDecoderConfig, TeacherForced, build_encoder_decoder
-from unrolled.model.encoders import ClipEncoder, ImageEncoder, build_bidirectional
+from unrolled.model.encoders import ClipEncoder, ImageEncoder, build_bidirectional, make_glimpse
+from unrolled.model.encoders.glimpse import is_glimpse
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
 from unrolled.model.nets.base import first_layers
@@ -58,6 +59,8 @@ def build_prediction_net(
 ) -> PredictionNet:
     """An untrained net for labels and numbers, from a plan and a run's tables; the same for the same seed."""
     known = known_from_json(tables)
+    if is_glimpse(settings.encoder):
+        return _build_glimpse_net(plan, settings, known, weights)
     if settings.encoder is not None:
         return _build_image_net(plan, settings, known, weights)
     with weights_seeded_by(settings.seed):
@@ -103,6 +106,22 @@ def _build_image_net(
         for layer in first_layers(encoder.net):
             layer.requires_grad_(False).eval()
     elif settings.freeze is not None:
+        encoder.requires_grad_(False).eval()
+    return model
+
+
+def _build_glimpse_net(
+    plan: Plan, settings: PredictionSettings, known: DatasetSchema, weights: Mapping[str, list[float]] | None
+) -> PredictionNet:
+    featurizer = known.featurizer
+    if not isinstance(featurizer, PixelFeaturizer):
+        raise RunError("The run's vocabulary.json is damaged: its input is no image as a whole. Train again.")
+    with weights_seeded_by(settings.seed):
+        encoder = make_glimpse(settings.encoder or "", featurizer.channels)
+        heads = _build_heads(known, plan, encoder.size, weights)
+        embedding, pool = RawInput(featurizer.width), POOLS["last"](encoder.size, encoder.size)
+        model = PredictionNet(embedding, None, encoder, pool, heads).to(plan.device)
+    if settings.freeze is not None:
         encoder.requires_grad_(False).eval()
     return model
 

@@ -33,12 +33,13 @@ from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.embeddings import BagEmbedding, RawInput
+from unrolled.model.encoders.glimpse import GLIMPSE, GLIMPSED_SIDE, is_glimpse
 from unrolled.model.image_features import LEAST_SIDE, FeatureSource
 from unrolled.model.net_end import NetEnd
-from unrolled.model.nets.table import is_video_net, make_net, make_video_net
+from unrolled.model.nets.table import NETS, is_video_net, make_net, make_video_net
 from unrolled.model.row_net import head_name
 from unrolled.options import TableSettings
-from unrolled.registry import LINEAR
+from unrolled.registry import LINEAR, choose, parse_component
 from unrolled.tasks.base import StartingWeights
 from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
 from unrolled.tasks.pretrained import (
@@ -111,6 +112,9 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
     encoder = getattr(settings, "encoder", None)
     if encoder is None or is_video_net(encoder):  # videos have their own, see `frame_net`
         return None
+    choose("encoder", {**NETS, GLIMPSE: None}, parse_component(encoder)[0])
+    if is_glimpse(encoder):
+        return WholeImages(GLIMPSED_SIDE)
     with torch.device("meta"):  # shapes without weights
         size = make_net(encoder).image_size
     scaling = scaling_of(settings.init_from)

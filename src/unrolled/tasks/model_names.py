@@ -12,9 +12,11 @@ from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.laws import CONSTRUCTOR_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_user_class, not_registered
-from unrolled.options import DEFAULT_MODEL, FRAMES, TrainOptions
+from unrolled.model.encoders.glimpse import is_glimpse, make_glimpse
+from unrolled.options import DEFAULT_MODEL, EARLY, FRAMES, TrainOptions
 from unrolled.registry import UNTRAINED, build, choose, parse_component, trained_member
 from unrolled.settings import option_name
+from unrolled.tasks.pretrained import is_pretrained
 
 NEURAL_ONLY = (
     "steps", "hidden_size", "layers", "batch_size", "window", "learning_rate", "dropout", "bptt", "device",
@@ -73,6 +75,29 @@ def check_model_names(settings: TrainOptions) -> None:
                 raise OptionError(
                     f"--encoder {settings.encoder}: the data decide the {option} of the net. Leave {option}=… out."
                 )
+        check_glimpse(settings)
+
+
+def check_glimpse(settings: TrainOptions) -> None:
+    """Raise OptionError for options of a fovea that it does not have, or that do not apply to one."""
+    if not is_glimpse(settings.encoder):
+        return
+    if is_pretrained(settings.init_from):
+        raise OptionError(
+            f"--init-from {settings.init_from} holds weights of a net for whole images, and --encoder "
+            f"{settings.encoder} looks by glimpses.\nLeave one of them out, or name a run that looks by glimpses."
+        )
+    if settings.freeze == EARLY:
+        raise OptionError(
+            f"--freeze {EARLY} keeps the first half of a net for whole images; --encoder {settings.encoder} has no "
+            "such half.\nName a component: --freeze encoder"
+        )
+    if settings.task == "seq2seq":
+        raise OptionError(
+            f"--encoder {settings.encoder} predicts labels and numbers, not texts. Leave it out for --task seq2seq."
+        )
+    with torch.device("meta"):  # checks the options without computing anything
+        make_glimpse(settings.encoder or "", 1)
 
 
 @cache

@@ -77,6 +77,19 @@ class AttentionMap(NamedTuple):
         return {"method": self.method, "label": self.label, "weights": self.weights, "frame": list(self.frame)}
 
 
+class GazePath(NamedTuple):
+    """Where a fovea looked at an image, glimpse by glimpse."""
+
+    places: list[
+        tuple[float, float]
+    ]  # x and y of the middle of each, in shares of the image from its upper left corner
+    sides: list[tuple[float, float]]  # height and width of its squares, in shares of the image's; the finest first
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return {"places": [list(place) for place in self.places], "sides": [list(side) for side in self.sides]}
+
+
 class Alternative(NamedTuple):
     """One of the best texts for a row."""
 
@@ -135,6 +148,7 @@ class RowPrediction:
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
     texts: Mapping[str, GeneratedText] = field(default_factory=dict)  # of an output with a text
     maps: Mapping[str, AttentionMap] = field(default_factory=dict)  # of each output for an image, if requested
+    gaze: GazePath | None = None  # of a net that looks by glimpses
     error: str = ""  # why there is no prediction: an audio file or an image that cannot be read
     empty: bool = False  # a cell or a line was empty, so every prediction is empty
 
@@ -180,7 +194,8 @@ class RowPrediction:
             outputs[name] = written.to_dict()
         for name, found_map in self.maps.items():
             outputs[name]["attention"] = found_map.to_dict()
-        return {"text": self.text, "outputs": outputs}
+        gaze = {} if self.gaze is None else {"gaze": self.gaze.to_dict()}
+        return {"text": self.text, "outputs": outputs, **gaze}
 
 
 @dataclass(frozen=True)

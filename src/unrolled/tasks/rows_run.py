@@ -16,6 +16,7 @@ from unrolled.data.modalities.base import Item
 from unrolled.errors import DataError, OptionError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder
+from unrolled.settings import check_share_sure
 from unrolled.tasks.dataset import known_of, table_options, was_trained_on
 from unrolled.tasks.frames import as_frame, is_frame, prediction_columns
 from unrolled.tasks.generation import GenerationConfig
@@ -75,8 +76,10 @@ class RowsRun(Run):
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
+        stop_when_sure: float | None = None,
     ) -> Any:
-        options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge)
+        options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention, hedge, stop_when_sure)
+        check_share_sure(stop_when_sure)
         self.check_options(**options._asdict())
         if is_frame(rows):
             if top is not None or every:

@@ -44,6 +44,7 @@ OPTIONS = {
     "generation": "generation applies to runs that generate texts",
     "show_attention": "--show-attention applies to runs that generate texts, and to images",
     "hedge": "--hedge applies to captions whose confidence is known",
+    "stop_when_sure": "--stop-when-sure applies to nets that look by glimpses",
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
 
@@ -63,6 +64,7 @@ class PredictOptions(NamedTuple):
     generation: GenerationConfig | None = None  # None: as selected on validation
     show_attention: bool = False  # with the attention weights of a generated text, or a map of where an image counts
     hedge: bool = False  # "perhaps" before captions with little confidence
+    stop_when_sure: float | None = None  # probability of a label from which on no further glimpse is taken
 
 
 class EvaluateOptions(NamedTuple):
@@ -203,6 +205,7 @@ class Run(ABC):
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
+        stop_when_sure: float | None = None,
     ) -> Any: ...
 
     @overload
@@ -215,6 +218,7 @@ class Run(ABC):
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
+        stop_when_sure: float | None = None,
     ) -> Iterator[RowPrediction]: ...
 
     def predict(
@@ -226,6 +230,7 @@ class Run(ABC):
         generation: GenerationConfig | None = None,
         show_attention: bool = False,
         hedge: bool = False,
+        stop_when_sure: float | None = None,
     ) -> Any:
         """Predictions for each text, path or row of cells, in order, streaming: an iterator of `RowPrediction`.
         Inputs that wait form a batch.
@@ -241,7 +246,8 @@ class Run(ABC):
         `alternatives`, found by a beam. every: a prediction after each step of a row, in constant memory. generation:
         how texts are generated (greedy, beam search or sampling); None: as selected on validation. show_attention:
         with the attention weights of generated texts; for labels and numbers of images, with `maps` of where the
-        evidence is. hedge: "perhaps" before captions with a confidence under a quarter. Raises OptionError for an
+        evidence is. hedge: "perhaps" before captions with a confidence under a quarter. stop_when_sure: of a net that
+        looks by glimpses, the probability of a label from which on it takes no further one. Raises OptionError for an
         option that the run does not take.
 
         Examples:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError
+from unrolled.model.encoders.glimpse import GLIMPSE
 from unrolled.model.nets.table import NETS
 from unrolled.opening import CURE
 from unrolled.registry import parse_component
@@ -88,7 +89,7 @@ class Plan(Settings):
     def line(self, parameters: int) -> str:
         """The plan in a line."""
         layers = f", {self.layers} layers of {self.hidden_size}" if self.layers > 1 else f", {self.hidden_size} wide"
-        if parse_component(self.model)[0] in NETS:
+        if parse_component(self.model)[0] in {*NETS, GLIMPSE}:
             layers = ""  # the net has layers of its own
         steps = f" x {self.window} steps" if layers else ""
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""

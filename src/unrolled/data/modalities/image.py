@@ -119,6 +119,7 @@ class PixelFeaturizer(NumericFeaturizer):
 
     kind, recipe = PIXELS, Recipe(1, 1, 1, 64, 2e-3, 0.0, 160, smoothing=0.1)  # the net has sizes of its own
     fine_tuning = Recipe(1, 1, 1, 64, 2e-4, 0.0, 12, smoothing=0.1)  # of pretrained weights
+    glimpses = Recipe(1, 1, 1, 128, 5e-3, 0.0, 160)  # of a fovea; docs/fovea.md has the trials
     axes: ClassVar[tuple[str, ...]] = ("channel", "height", "width")
     frozen: FrozenNet | None = None
     """The pretrained net whose features the linear model gets; None until it is attached, and without one."""

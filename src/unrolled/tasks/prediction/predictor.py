@@ -27,11 +27,12 @@ from unrolled.tasks.error_pages import check_pictures
 from unrolled.tasks.prediction.attention import MapMaker, map_maker
 from unrolled.tasks.prediction.baselines import load_baseline
 from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
+from unrolled.tasks.prediction.gaze import check_stopping, gaze_paths, gazing_member
 from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
 from unrolled.tasks.prediction.rows import rows_in_memory
 from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.requests import InferenceInput, MissingItem, input_name
-from unrolled.tasks.results import THRESHOLD, Estimate, Ranked, RowPrediction
+from unrolled.tasks.results import THRESHOLD, Estimate, GazePath, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import Data, EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.threads import single_thread, torch_threads
@@ -70,6 +71,8 @@ class PredictionRun(RowsRun):
         self.ensemble = EnsemblePredictor(
             members, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()}
         )
+        if gazing_member(self.ensemble) is not None:
+            self.accepts = self.accepts | {"stop_when_sure"}
 
     @property
     def parameters(self) -> int:
@@ -77,34 +80,44 @@ class PredictionRun(RowsRun):
 
     def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         maker = None
-        if options.show_attention:
+        if options.stop_when_sure is not None:
+            check_stopping(self.ensemble, self.outputs, self.selected)
+        if options.show_attention and gazing_member(self.ensemble) is None:
             maker = map_maker(self.ensemble.members, self.selected, self.known.featurizer, options.every)
         if options.every:
             net = self._streaming_net()
             return (one for given in rows for one in self._predict_while_reading(net, given, options.top))
-        return self._in_place(rows, lambda some, _: self._predict_batch(some, options.top, maker))
+        return self._in_place(rows, lambda some, _: self._predict_batch(some, options, maker))
 
     def _predict_batch(
-        self, some: Sequence[tuple[str, Item]], top: int | None, maker: MapMaker | None
+        self, some: Sequence[tuple[str, Item]], options: PredictOptions, maker: MapMaker | None
     ) -> Iterator[RowPrediction]:
         """The predictions for each (name, item). maker: makes maps of attention too, if requested."""
-        predictions = self._predictions([item for _, item in some])
+        items = [item for _, item in some]
+        predictions, paths = self._predictions(items, options.stop_when_sure)
         places = dict.fromkeys(predictions, 0)
-        for name, item in some:
+        for (name, item), path in zip(some, paths, strict=True):
             own = {}
             for out, found in predictions.items():
                 count = self._count(item) if self.outputs[out].each else 1
                 own[out] = found[places[out] : places[out] + count]
                 places[out] += count
-            prediction = self._row_prediction(name, own, top)
+            prediction = replace(self._row_prediction(name, own, options.top), gaze=path)
             if maker is not None:
                 prediction = replace(prediction, maps=maker.maps(item, own, self.outputs))
             yield prediction
 
-    def _predictions(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """Predictions for items, on the faster number of threads."""
+    def _predictions(
+        self, items: Sequence[Item], sure: float | None = None
+    ) -> tuple[dict[str, Tensor], Sequence[GazePath | None]]:
+        """Predictions for items, on the faster number of threads, and of a fovea the paths of its gaze. sure: as
+        `gaze_paths`."""
+        fovea = gazing_member(self.ensemble)
         with torch_threads(self.threads.choose(lambda: self.ensemble.predict(items[:PROBED]))):
-            return self.ensemble.predict(items)
+            if fovea is None:
+                return self.ensemble.predict(items), [None] * len(items)
+            stopped, paths = gaze_paths(self.ensemble, fovea, items, sure)
+            return self.ensemble.predict(items) if sure is None else stopped, paths
 
     def _count(self, item: Item) -> int:
         """Number of steps of an item, each with a prediction."""
@@ -143,9 +156,10 @@ class PredictionRun(RowsRun):
         """The net, if it can predict at every step and is the only model. Raises RunError."""
         net = self.net
         if net is None or not net.streams or len(self.ensemble.members) > 1:
+            both_ways = net is not None and not net.streams and self.settings.encoder is None
             raise RunError(
                 f"{self.path} predicts only at the end of a row: it is {'+'.join(self.selected)}, "
-                f"{'bidirectional' if net is not None and not net.streams else 'which needs whole rows'}.\n"
+                f"{'bidirectional' if both_ways else 'which needs whole rows'}.\n"
                 "For a prediction at every step: unroll train DATA --model lstm --direction causal"
             )
         return net
@@ -181,7 +195,7 @@ class PredictionRun(RowsRun):
         split, shown_as = self._split_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
         for items in iterate(examples.split_items(split), rows_in_memory(examples)):
-            for name, predictions in self._predictions(items).items():
+            for name, predictions in self._predictions(items)[0].items():
                 found[name].append(predictions)
         whole = {name: torch.cat(each) for name, each in found.items()}
         rows = examples.splits[split]

@@ -25,6 +25,7 @@ from unrolled.data.vocabulary.base import tokens_before
 from unrolled.data.vocabulary.table import vocabulary_from_json
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
+from unrolled.model.encoders.glimpse import is_glimpse
 from unrolled.model.heads import balanced_weights
 from unrolled.model.nets.table import is_video_net
 from unrolled.model.predictor import Member, NetMember
@@ -156,6 +157,8 @@ class Prediction(RowTask):
         recipe = TOKENS if self.init_task is not None else featurizer.recipe
         if is_pretrained(self.settings.init_from) and isinstance(featurizer, PixelFeaturizer | ClipFeaturizer):
             recipe = featurizer.fine_tuning
+        if is_glimpse(self.settings.encoder) and isinstance(featurizer, PixelFeaturizer):
+            recipe = featurizer.glimpses
         if any(target.each for target in self.examples.targets.values()):
             recipe = TAGGING
         rows = self.examples.count("training")

@@ -21,6 +21,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.metrics.confidence import LEAST
 from unrolled.model.cross_attention import CROSS_ATTENTIONS
 from unrolled.model.encoder_decoder import TeacherForced
+from unrolled.model.encoders.glimpse import is_glimpse
 from unrolled.model.net_end import NetEnd
 from unrolled.model.weights import copy_tensors
 from unrolled.options import Seq2SeqSettings
@@ -280,6 +281,10 @@ def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
         raise OptionError(
             f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
             "Leave it out."
+        )
+    if is_glimpse(settings.encoder):
+        raise OptionError(
+            f"--encoder {settings.encoder} predicts labels and numbers, and the output here is a text. Leave it out."
         )
     missing = ""
     if is_pretrained(settings.init_from):
