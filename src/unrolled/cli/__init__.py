@@ -101,7 +101,7 @@ demo_app.callback(invoke_without_command=True)(demo.demo)
 for shown in (
     demo_nets.convolution, demo_films.films, demo_nets.supervision, demo_nets.shapes, demo_loops.loop, demo.weather,
     demo_loops.state, demo.hello, demo_texts.training, demo_loops.bptt, demo_loops.truncated, demo_texts.context,
-    demo_texts.attention, demo_texts.transformer, demo_gaze.gaze,
+    demo_texts.attention, demo_gaze.gaze, demo_nets.looking, demo_texts.transformer,
 ):  # fmt: skip
     demo_app.command()(shown)
 app.add_typer(demo_app, name="demo")

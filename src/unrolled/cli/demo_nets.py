@@ -1,4 +1,4 @@
-"""`unroll demo convolution`, `supervision` and `shapes`: what is learnt, and from what."""
+"""`unroll demo convolution`, `supervision`, `shapes` and `looking`: what is learnt, and from what."""
 
 from __future__ import annotations
 
@@ -81,3 +81,25 @@ def shapes(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
             say(f"  {'' if number else 'reads':10}{line}")
         say(f"  predicts  {row.predicted}")
         say(f"  right     {row.target}; {percent(row.right)} of the rows that were not trained on\n")
+
+
+def looking(seed: Seed = 0, json: Json = False, quiet: Quiet = False) -> None:
+    """A gaze that is learned, against others.
+
+    Three foveas see four small squares of each image, a digit among scraps of others. One learns where to look.
+
+    \b
+    Examples:
+      unroll demo looking
+      unroll demo looking --seed 1 --json
+    """
+    from unrolled.demos.looking import ROWS, STEPS, TESTED, show_looking
+
+    note("Trains three nets, about a minute.", quiet or json)
+    rows = show_looking(seed)
+    if json:
+        for row in rows:
+            print_json(record_facts(row))
+        return
+    say(f"{ROWS:,} images, {STEPS} updates each. Accuracy on {TESTED} other images:\n")
+    say_table(("gaze", "accuracy"), [(row.gaze, percent(row.accuracy)) for row in rows])

@@ -53,6 +53,16 @@ TOPICS = (
         "nets.md#what-each-costs",
     ),
     Topic(
+        "films",
+        "A net for video, trained",
+        "What happens in a film is in the order of its frames. A net with convolutions over time sees the order; a "
+        "linear model on the mean of the frames does not.",
+        "unroll demo films",
+        "Moving left, played backwards, is moving right, and growing is shrinking. The linear model guesses among "
+        "each pair.",
+        "videos.md",
+    ),
+    Topic(
         "supervision",
         "Types of supervision: labels, and texts that supervise themselves",
         "Labels are dear; texts are not. A language model learns from texts without labels, because the next word "
@@ -163,6 +173,26 @@ TOPICS = (
         "unroll demo attention",
         "German says four and twenty. The weights cross: each English word looks at its own German word.",
         "ideas.md#cross-attention---attention",
+    ),
+    Topic(
+        "fovea",
+        "The fovea and saccades",
+        "The eye sees sharply in a small spot alone, and moves it. A net can do the same: it sees a small square of "
+        "the image, keeps it in its memory, and decides where to look next. What it costs depends on the number of "
+        "glimpses, not on the size of the image.",
+        "unroll demo gaze",
+        "The last lines: where it looks, and what it says.",
+        "fovea.md",
+    ),
+    Topic(
+        "looking",
+        "Learning where to look",
+        "A place has no gradient: the net has to try. Places are drawn around the one that it proposes; a glimpse "
+        "after which the prediction is better than expected makes such places more likely (REINFORCE).",
+        "unroll demo looking",
+        "The same net with the same number of updates: with a gaze that is learned, with random places, and always "
+        "at the centre.",
+        "fovea.md#how-it-works",
     ),
     Topic(
         "transformer",
