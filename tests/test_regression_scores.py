@@ -115,12 +115,15 @@ def test_scores_of_sets_equal_scikit_learns() -> None:
     right = generator.random((120, 4)) < [0.5, 0.3, 0.1, 0.0]
     answered = right ^ (generator.random((120, 4)) < [0.1, 0.3, 0.2, 0.0])
     whole = np.ones(120, np.bool_)
-    score = score_label_sets(answered, right, whole, 0.75, ("a", "b", "c", "never"))
+    scores = np.round(1.0 * answered + generator.random((120, 4)), 1)  # with rows of equal scores
+    score = score_label_sets(answered, scores, right, whole, 0.75, ("a", "b", "c", "never"))
     assert score.micro_f1 == pytest.approx(metrics.f1_score(right, answered, average="micro"))
     assert score.macro_f1 == pytest.approx(metrics.f1_score(right[:, :3], answered[:, :3], average="macro"))
     each = metrics.f1_score(right, answered, average=None, zero_division=0)
     assert score.f1 == pytest.approx(each.tolist())
     assert score.accuracy == pytest.approx(metrics.accuracy_score(right, answered))
+    precisions = metrics.average_precision_score(right[:, :3], scores[:, :3], average="macro")
+    assert score.mean_average_precision == pytest.approx(precisions)
     assert score.micro_f1_interval[0] < score.micro_f1 < score.micro_f1_interval[1]
     assert score.accuracy_interval[0] < score.accuracy < score.accuracy_interval[1]
     assert score.to_dict()["labels"] == ["a", "b", "c", "never"]
@@ -129,15 +132,16 @@ def test_scores_of_sets_equal_scikit_learns() -> None:
 
 def test_a_set_with_an_unknown_label_is_never_right() -> None:
     both = np.array([[True, False], [False, True]])
-    score = score_label_sets(both, both, np.array([True, False]), 0.0, ("a", "b"))
+    score = score_label_sets(both, 1.0 * both, both, np.array([True, False]), 0.0, ("a", "b"))
     assert score.accuracy == 0.5
     assert score.micro_f1 == 1.0
 
 
 def test_empty_sets_have_no_f1() -> None:
     none = np.zeros((3, 2), np.bool_)
-    score = score_label_sets(none, none, np.ones(3, np.bool_), 0.0, ("a", "b"))
+    score = score_label_sets(none, np.zeros((3, 2)), none, np.ones(3, np.bool_), 0.0, ("a", "b"))
     assert score.accuracy == 1.0
     assert math.isnan(score.micro_f1)
     assert math.isnan(score.macro_f1)
+    assert math.isnan(score.mean_average_precision)
     assert score.f1 == (0.0, 0.0)

@@ -77,6 +77,10 @@ class PredictionKeywords(TableKeywords, total=False):
     pool: str | None
     direction: str | None
     class_weights: str | None
+    sampling: str
+    loss: str
+    fold_tags: str
+    min_count: int | None
     freeze: str | None
 
 

@@ -26,6 +26,7 @@ PATHS = ("out", "init_from", "plan", "valid", "test", "cache")  # settings that 
 COUNTS = {
     "steps": LARGEST_NUMBER, "hidden_size": 10**6, "layers": 1000, "batch_size": 10**7, "window": 10**7,
     "threads": LARGEST_NUMBER, "rows": LARGEST_NUMBER, "frames": 1 << 10,
+    "min_count": LARGEST_NUMBER,
 }  # fmt: skip
 """Settings that are counts, from 1, with the largest: a typing error must not make a machine compute for hours."""
 SIDES = (32, 1024)  # the smallest and largest --image-size
@@ -43,6 +44,8 @@ CHOICES = {
     "pool": ("last", "mean", "attention"),
     "direction": ("bidirectional", "causal"),
     "class_weights": ("balanced",),
+    "loss": ("sigmoid", "softmax"),
+    "fold_tags": ("auto", "yes", "no"),
 }
 """The values of each option that takes a fixed few."""
 
@@ -65,8 +68,8 @@ class TrainSettings(Settings):
     model: Annotated[
         str | None,
         "a memory (lstm, gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none), a "
-        "stack (lstm/attention), ngram or linear, an ensemble (lstm+ngram, lstm+linear+ngram), or your module.Class "
-        "(left out: lstm, and the best of it, the baselines and their ensemble is selected)",
+        "stack (lstm/attention), ngram or linear, an ensemble (lstm+linear+ngram), or your module.Class (left out: "
+        "the best of lstm, baselines and ensemble)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/)"] = None
     task: Annotated[
@@ -74,7 +77,7 @@ class TrainSettings(Settings):
         "classification, multilabel (any number of labels), tagging (one per step), regression, seq2seq (a text per "
         "row) or language-modeling (the next token)",
     ] = None
-    tokenizer: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
+    tokenizer: Annotated[str, "auto, char, byte, word, bpe"] = "auto"
     hidden_size: Annotated[int | None, "units of each layer"] = None
     layers: Annotated[int | None, "number of layers"] = None
     batch_size: Annotated[int | None, "rows in a batch"] = None
@@ -175,14 +178,14 @@ class TableSettings(ColumnSettings):
     folds: Annotated[int | None, "cross-validation: number of trainings (folds)"] = None
     fold: Annotated[int | None, "train only this fold, from 1"] = None
     input_type: Annotated[str | None, "text, category, vectors, audio, image or video"] = None
-    sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
-    stem: Annotated[str, "audio, images: auto, conv, plain or patches"] = "auto"
-    augment: Annotated[str, "audio, images: augmentation, auto (if few), yes or no"] = "auto"
+    sequence: Annotated[str | None, "one row per step: equal values are one sequence"] = None
+    stem: Annotated[str, "audio, images: conv, plain, patches"] = "auto"
+    augment: Annotated[str, "audio, images: vary them: auto (if few), yes, no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
-    encoder: Annotated[str | None, "images, videos: a net (see unroll nets), glimpse (a fovea) or frames"] = None
+    encoder: Annotated[str | None, "images, videos: a net (unroll nets), glimpse or frames"] = None
     cache: Annotated[str | None, "images: folder for their features (the user's), or none"] = None
     frames: Annotated[int | None, "videos: frames of each, evenly spaced (16)"] = None
     image_size: Annotated[int | None, "videos: pixels on a side of a frame"] = None
@@ -211,11 +214,14 @@ class PredictionSettings(TableSettings):
 
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
     direction: Annotated[str | None, "bidirectional, or causal (predicts at every step)"] = None
-    class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None
+    class_weights: Annotated[str | None, "balanced: all labels count alike in the loss"] = None
+    sampling: Annotated[str, "rows drawn: natural, sqrt (rare labels more often), capped:rows=N"] = "natural"
+    loss: Annotated[str, "multilabel: sigmoid or softmax"] = "sigmoid"
+    fold_tags: Annotated[str, "multilabel: fold spellings: yes, no"] = "auto"
+    min_count: Annotated[int | None, "rows below which a free tag is left out (5)"] = None
     freeze: Annotated[
         str | None,
-        "with --init-from: embedding, stem, early (the first half of a net for images), encoder or memory; it and "
-        "all before it stay as they are",
+        "with --init-from: keep embedding, stem, early (half an image net), encoder or memory, and all before it",
     ] = None
 
     @property

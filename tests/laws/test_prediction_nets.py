@@ -20,6 +20,7 @@ from unrolled.memory.pooling import POOLS
 from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head
+from unrolled.model.likelihoods import LABEL_SETS
 from unrolled.model.row_net import PredictionNet
 
 LENGTHS = torch.tensor([5, 1, 3, 4])
@@ -38,7 +39,7 @@ class Cell(NamedTuple):
 
 
 SPLITS = (("ids", "numbers", "columns"), ("ahead", "both"), tuple(MEMORIES), tuple(POOLS),
-         ("classification", "tagging", "multilabel", "regression"))  # fmt: skip
+         ("classification", "tagging", "multilabel", "multilabel-softmax", "regression"))  # fmt: skip
 CELLS = [
     cell
     for cell in (Cell(*names) for names in product(*SPLITS))
@@ -75,7 +76,7 @@ def build(cell: Cell) -> PredictionNet:
     if cell.embedding == "columns":
         stem = Stack([ColumnConvolution(4, 2, 4), NoMemory(8, 6, nn.Linear(8, 6))])
     make = build_stack if cell.direction == "ahead" else build_bidirectional
-    width = {"classification": KINDS, "tagging": KINDS, "multilabel": KINDS, "regression": 2 * NUMBERS}[cell.output]
+    width = 2 * NUMBERS if cell.output == "regression" else KINDS
     each = ["answer"] * (cell.output == "tagging")
     head = Head(8, width, cell.output)
     return PredictionNet(embedding, stem, make(cell.memory, 6, 8), POOLS[cell.pool](8, 8), {"answer": head}, each)
@@ -97,6 +98,8 @@ def one_batch(cell: Cell) -> RowBatch:
         answers = torch.randint(0, KINDS, (rows, steps), generator=generator).masked_fill(padding, NO_TARGET)
     if cell.output == "multilabel":
         answers = torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 0]])
+    if cell.output == "multilabel-softmax":
+        answers = torch.tensor([[1.0, 0, 0], [0, 1, 1], [1, 1, 1], [1, 1, 0]])
     if cell.output == "regression":
         answers = torch.randn(rows, NUMBERS, generator=generator)
     each = frozenset(["answer"] * (cell.output == "tagging"))
@@ -107,8 +110,8 @@ def is_overfit(cell: Cell, said: Tensor, answers: Tensor) -> bool:
     if cell.output in ("classification", "tagging"):
         due = answers != NO_TARGET
         return bool((said.argmax(-1) == answers)[due].all())
-    if cell.output == "multilabel":
-        return bool(((said > 0) == (answers > 0)).all())
+    if cell.output in LABEL_SETS:
+        return bool((LABEL_SETS[cell.output].found(said) == (answers > 0)).all())
     return bool(((said[:, :NUMBERS] - answers).abs() < 0.2).all())
 
 

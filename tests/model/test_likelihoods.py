@@ -24,7 +24,7 @@ from unrolled.model.baselines.linear import LinearModel
 from unrolled.model.baselines.linear_fit import fit_linear
 from unrolled.model.ensemble import combine, combine_cross_fitted, fit_weights
 from unrolled.model.heads import Head, balanced_weights
-from unrolled.model.likelihoods import LIKELIHOODS, MAX_LOG_STD, is_known
+from unrolled.model.likelihoods import LABEL_SETS, LIKELIHOODS, MAX_LOG_STD, is_known
 
 LABEL, SETS, VALUE = LIKELIHOODS["classification"], LIKELIHOODS["multilabel"], LIKELIHOODS["regression"]
 NOBODY = torch.ones(4)  # class weights with which all labels count the same
@@ -59,13 +59,11 @@ def test_the_standard_deviation_has_a_lower_limit() -> None:
     assert said[2, 1] == pytest.approx(0.25, abs=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "multilabel-softmax", "regression"])
 def test_a_loss_ignores_missing_targets(kind: str) -> None:
     family = LIKELIHOODS[kind]
     outputs = normal(6, 4).requires_grad_(True)
-    targets = (
-        integers(4, 6) if kind == "classification" else integers(2, 6, 4 if kind == "multilabel" else 2).double()
-    )
+    targets = integers(4, 6) if kind == "classification" else integers(2, 6, 4 if kind in LABEL_SETS else 2).double()
     nothing = -100 if kind == "classification" else math.nan
     known = targets.clone()
     known[1] = nothing
@@ -142,13 +140,17 @@ def test_the_gradient_of_a_number_is_always_finite(spread: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "nats"), [("classification", math.log(4)), ("multilabel", 4 * math.log(2)), ("regression", 1.838)]
-)
+    ("kind", "nats"),
+    [("classification", math.log(4)), ("multilabel", 4 * math.log(2)), ("multilabel-softmax", math.log(4)),
+     ("regression", 1.838)],
+)  # fmt: skip
 def test_an_untrained_head_predicts_the_prior(kind: str, nats: float) -> None:
     torch.manual_seed(0)
     head = Head(6, 4, kind)
     outputs = head(1e-6 * torch.randn(5, 6))
-    targets = integers(4, 5) if kind == "classification" else torch.zeros(5, 4 if kind == "multilabel" else 2)
+    targets = integers(4, 5) if kind == "classification" else torch.zeros(5, 4 if kind in LABEL_SETS else 2)
+    if kind == "multilabel-softmax":
+        targets[:, 1:3] = 1
     assert float(head.loss(outputs, targets).detach()) / 5 == pytest.approx(nats, abs=1e-3)
 
 
@@ -204,6 +206,31 @@ def test_ensembles_of_labels_are_products() -> None:
     assert torch.allclose(combine(SETS, list(odds), weights).sigmoid(), there / (there + not_there))
 
 
+def test_labels_under_softmax_share_their_targets() -> None:
+    """Against the cross-entropy of torch to the distribution that has 1/k at each of k labels."""
+    family = LABEL_SETS["multilabel-softmax"]
+    outputs, targets = (
+        normal(5, 4),
+        torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]]),
+    )
+    shares = targets / targets.sum(1, keepdim=True)
+    expected = torch.nn.functional.cross_entropy(outputs, shares.double(), reduction="none")
+    torch.testing.assert_close(family.nats(family.to_predictions(outputs), targets), expected)
+    torch.testing.assert_close(family.loss(outputs, targets.double(), torch.ones(4)), expected.sum())
+    best = family.to_predictions((1e-9 + shares.double()).log())
+    least = targets.sum(1).double().log()
+    torch.testing.assert_close(family.nats(best, targets), least, atol=1e-6, rtol=0)
+    assert (family.found(best) == (targets > 0)).all(), "k labels with 1/k each are all predicted"
+
+
+def test_labels_with_over_half_of_the_largest_probability_are_predicted() -> None:
+    family = LABEL_SETS["multilabel-softmax"]
+    predicted = torch.tensor([[0.4, 0.21, 0.19, 0.2], [0.97, 0.01, 0.01, 0.01]], dtype=torch.float64).log()
+    assert family.found(predicted).tolist() == [[True, True, False, False], [True, False, False, False]]
+    assert family.confidence(predicted).tolist() == pytest.approx([0.61, 0.97])
+    assert LABEL_SETS["multilabel"].found(torch.tensor([[0.1, -0.1, 3.0]])).tolist() == [[True, False, True]]
+
+
 ROWS = 4_000
 
 
@@ -224,9 +251,15 @@ def sure_values() -> tuple[Tensor, Tensor]:
     return said, means + 2 * normal(ROWS, 2, seed=1)
 
 
+def sure_shared_labels() -> tuple[Tensor, Tensor]:
+    said, targets = sure_labels()
+    return said, torch.nn.functional.one_hot(targets, 3).double()
+
+
 OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
     "classification": (sure_labels, 1 / 4),
     "multilabel": (sure_sets, 1 / 4),
+    "multilabel-softmax": (sure_shared_labels, 1 / 4),
     "regression": (sure_values, 1 / 16),  # a precision four times too large
 }
 
@@ -266,6 +299,9 @@ def test_few_targets_do_not_lead_to_extreme_weights(kind: str, rows: int) -> Non
                 [family.to_predictions(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)],
                 integers(3, rows),
             )
+        elif kind == "multilabel-softmax":
+            parts = [family.to_predictions(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)]
+            targets = torch.nn.functional.one_hot(integers(3, rows), 3).double()
         elif kind == "multilabel":
             parts, targets = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
         else:

@@ -54,6 +54,8 @@ OPTIONS: dict[str, list[Any]] = {
     "frames": [4],
     "image_size": [64],
     "attention": list(CROSS_ATTENTIONS),
+    "sampling": ["sqrt", "capped:rows=4"],
+    "min_count": [14],
 }
 """Values of the options that take any value."""
 WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size": 2}}
@@ -104,6 +106,14 @@ def labels(folder: Path) -> Path:
     })  # fmt: skip
 
 
+def free_tags(folder: Path) -> Path:
+    """Hashtags of different frequencies, some in two spellings."""
+    return write_rows(folder / "free_tags.csv", lambda n: {
+        "text": sentence(n), "label": "#Old" if n % 3 else "#old #new" if n % 2 else "#odd", "who": f"p{n % 9}",
+        "other": sentence(n + 500), "more": "#a #b" if n % 2 else "#b",
+    })  # fmt: skip
+
+
 def tags(folder: Path) -> Path:
     def row(n: int) -> dict[str, Any]:
         words = sentence(n).split()
@@ -142,6 +152,10 @@ BY_ITSELF: dict[str, dict[str, str]] = {
         "task": "classification", "input_type": "text", "tokenizer": "word", "pool": "attention",
         "direction": "bidirectional",
     },
+    "any labels of texts": {
+        "task": "multilabel", "input_type": "text", "tokenizer": "word", "pool": "attention",
+        "direction": "bidirectional", "fold_tags": "yes",
+    },
     "tags of words": {
         "task": "tagging", "input_type": "text", "tokenizer": "word", "direction": "bidirectional",
     },
@@ -158,6 +172,7 @@ BY_ITSELF: dict[str, dict[str, str]] = {
 TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "text": (text, {}),
     "label of texts": (labels, {"input": "text", "output": "label"}),
+    "any labels of texts": (free_tags, {"input": "text", "output": "label", "task": "multilabel"}),
     "tags of words": (tags, {"input": "words", "output": "tags"}),
     "number of numbers": (numbers, {"input": "x", "output": "y"}),
     "text about texts": (pairs, {"input": "source", "output": "target"}),

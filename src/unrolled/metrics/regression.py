@@ -130,6 +130,7 @@ class LabelSetScore:
     micro_f1: float  # over all labels of all rows
     micro_f1_interval: tuple[float, float]
     macro_f1: float  # mean over labels
+    mean_average_precision: float  # mean over the labels that occur in these rows
     labels: tuple[str, ...]
     f1: tuple[float, ...]  # of each label
     drawn: int = RESAMPLED  # bootstrap samples; fewer where time was short
@@ -141,7 +142,7 @@ class LabelSetScore:
         return (
             f"subset accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%}), micro-F1 "
             f"{self.micro_f1:.3f} ({self.micro_f1_interval[0]:.3f} to {self.micro_f1_interval[1]:.3f}), macro-F1 "
-            f"{self.macro_f1:.3f}, {self.nats:.3f} nats; {self.rows:,} rows"
+            f"{self.macro_f1:.3f}, mAP {self.mean_average_precision:.3f}, {self.nats:.3f} nats; {self.rows:,} rows"
         )
 
     @property
@@ -159,6 +160,7 @@ class LabelSetScore:
             "micro_f1": self.micro_f1,
             "micro_f1_interval": list(self.micro_f1_interval),
             "macro_f1": self.macro_f1,
+            "mean_average_precision": self.mean_average_precision,
             "labels": list(self.labels),
             "f1": list(self.f1),
             **({} if self.drawn == RESAMPLED else {"bootstrap_samples": self.drawn}),
@@ -167,13 +169,15 @@ class LabelSetScore:
 
 def score_label_sets(
     predicted: NDArray[np.bool_],
+    scores: Floats,
     targets: NDArray[np.bool_],
     known: NDArray[np.bool_],
     nats: float,
     labels: tuple[str, ...],
     deadline: Deadline = UNLIMITED,
 ) -> LabelSetScore:
-    """The score of predicted sets (N, K) against the targets; known (N,): whether all labels of a row are known."""
+    """The score of predicted sets (N, K) against the targets. scores (N, K): by which each label ranks the rows;
+    known (N,): whether all labels of a row are known."""
     rows = len(predicted)
     found, positive, true = (predicted & targets).sum(1), predicted.sum(1), targets.sum(1)  # of each row
 
@@ -190,6 +194,24 @@ def score_label_sets(
     return LabelSetScore(
         rows=rows, nats=nats, accuracy=float(exact.mean()), accuracy_interval=wilson(int(exact.sum()), rows),
         micro_f1=micro_f1(np.arange(rows)), micro_f1_interval=(float(low), float(high)),
-        macro_f1=float(np.nanmean(f1)) if np.isfinite(f1).any() else math.nan, labels=labels,
+        macro_f1=float(np.nanmean(f1)) if np.isfinite(f1).any() else math.nan,
+        mean_average_precision=mean_average_precision(scores, targets), labels=labels,
         f1=tuple(float(one) if np.isfinite(one) else 0.0 for one in f1), drawn=len(drawn),
     )  # fmt: skip
+
+
+def mean_average_precision(scores: Floats, targets: NDArray[np.bool_]) -> float:
+    """The mean over the labels that occur of the average precision: the precision at each row with the label, rows
+    ranked by scores (N, K), averaged over these rows. Rows with equal scores count as one rank, as in scikit-learn.
+    It says how well labels are ranked, whatever threshold decides which are predicted. NaN without labels."""
+    found = [_average_precision(scores[:, label], targets[:, label]) for label in np.flatnonzero(targets.any(0))]
+    return float(np.mean(found)) if found else math.nan
+
+
+def _average_precision(scores: Floats, targets: NDArray[np.bool_]) -> float:
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # the last row of each rank
+    right = np.cumsum(targets[order])[ends]
+    gained = np.diff(right, prepend=0)
+    return float((gained * right / (ends + 1)).sum() / right[-1])

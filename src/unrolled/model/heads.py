@@ -15,8 +15,8 @@ class Head(nn.Module):
     """The linear layer of one output. Its weights start small: the loss of an untrained model is ln K nats for K
     labels, and that of the training split's mean and standard deviation for a number.
 
-    kind: of the output, a name in `LIKELIHOODS`, such as "classification". weights: the class weights in training,
-    all 1 if left out. smoothing: label smoothing, for single labels.
+    kind: of the likelihood, a name in `LIKELIHOODS`, such as "classification". weights: the class weights in
+    training, all 1 if left out. smoothing: label smoothing, for single labels.
     """
 
     def __init__(

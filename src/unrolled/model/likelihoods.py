@@ -1,8 +1,8 @@
 """Predictive distributions of the output kinds: their nats, losses and log-linear combination.
 
-A rows or steps. Labels: log-probabilities (A, K). Label sets: log-odds (A, K). Values: means and then log
-standard deviations of normal distributions (A, 2K), in standard deviations of the training split. Members of an
-ensemble are combined as p ∝ Π p_i^w_i, which keeps each of these forms.
+A rows or steps. Labels: log-probabilities (A, K). Label sets: log-odds (A, K), or with softmax log-probabilities.
+Values: means and then log standard deviations of normal distributions (A, 2K), in standard deviations of the training
+split. Members of an ensemble are combined as p ∝ Π p_i^w_i, which keeps each of these forms.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 MAX_LOG_STD = 7.0  # bound of a log standard deviation: from e^-7 to e^7 standard deviations of the training split
 BETA = 0.5  # exponent of the variance by which a number's nats are weighted in training (beta-NLL)
+HALF = 0.5  # threshold of a set's labels: a probability, or a share of the largest one
 LEAST = 1e-9  # lower bound of an ensemble's precision
 
 
@@ -81,8 +82,39 @@ class Categorical(Likelihood):
         return (weights[:, None, None] * predicted).sum(0).log_softmax(1)
 
 
-class Bernoulli(Likelihood):
+class LabelSets(Likelihood):
+    """Any of K labels. A subclass is final."""
+
+    @abstractmethod
+    def probabilities(self, predicted: Tensor) -> Tensor:
+        """Predictions (A, K) as probabilities."""
+
+    @abstractmethod
+    def thresholds(self, probabilities: Tensor) -> Tensor:
+        """Probabilities (A, K) -> (A, 1), above which labels are predicted."""
+
+    @abstractmethod
+    def confidence(self, predicted: Tensor) -> Tensor:
+        """The probability (A,) of the predicted labels."""
+
+    def found(self, predicted: Tensor) -> Tensor:
+        """Predictions (A, K) -> (A, K) bool: the predicted labels."""
+        probabilities = self.probabilities(predicted)
+        return probabilities > self.thresholds(probabilities)
+
+
+class Bernoulli(LabelSets):
     """Any of K labels, each independently."""
+
+    def probabilities(self, predicted: Tensor) -> Tensor:
+        return predicted.sigmoid()
+
+    def thresholds(self, probabilities: Tensor) -> Tensor:
+        return torch.full_like(probabilities[:, :1], HALF)
+
+    def confidence(self, predicted: Tensor) -> Tensor:
+        """Of the whole set, also of what is not in it."""
+        return predicted.abs().sigmoid().log().sum(1).exp()
 
     def to_predictions(self, outputs: Tensor) -> Tensor:
         return outputs
@@ -99,6 +131,43 @@ class Bernoulli(Likelihood):
 
     def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
         return (weights[:, None, None] * predicted).sum(0)
+
+
+class SharedSoftmax(LabelSets):
+    """Any of K labels, which share a probability of 1: the target of a row with k labels is 1/k for each of them
+    (Mahajan et al. 2018, arXiv 1805.00932). What is learnt is which labels come before which, not how many there are.
+
+    Predicted are labels with more than half the probability of the most probable one. So a row has at least one, and
+    k labels with 1/k each are all predicted, whatever k is.
+    """
+
+    def to_predictions(self, outputs: Tensor) -> Tensor:
+        return outputs.log_softmax(-1)
+
+    def probabilities(self, predicted: Tensor) -> Tensor:
+        return predicted.exp()
+
+    def thresholds(self, probabilities: Tensor) -> Tensor:
+        return HALF * probabilities.amax(1, keepdim=True)
+
+    def confidence(self, predicted: Tensor) -> Tensor:
+        """What the predicted labels have together of the probability."""
+        return torch.where(self.found(predicted), self.probabilities(predicted), 0.0).sum(1)
+
+    def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy to 1/k each. It is at least ln k."""
+        targets = targets.to(predicted.dtype)
+        return -(targets * predicted).sum(1) / targets.sum(1).clamp_min(1)
+
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        known = ~targets.isnan().any(1)
+        return self.nats(self.to_predictions(outputs[known]), targets[known]).sum()
+
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        return LIKELIHOODS["classification"].divergence(first, second)
+
+    def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
+        return LIKELIHOODS["classification"].combine(predicted, weights)
 
 
 class Gaussian(Likelihood):
@@ -143,9 +212,12 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "classification": Categorical(),
     "tagging": Categorical(),
     "multilabel": Bernoulli(),
+    "multilabel-softmax": SharedSoftmax(),
     "regression": Gaussian(),
 }
-"""By the kind of output."""
+"""By the kind of output; sets of labels have two."""
+LABEL_SETS: dict[str, LabelSets] = {name: one for name, one in LIKELIHOODS.items() if isinstance(one, LabelSets)}
+"""Those of sets of labels."""
 
 
 def is_known(targets: Tensor) -> Tensor:

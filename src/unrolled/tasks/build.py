@@ -130,7 +130,7 @@ def _build_heads(
     known: DatasetSchema, plan: Plan, size: int, weights: Mapping[str, list[float]] | None
 ) -> dict[str, Head]:
     return {
-        name: Head(size, output.width, output.kind, None if weights is None else weights[name], plan.smoothing)
+        name: Head(size, output.width, output.likelihood, None if weights is None else weights[name], plan.smoothing)
         for name, output in known.outputs.items()
     }
 

@@ -14,7 +14,14 @@ from torch import nn
 
 from unrolled import seeds
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
-from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
+from unrolled.data.dataset.outputs import (
+    DEFAULT_LABEL_SETS,
+    LabelOutput,
+    LabelSetOptions,
+    MultilabelOutput,
+    Output,
+    output_from_json,
+)
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.data.dataset.splits import FEWEST
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
@@ -38,7 +45,7 @@ from unrolled.model.image_features import LEAST_SIDE, FeatureSource
 from unrolled.model.net_end import NetEnd
 from unrolled.model.nets.table import NETS, is_video_net, make_net, make_video_net
 from unrolled.model.row_net import head_name
-from unrolled.options import TableSettings
+from unrolled.options import PredictionSettings, TableSettings
 from unrolled.registry import LINEAR, choose, parse_component
 from unrolled.tasks.base import StartingWeights
 from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
@@ -91,6 +98,7 @@ def read_task_examples(
         shuffle=settings.shuffle,
         rows=settings.rows,
         start=start,
+        label_sets=label_set_options(settings),
     )  # fmt: skip
     examples = read_examples(path, requested, known, measured, opened)
     if known is None and not examples.count("validation"):
@@ -105,6 +113,13 @@ def read_task_examples(
     if known is None:
         check_given_splits(examples)
     return dataclasses.replace(examples, notes=(*examples.notes, *notes))
+
+
+def label_set_options(settings: TableSettings) -> LabelSetOptions:
+    """How sets of labels are read and learnt."""
+    if not isinstance(settings, PredictionSettings):
+        return DEFAULT_LABEL_SETS
+    return LabelSetOptions(settings.loss, settings.fold_tags, settings.min_count)
 
 
 def whole_images_of(settings: TableSettings) -> WholeImages | None:
@@ -334,6 +349,8 @@ def _unlike_output(before: Output | None, output: Output) -> str:
         return f"{before.kind} before, {output.kind} now"
     if before.to_json() == output.to_json():
         return ""
+    if isinstance(before, MultilabelOutput) and isinstance(output, MultilabelOutput) and before.loss != output.loss:
+        return f"{before.loss} loss before, {output.loss} now"
     return "other labels" if isinstance(output, LabelOutput | MultilabelOutput) else "another output"
 
 

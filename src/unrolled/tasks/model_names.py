@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from unrolled.arguments import Count, checked
+from unrolled.data.dataset.sampling import SAMPLINGS
 from unrolled.errors import OptionError
 from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.laws import CONSTRUCTOR_LAWS, MEMORY_LAWS, check
@@ -20,7 +21,8 @@ from unrolled.tasks.pretrained import is_pretrained
 
 NEURAL_ONLY = (
     "steps", "hidden_size", "layers", "batch_size", "window", "learning_rate", "dropout", "bptt", "device",
-    "init_from", "plan", "encoder", "stem", "pool", "direction", "class_weights", "augment", "freeze", "attention",
+    "init_from", "plan", "encoder", "stem", "pool", "direction", "class_weights", "sampling", "augment", "freeze",
+    "attention",
     "fine_tune",
 )  # fmt: skip
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
@@ -65,6 +67,7 @@ def check_model_names(settings: TrainOptions) -> None:
             with torch.device("meta"):  # checks the options without computing anything
                 build("memory", MEMORIES, name, WIDE, settings.hidden_size or WIDE)
     build("bptt", BPTT_STRATEGIES, settings.bptt)
+    build("sampling", SAMPLINGS, settings.sampling)
     if settings.encoder is not None:
         if "frames" in (given := parse_component(settings.encoder)[1]):
             raise OptionError(

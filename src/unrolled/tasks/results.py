@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from unrolled.data.modalities.base import Frame, StepGrid
 from unrolled.registry import choose
 
-THRESHOLD = 0.5  # probability above which a label of a set is predicted
-
 WORD = re.compile(r"\S+")
 Ranked: TypeAlias = list[tuple[str, float]]  # labels with their probabilities, the most probable first
 
@@ -147,6 +145,7 @@ class RowPrediction:
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
     texts: Mapping[str, GeneratedText] = field(default_factory=dict)  # of an output with a text
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of `sets`: predicted are labels above it
     maps: Mapping[str, AttentionMap] = field(default_factory=dict)  # of each output for an image, if requested
     gaze: GazePath | None = None  # of a net that looks by glimpses
     error: str = ""  # why there is no prediction: an audio file or an image that cannot be read
@@ -166,7 +165,7 @@ class RowPrediction:
         return [
             label
             for label, probability in choose("output of any number of labels", self.sets, output)
-            if probability > THRESHOLD
+            if probability > self.thresholds[output]
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -86,12 +86,14 @@ class ExampleBatches:
     with rows of length 0. Rows are cut after 1,000 steps."""
 
     def __init__(
-        self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False, twice: bool = False
-    ) -> None:
-        """augmented: augment each row, differently each time. twice: each row is in its batch twice."""
+        self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False, twice: bool = False,
+        shares: NDArray[np.float64] | None = None,
+    ) -> None:  # fmt: skip
+        """augmented: augment each row, differently each time. twice: each row is in its batch twice. shares: how
+        often each row of the split is drawn, relative to the others; None: once an epoch."""
         self.seed, self.augmented, self.twice, self._examples = seed, augmented, twice, examples
         self._rows, self._lengths = rows_of(examples, split), GroupingLengths(examples)
-        self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
+        self._order = RowOrder(len(self._rows), batch, seed, self._arrange, shares=shares)
         self.batches_per_epoch = self._order.batches_per_epoch
 
     def _arrange(self, some: Numbers) -> Ids:

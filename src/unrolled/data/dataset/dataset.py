@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
-from unrolled.data.dataset.outputs import KIND_NAMES, Output
+from unrolled.data.dataset.outputs import DEFAULT_LABEL_SETS, KIND_NAMES, LabelSetOptions, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
 from unrolled.data.files.unsupported import count_endings
 from unrolled.data.modalities.base import STEP, Featurizer, Ids, StepOptions, WholeImages
@@ -49,6 +49,7 @@ class Examples:
     note: str = ""  # note on the choice of vocabulary
     split_method: str = "drawn at random"  # how the test split was chosen
     notes: tuple[str, ...] = ()  # other notes, with the options that overrule them
+    untagged: int = 0  # rows left out because none of their labels is learnt
     sampled_rows: tuple[int, int] | None = None  # rows read of the training table, and rows that it has
 
     @property
@@ -130,6 +131,8 @@ class Examples:
             line += f"; {len(files):,} files of another kind left out ({count_endings(files)})"
         if 0 < self.skipped <= whole:
             line += f"; {self.skipped:,} rows with an empty cell left out"
+        if self.untagged:
+            line += f"; {self.untagged:,} row{'s' * (self.untagged > 1)} without any of these labels left out"
         if self.blank:
             modality = self.featurizer.input
             line += f"; {self.blank:,} of the {modality.noun} {_is(self.blank)} {modality.blank}"
@@ -193,6 +196,7 @@ class DatasetOptions:
     frame_net: Callable[[], WholeImages] | None = None  # the same for the frames of videos, which need one
     vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
+    label_sets: LabelSetOptions = DEFAULT_LABEL_SETS  # how any number of labels are read and learnt
     table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test
     shuffle: bool = False  # split at random, even if the rows are in order of time
     rows: int | None = None  # of the training table, spread evenly over it; None: all

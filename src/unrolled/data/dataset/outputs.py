@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from unrolled.data.cells.written_numbers import write_number
 from unrolled.data.vocabulary.base import Vocabulary
@@ -13,6 +13,8 @@ from unrolled.data.vocabulary.table import vocabulary_from_json
 from unrolled.errors import RunError
 from unrolled.schema import check_type
 
+SIGMOID, SOFTMAX = "sigmoid", "softmax"  # losses of sets of labels
+MIN_COUNT = 5  # training rows of a free tag, unless --min-count says otherwise; as in word2vec
 LONGEST_TEXT = 1_000  # tokens of a target text, with its EOS token, in training and generation, at most
 
 
@@ -27,6 +29,11 @@ class LabelOutput:
     def kind(self) -> str:
         """label or tags."""
         return "tagging" if self.each else "classification"
+
+    @property
+    def likelihood(self) -> str:
+        """The name of its likelihood."""
+        return self.kind
 
     @property
     def width(self) -> int:
@@ -45,25 +52,42 @@ class LabelOutput:
 
 @dataclass(frozen=True)
 class MultilabelOutput:
-    """Any subset of K labels for a row (multilabel)."""
+    """Any subset of K labels for a row (multilabel).
+
+    loss: sigmoid, each label by itself, or softmax, the labels of a row sharing a probability of 1. free: free tags,
+    whose spelling variants are folded; tags that are not among the names are left out, and say nothing.
+    """
 
     names: tuple[str, ...]
+    loss: str = SIGMOID
+    free: bool = False
     each = False
     kind = "multilabel"
 
     @property
+    def likelihood(self) -> str:
+        """The name of its likelihood."""
+        return self.kind if self.loss == SIGMOID else f"{self.kind}-{self.loss}"
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether a row without a label has no target: under softmax, and where its tags may have been left out."""
+        return self.free or self.loss == SOFTMAX
+
+    @property
     def width(self) -> int:
-        """Outputs of a head: the log-odds of each label."""
+        """Outputs of a head: the log-odds, or with softmax the logit, of each label."""
         return len(self.names)
 
     @property
     def untrained(self) -> float:
         """Cross-entropy of uniform predictions, in nats."""
-        return math.log(2) * len(self.names)
+        return math.log(len(self.names)) if self.loss == SOFTMAX else math.log(2) * len(self.names)
 
     def to_json(self) -> dict[str, Any]:
         """The output as it is saved with a run."""
-        return {"kind": self.kind, "names": list(self.names)}
+        facts: dict[str, Any] = {"kind": self.kind, "names": list(self.names)}
+        return facts | ({} if self.loss == SIGMOID else {"loss": self.loss}) | ({"free": True} if self.free else {})
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ class ValueOutput:
     mean: tuple[float, ...]  # (K,) of the training split
     std: tuple[float, ...]  # (K,) standard deviation, likewise
     each = False
-    kind = "regression"
+    kind = likelihood = "regression"
 
     @property
     def numbers(self) -> int:
@@ -106,7 +130,7 @@ class TextOutput:
     vocabulary: Vocabulary
     longest: int  # tokens of the longest text in the training split, with its EOS token
     each = False
-    kind = "seq2seq"
+    kind = likelihood = "seq2seq"
 
     @property
     def width(self) -> int:
@@ -122,6 +146,16 @@ class TextOutput:
         """The output as it is saved with a run."""
         return {"kind": self.kind, "vocabulary": self.vocabulary.to_json(), "longest": self.longest}
 
+
+class LabelSetOptions(NamedTuple):
+    """How a column of any number of labels is read and learnt, where no run has fixed it."""
+
+    loss: str = SIGMOID
+    fold: str = "auto"  # whether the cells hold free tags: yes, no, or auto: where most of them begin with #
+    min_count: int | None = None  # training rows below which a free tag is left out; None: `MIN_COUNT`
+
+
+DEFAULT_LABEL_SETS = LabelSetOptions()
 
 Output: TypeAlias = LabelOutput | MultilabelOutput | ValueOutput | TextOutput
 
@@ -158,6 +192,11 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
             raise ValueError
         if kind not in KIND_NAMES or len(names) < (1 if kind == "multilabel" else 2):
             raise ValueError
-        return MultilabelOutput(names) if kind == "multilabel" else LabelOutput(names, each=kind == "tagging")
+        if kind == "multilabel":
+            loss, free = facts.get("loss", SIGMOID), facts.get("free", False)
+            if loss not in (SIGMOID, SOFTMAX) or not isinstance(free, bool):
+                raise ValueError
+            return MultilabelOutput(names, loss, free)
+        return LabelOutput(names, each=kind == "tagging")
     except (KeyError, TypeError, ValueError):
         raise RunError(f"The run's vocabulary.json is damaged: its description of '{name}' is invalid.") from None

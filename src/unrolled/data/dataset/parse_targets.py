@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unrolled.data.cells.column_kinds import ONE_HOT
+from unrolled.data.cells.free_tags import fold_tags, holds_hashtag
 from unrolled.data.cells.label_names import find_labels, tidy_label
 from unrolled.data.cells.words import given_words
 from unrolled.data.cells.written_numbers import (
@@ -23,10 +24,26 @@ from unrolled.data.cells.written_numbers import (
     write_number,
 )
 from unrolled.data.dataset.item_store import Texts
-from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
-from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets
+from unrolled.data.dataset.outputs import (
+    DEFAULT_LABEL_SETS,
+    MIN_COUNT,
+    SOFTMAX,
+    LabelOutput,
+    LabelSetOptions,
+    MultilabelOutput,
+    Output,
+    ValueOutput,
+)
+from unrolled.data.dataset.targets import (
+    UNSEEN,
+    LabelSetTargets,
+    LabelTargets,
+    Targets,
+    ValueTargets,
+    indices_of,
+)
 from unrolled.data.modalities.base import Ids
-from unrolled.errors import DataError
+from unrolled.errors import DataError, OptionError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a text cell; the first that any cell contains is used
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}  # zeros and ones of a list, as written
@@ -72,18 +89,20 @@ class CellColumn:
 
 
 def read_targets(
-    cells: CellColumn, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
-) -> Targets:
+    cells: CellColumn, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None,
+    sets: LabelSetOptions = DEFAULT_LABEL_SETS,
+) -> Targets:  # fmt: skip
     """Read the targets of a column that is not text. Its classes are those of the training split, or of a run.
 
-    steps: row -> number of tags it needs. Raises DataError with the row for a cell that does not fit the kind.
+    steps: row -> number of tags it needs. sets: how sets of labels are read, unless a run fixed it. Raises DataError
+    with the row for a cell that does not fit the kind.
     """
     if kind == "classification":
         return read_labels(cells, training, place, known)
     if kind == "tagging":
         return read_tags(cells, training, steps, place, known)
     if kind == "multilabel":
-        return read_label_sets(cells, training, place, known)
+        return read_label_sets(cells, training, place, known, sets)
     return read_values(cells, training, place, known)
 
 
@@ -175,31 +194,85 @@ def _among(
     return LabelTargets(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
 
-def read_label_sets(cells: CellColumn, training: Ids, place: Place, known: Output | None) -> LabelSetTargets:
+def read_label_sets(
+    cells: CellColumn, training: Ids, place: Place, known: Output | None, sets: LabelSetOptions
+) -> LabelSetTargets:
     """Read any number of labels per row: entries of a list, or of a text with | ; or , or spaces between them. Rows
-    of zeros and ones are the labels 0, 1, 2, …, by the positions of the ones."""
-    by_place = _by_place(cells, place, known, single=False)
+    of zeros and ones are the labels 0, 1, 2, …, by the positions of the ones. Free tags are folded, and those of few
+    training rows left out."""
+    free = known.free if isinstance(known, MultilabelOutput) else is_free(cells, sets)
+    by_place = {} if free else _by_place(cells, place, known, single=False)
     listed = any("\n" in cell for cell in cells.kinds)
     separator = next((one for one in SEPARATORS if any(one in cell for cell in cells.kinds)), None)
 
     def words(cell: str) -> list[str]:
         if by_place:
             return by_place[cell]
-        if listed or separator is None:
-            return sorted({tidy_label(one) for one in given_words(cell)} - {""})
-        return sorted({tidy_label(part) for part in cell.split(separator)} - {""})
+        parts = given_words(cell) if listed or separator is None else cell.split(separator)
+        return fold_tags(parts) if free else sorted({tidy_label(one) for one in parts} - {""})
 
     given, ids, starts = cells.split(words)
+    least = (sets.min_count or MIN_COUNT) if free and known is None else 1
+    counts = np.bincount(ids[indices_of(starts, training)], minlength=len(given))  # training rows of each label
     if isinstance(known, MultilabelOutput):
-        names = known.names
+        output = known
     else:
-        trained = {given[label] for row in training.tolist() for label in ids[starts[row] : starts[row + 1]]}
-        names = tuple(sorted(trained, key=_in_order))
+        names = tuple(sorted((given[label] for label in np.flatnonzero(counts >= least).tolist()), key=_in_order))
+        if not names and counts.any():
+            raise rare_tags_error(cells, given, ids, starts, counts, training, least, place)
         if not names:
             raise DataError(
                 f"{cells.table}: '{cells.name}' holds no label in the training split. Give rows with some."
             )
-    return LabelSetTargets(MultilabelOutput(names), _numbered(given, names)[ids], given, ids, starts)
+        if len(names) < 2 and sets.loss == SOFTMAX:
+            raise DataError(
+                f"{cells.table}: '{cells.name}' has a single label in the training split, '{shortened(names[0])}'; "
+                f"--loss {SOFTMAX} compares labels.\nGive rows with other labels too, or leave --loss out."
+            )
+        output = MultilabelOutput(names, sets.loss, free)
+    numbers = _numbered(given, output.names)
+    targets = LabelSetTargets(output, numbers[ids], given, ids, starts)
+    return keep_learnt(targets, least) if free else targets
+
+
+def is_free(cells: CellColumn, sets: LabelSetOptions) -> bool:
+    """Whether the cells hold free tags: as `--fold-tags` says, or most of them begin with #. Raises OptionError for
+    `--min-count` where they do not."""
+    tagged = np.array([holds_hashtag(cell) for cell in cells.kinds], np.bool_)[cells.ids]
+    free = sets.fold == "yes" or (sets.fold == "auto" and 2 * int(tagged.sum()) > len(tagged))
+    if sets.min_count is not None and not free:
+        raise OptionError(
+            f"--min-count leaves out rare free tags, and the labels of '{cells.name}' are read as they are.\n"
+            "Leave it out, or add --fold-tags yes."
+        )
+    return free
+
+
+def rare_tags_error(
+    cells: CellColumn, given: Sequence[str], ids: Ids, starts: Ids, counts: Ids, training: Ids, least: int,
+    place: Place,
+) -> DataError:  # fmt: skip
+    """The error where all tags are rare: the most frequent one, and a row that has it."""
+    most = int(counts.argmax())
+    row = next(row for row in training.tolist() if most in ids[starts[row] : starts[row + 1]])
+    often, name = int(counts[most]), shortened(given[most])
+    return DataError(
+        f"{place(row)}: '{name}', the most frequent tag of '{cells.name}', is in {often:,} training row"
+        f"{'s' * (often > 1)}; tags of fewer than {least:,} are left out,\nand then none of {len(given):,} is left. "
+        f"Give more rows, or learn rarer tags: --min-count {often}"
+    )
+
+
+def keep_learnt(targets: LabelSetTargets, least: int) -> LabelSetTargets:
+    """The same without the free tags that are not learnt. least: training rows of those that are."""
+    learnt = targets.ids != UNSEEN
+    rare = len(np.unique(targets.all_ids[~learnt]))
+    starts = np.concatenate([[0], np.cumsum(learnt)])[targets.starts]
+    numbers = targets.ids[learnt]
+    why = f" in fewer than {least:,} training rows" if least > 1 else ", which the run does not know,"
+    uses = int((~learnt).sum())
+    left_out = f"{rare:,} other tag{'s' * (rare > 1)}{why} left out ({uses:,} use{'s' * (uses > 1)})" if rare else ""
+    return LabelSetTargets(targets.output, numbers, targets.output.names, numbers, starts, left_out)
 
 
 def read_values(cells: CellColumn, training: Ids, place: Place, known: Output | None) -> ValueTargets:

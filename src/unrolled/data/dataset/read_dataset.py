@@ -20,13 +20,13 @@ from unrolled.data.dataset.notes import notes_on
 from unrolled.data.dataset.number_advice import advice_for_numbers
 from unrolled.data.dataset.open_tables import advice_for, open_other_tables, prepare_tables
 from unrolled.data.dataset.output_kinds import decide_kinds, drop_rows_without_target, single_text_output
-from unrolled.data.dataset.outputs import Output
+from unrolled.data.dataset.outputs import MultilabelOutput, Output
 from unrolled.data.dataset.parse_targets import cells_as_texts, read_targets
 from unrolled.data.dataset.read_rows import RowReader
 from unrolled.data.dataset.reuse import reuse_featurizer, reuse_output
 from unrolled.data.dataset.rows_of_files import file_notes, group_by_file, group_by_source, is_by_file
 from unrolled.data.dataset.splits import split_fold, split_table
-from unrolled.data.dataset.targets import Targets
+from unrolled.data.dataset.targets import Targets, shown
 from unrolled.data.modalities.base import Ids, Modality
 from unrolled.data.modalities.category import CategoryInput
 from unrolled.data.modalities.image import ImageInput
@@ -139,12 +139,14 @@ def read_examples(
 
     def targets_of(name: str, kind: str) -> Targets:
         def read(output: Output | None) -> Targets:
-            return read_targets(rows.cells(tables[0], name), kind, splits["training"], steps, place, output)
+            cells = rows.cells(tables[0], name)
+            return read_targets(cells, kind, splits["training"], steps, place, output, options.label_sets)
 
         output = before.get(name)
         return read(output) if known else reuse_output(read, output, kind, splits["training"])
 
     targets |= {name: targets_of(name, kind) for name, kind in kinds.items() if kind != "seq2seq"}
+    splits, untagged = leave_out_untagged(path, splits, targets)
     if known is None:
         check_rows_differ(path, training, modality)
     marks = np.array(rows.hashes, np.int64)
@@ -160,9 +162,26 @@ def read_examples(
         new_characters=learnt.new_characters, note=learnt.note,
         split_method=describe_split(columns.group, columns.time, options.fold, shares),
         notes=(*on_files, *notes_on(tables[0], rows, columns, learnt.featurizer, targets, options, known, cut)),
+        untagged=untagged,
         sampled_rows=rows.drawn,
         blank=rows.blank,
     )  # fmt: skip
+
+
+def leave_out_untagged(
+    path: str | Path, splits: dict[str, Ids], targets: Mapping[str, Targets]
+) -> tuple[dict[str, Ids], int]:
+    """The splits without the rows that have no target, and how many these are: sets of labels of which none is
+    learnt. Raises DataError if none is left."""
+    kept = dict(splits)
+    for target in targets.values():
+        kept = {name: rows[target.has_targets(rows)] for name, rows in kept.items()}
+    before, after = (sum(map(len, found.values())) for found in (splits, kept))
+    if before and not after:
+        known = next(target.output for target in targets.values() if not target.has_targets(splits["training"]).all())
+        names = shown(known.names) if isinstance(known, MultilabelOutput) else ""
+        raise DataError(f"{path}: no row has one of the labels that are learnt ({names}). Give rows with some.")
+    return kept, before - after
 
 
 def suits_pretrained(modality: Modality, table: TableFile, columns: Columns) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.detect_input import detect_input
-from unrolled.data.dataset.outputs import Output
+from unrolled.data.dataset.outputs import MultilabelOutput, Output
 from unrolled.data.dataset.targets import Targets
 from unrolled.data.modalities.base import Featurizer, Ids
 from unrolled.data.modalities.text import TextFeaturizer, WordFeaturizer
@@ -77,6 +77,13 @@ def reuse_output(
     new labels."""
     if before is None or before.kind != kind:
         return read(None)
+    if isinstance(before, MultilabelOutput):
+        fresh = read(None)
+        now = fresh.output
+        if not isinstance(now, MultilabelOutput) or (now.loss, now.free) != (before.loss, before.free):
+            return fresh
+        if now.free:  # tags that the run does not know would be left out
+            return read(before) if set(now.names) <= set(before.names) else fresh
     try:
         found = read(before)
     except DataError:

@@ -59,6 +59,10 @@ class Targets(ABC):
     def facts(self) -> Any:
         """Statistics of the targets of all rows, for run.json."""
 
+    def has_targets(self, rows: Ids) -> NDArray[np.bool_]:
+        """(R,) which of these rows can be learnt from and scored at all."""
+        return np.ones(len(rows), np.bool_)
+
     def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
         """Count the targets of these rows that the training split lacks, which are never predicted; their names."""
         return 0, []
@@ -131,6 +135,7 @@ class LabelSetTargets(Targets):
     all_names: tuple[str, ...]  # every name in the table
     all_ids: Ids  # (A,)
     starts: Ids  # (N + 1,) where each row's labels begin
+    left_out: str = ""  # free tags that are not learnt, in a few words
 
     def of(self, rows: Ids) -> NDArray[np.float64]:
         there = np.zeros((len(rows), len(self.output.names)))
@@ -146,7 +151,16 @@ class LabelSetTargets(Targets):
         return ", ".join(self.all_names[label] for label in self.all_ids[self.starts[place] : self.starts[place + 1]])
 
     def describe(self, name: str) -> str:
-        return f"{name}, any of {len(self.output.names):,} labels ({shown(self.output.names)})"
+        what = "tags" if self.output.free else "labels"
+        line = f"{name}, any of {len(self.output.names):,} {what} ({shown(self.output.names)})"
+        return f"{line}; {self.left_out}" if self.left_out else line
+
+    def has_targets(self, rows: Ids) -> NDArray[np.bool_]:
+        if not self.output.needs_label:
+            return super().has_targets(rows)
+        learnt = np.concatenate([[0], np.cumsum(self.ids != UNSEEN)])
+        known: NDArray[np.bool_] = learnt[self.starts[rows + 1]] > learnt[self.starts[rows]]
+        return known
 
     def facts(self) -> dict[str, int]:
         return count_names(self.all_names, self.all_ids)

@@ -22,6 +22,8 @@ from unrolled.model.baselines.linear_features import (
     features_from_tensors,
 )
 
+OF_SOFTMAX = ("classification", "tagging", "multilabel-softmax")  # likelihoods whose predictions are normalised
+
 
 @dataclass(frozen=True)
 class LinearWeights:
@@ -52,7 +54,7 @@ class LinearModel:
         self, features: FeatureExtractor, outputs: Mapping[str, tuple[str, LinearWeights]], about: str
     ) -> None:
         self.features = features
-        self.outputs = dict(outputs)  # name -> kind, weights
+        self.outputs = dict(outputs)  # name -> name of the likelihood, weights
         self.about = about
 
     def describe(self) -> str:
@@ -64,7 +66,7 @@ class LinearModel:
         rows = self.features(items)
         predictions = {name: fitted.predict(rows) for name, (_, fitted) in self.outputs.items()}
         return {
-            name: F.log_softmax(values, 1) if self.outputs[name][0] in ("classification", "tagging") else values
+            name: F.log_softmax(values, 1) if self.outputs[name][0] in OF_SOFTMAX else values
             for name, values in predictions.items()
         }
 

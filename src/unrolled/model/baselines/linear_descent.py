@@ -68,6 +68,8 @@ def mean_loss(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
     outputs, targets = outputs[known], targets[known].to(outputs.dtype)
     if kind == "multilabel":
         return F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(1).mean()
+    if kind == "multilabel-softmax":
+        return F.cross_entropy(outputs, targets / targets.sum(1, keepdim=True).clamp_min(1))
     return 0.5 * (outputs - targets).square().sum(1).mean()
 
 

@@ -102,7 +102,7 @@ def fit_linear(
         own = deadline.share(1 / (len(outputs) - place))
         tries = _tries_for(features, output, pretrained)
         one, short = _fit_output(train_rows, held_out, name, extractor.size, output, tries, own)
-        fitted[name], cut = (output.kind, one), cut or short
+        fitted[name], cut = (output.likelihood, one), cut or short
     unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
     for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
         kind, one = fitted[name]
@@ -202,11 +202,13 @@ def _fit_output(
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
-        stopped = not minimise(chunks, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
+        stopped = not minimise(
+            chunks, output.likelihood, scales[scaled], weights, bias, penalty, iterations, deadline
+        )
         with torch.no_grad():
             fitted = LinearWeights(weights * scales[scaled], bias.clone())
             outputs = held_out.features.apply(fitted.weights, fitted.bias)
-            loss = float(mean_loss(output.kind, outputs, held_out.targets[name]))
+            loss = float(mean_loss(output.likelihood, outputs, held_out.targets[name]))
         loss = math.inf if math.isnan(loss) else loss  # no validation targets
         if not loss >= least:
             best, least = fitted, loss

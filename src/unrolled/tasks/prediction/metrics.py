@@ -39,7 +39,7 @@ from unrolled.metrics.regression import (
     score_values,
 )
 from unrolled.model.ensemble import combine, fit_weights, row_slices
-from unrolled.model.likelihoods import LIKELIHOODS, is_known
+from unrolled.model.likelihoods import LABEL_SETS, LIKELIHOODS, is_known
 
 OutputScore: TypeAlias = LabelScore | LabelSetScore | ValueScore
 HalfWidths: TypeAlias = Sequence[float]  # for K numbers: half-widths of intervals in standard deviations; else empty
@@ -147,19 +147,21 @@ class LabelSetMetric(Metric):
     figure = "micro_f1"
 
     def __init__(self, output: MultilabelOutput) -> None:
-        self.output = output
+        self.output, self.family = output, LABEL_SETS[output.likelihood]
 
     def score(
         self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
     ) -> LabelSetScore:
         sets = _as(LabelSetTargets, target)
         right = sets.of(rows)
-        nats = LIKELIHOODS["multilabel"].nats(predictions, torch.from_numpy(right)).mean()
+        nats = self.family.nats(predictions, torch.from_numpy(right)).mean()
         whole = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] != UNSEEN).all()) for r in rows.tolist()]
         )
-        found = (predictions > 0).numpy()
-        return score_label_sets(found, right > 0, whole, float(nats), self.output.names, deadline)
+        found = self.family.found(predictions).numpy()
+        return score_label_sets(
+            found, predictions.numpy(), right > 0, whole, float(nats), self.output.names, deadline
+        )
 
     def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
         sets = _as(LabelSetTargets, target)
@@ -174,17 +176,17 @@ class LabelSetMetric(Metric):
 
     def show(self, target: Targets, place: int, predictions: Tensor) -> str:
         right = _as(LabelSetTargets, target).of(np.array([place]))[0] > 0
-        found = (predictions[0] > 0).numpy()
+        found = self.family.found(predictions[:1])[0].numpy()
         names = ", ".join(name for name, there in zip(self.output.names, found, strict=True) if there) or "none"
         return names if (found == right).all() else f"{names} (correct: {target.as_written(place) or 'none'})"
 
     def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
         sets = _as(LabelSetTargets, target)
-        right, found = sets.of(rows) > 0, (predictions > 0).numpy()
+        right, found = sets.of(rows) > 0, self.family.found(predictions).numpy()
         unseen = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] == UNSEEN).any()) for r in rows.tolist()]
         )
-        confidence = predictions.abs().sigmoid().log().sum(1).exp()
+        confidence = self.family.confidence(predictions)
         return [
             WrongPrediction(
                 at,
@@ -254,7 +256,7 @@ def nats_of(output: Output, predictions: Tensor, targets: Tensor) -> float:
     if not len(known):
         return 0.0
     rows = (known[chunk] for chunk in row_slices(len(known), predictions.shape[1]))
-    nats = [LIKELIHOODS[output.kind].nats(predictions[some].double(), targets[some]) for some in rows]
+    nats = [LIKELIHOODS[output.likelihood].nats(predictions[some].double(), targets[some]) for some in rows]
     return float(torch.cat(nats).mean())
 
 
@@ -262,7 +264,7 @@ def calibrated_nats(output: Output, predictions: Tensor, targets: Tensor, deadli
     """Mean nats at the best temperature for these targets, as the selected model is calibrated at the end."""
     if not len(predictions):
         return 0.0
-    family = LIKELIHOODS[output.kind]
+    family = LIKELIHOODS[output.likelihood]
     try:
         weights = fit_weights(family, [predictions], targets, deadline)
     except TrainingError:  # infinite nats mark predictions that are not finite

@@ -15,7 +15,7 @@ from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, ValueOu
 from unrolled.data.modalities.base import Item
 from unrolled.errors import RunError
 from unrolled.metrics.regression import NORMAL
-from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.model.likelihoods import LABEL_SETS, LIKELIHOODS
 from unrolled.model.predictor import EnsemblePredictor, Member, NetMember
 from unrolled.model.row_net import PredictionNet
 from unrolled.registry import UNTRAINED
@@ -32,7 +32,7 @@ from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
 from unrolled.tasks.prediction.rows import rows_in_memory
 from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.requests import InferenceInput, MissingItem, input_name
-from unrolled.tasks.results import THRESHOLD, Estimate, GazePath, Ranked, RowPrediction
+from unrolled.tasks.results import Estimate, GazePath, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import Data, EvaluateOptions, PredictOptions, ReadAgain
 from unrolled.threads import single_thread, torch_threads
@@ -69,7 +69,7 @@ class PredictionRun(RowsRun):
                 "Resume the run, or train again."
             )
         self.ensemble = EnsemblePredictor(
-            members, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()}
+            members, weights, {name: LIKELIHOODS[one.likelihood] for name, one in self.outputs.items()}
         )
         if gazing_member(self.ensemble) is not None:
             self.accepts = self.accepts | {"stop_when_sure"}
@@ -125,7 +125,7 @@ class PredictionRun(RowsRun):
 
     def _row_prediction(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> RowPrediction:
         """The predictions for a row, (A, O) per output, as a `RowPrediction`."""
-        labels, tags, sets, values = {}, {}, {}, {}
+        labels, tags, sets, thresholds, values = {}, {}, {}, {}, {}
         for out, found in predictions.items():
             output = self.outputs[out]
             if isinstance(output, LabelOutput):
@@ -139,15 +139,17 @@ class PredictionRun(RowsRun):
                 else:
                     labels[out] = ranked[0]
             elif isinstance(output, MultilabelOutput):
-                probabilities, order = found[0].sigmoid().sort(descending=True)
-                kept = max(top or len(probabilities), int((probabilities > THRESHOLD).sum()))
+                family = LABEL_SETS[output.likelihood]
+                probabilities, order = family.probabilities(found[:1])[0].sort(descending=True)
+                thresholds[out] = float(family.thresholds(probabilities[None]))
+                kept = max(top or len(probabilities), int((probabilities > thresholds[out]).sum()))
                 sets[out] = self._named(output.names, order[:kept].tolist(), probabilities[:kept].tolist())
             elif isinstance(output, ValueOutput):
                 means, stds = ValueMetric(output).in_units(found)
                 half_widths = stds[0] * torch.tensor(list(self.half_widths.get(out) or [NORMAL])).double()
                 pairs = zip(means[0].tolist(), half_widths.tolist(), strict=True)
                 values[out] = [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
-        return RowPrediction(name, labels, tags, sets, values)
+        return RowPrediction(name, labels, tags, sets, values, thresholds=thresholds)
 
     def _named(self, names: Sequence[str], order: Sequence[int], probabilities: Sequence[float]) -> Ranked:
         return [(names[label], probability) for label, probability in zip(order, probabilities, strict=True)]

@@ -155,7 +155,7 @@ def fit_and_score(
     predictions, read = predict_rows(examples, members, "validation", deadline.share(VALIDATION_SHARE))
     targets = targets_of(examples, read)
     outputs = {name: target.output for name, target in examples.targets.items()}
-    families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
+    families = {name: LIKELIHOODS[output.likelihood] for name, output in outputs.items()}
     metrics = {name: metric_of(output) for name, output in outputs.items()}
     validation, weights, half_widths = {}, {}, {}
     unfitted, unfinished = [], []

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled import seeds
 from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, has_target, make_batch
 from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output
+from unrolled.data.dataset.sampling import SAMPLINGS, Natural, row_shares
 from unrolled.data.dataset.targets import LabelTargets, count_labels
 from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
@@ -31,7 +35,7 @@ from unrolled.model.nets.table import is_video_net
 from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.options import EARLY, PredictionSettings
-from unrolled.registry import COUNTED, LINEAR, UNTRAINED
+from unrolled.registry import COUNTED, LINEAR, UNTRAINED, build
 from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
@@ -77,6 +81,8 @@ SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as man
 FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
 OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool", "direction")
 """Options of models that read steps, so not of a net for whole images."""
+OF_LABEL_SETS = ("loss", "fold_tags", "min_count")
+"""Options of outputs of any number of labels."""
 SHOWN = 8  # validation rows in the samples during training
 PROBED_SHARE = 8  # a batch is this many times as large as the one by which a net for images is timed
 LEAST_UPDATES = 10  # for which there has to be time
@@ -111,6 +117,7 @@ class Prediction(RowTask):
                 "--class-weights balanced gives each label the same weight; the outputs here are not single "
                 "labels. Leave it out."
             )
+        check_label_options(settings, [target.output for target in examples.targets.values()])
         if settings.pool == "last" and settings.direction != "causal":
             raise OptionError(
                 "--pool last needs --direction causal: in a bidirectional encoder the last step has read almost\n"
@@ -196,7 +203,17 @@ class Prediction(RowTask):
         return self.make_model(plan), self._batches(plan, 0).batch(0)
 
     def _batches(self, plan: Plan, seed: int) -> ExampleBatches:
-        return ExampleBatches(self.examples, "training", plan.batch_size, seed, self.augmented, plan.twice)
+        return ExampleBatches(
+            self.examples, "training", plan.batch_size, seed, self.augmented, plan.twice, self._shares
+        )
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64] | None:
+        """How often each training row is drawn; None: once an epoch."""
+        sampling = build("sampling", SAMPLINGS, self.settings.sampling)
+        if isinstance(sampling, Natural):
+            return None
+        return row_shares(sampling, list(self.examples.targets.values()), self.examples.splits["training"])
 
     def make_model(self, plan: Plan) -> nn.Module:
         weights = None
@@ -342,6 +359,30 @@ class Prediction(RowTask):
         summary, selected = summarise_single(self.examples, self._baselines, net, baseline.name, self._deadline)
         run.write_facts(**selected.facts())
         return summary
+
+
+def check_label_options(settings: PredictionSettings, outputs: Sequence[Output]) -> None:
+    """Raise OptionError for options about labels that do not apply to these outputs."""
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    if not any(isinstance(output, MultilabelOutput) for output in outputs):
+        for name in OF_LABEL_SETS:
+            if (value := getattr(settings, name)) != defaults[name]:
+                raise OptionError(
+                    f"{option_name(name)} {value} is for any number of labels per row, and here there is none such. "
+                    "Leave it out, or add --task multilabel."
+                )
+    if settings.sampling == defaults["sampling"]:
+        return
+    if any(output.each or not isinstance(output, LabelOutput | MultilabelOutput) for output in outputs):
+        raise OptionError(
+            f"--sampling {settings.sampling} draws rows by their labels; the outputs here are not labels of rows. "
+            "Leave it out."
+        )
+    if settings.class_weights:
+        raise OptionError(
+            f"--sampling {settings.sampling} and --class-weights balanced both raise rare labels. Leave one of them "
+            "out."
+        )
 
 
 def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
