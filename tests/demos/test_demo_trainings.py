@@ -10,11 +10,24 @@ from typing import Any
 import pytest
 from commands import Unroll
 
-from unrolled.demos import context, convolution, learning_text, shape_tasks, shapes, supervision, translating
+from unrolled.demos import (
+    careless,
+    context,
+    convolution,
+    learning_text,
+    looking,
+    shape_tasks,
+    shapes,
+    supervision,
+    translating,
+)
+from unrolled.demos.careless import CLASSIFIER, WHOLE, CarelessRow
 
 SHORT: dict[str, dict[Any, dict[str, Any]]] = {
     "convolution": {convolution: {"STEPS": 2, "ROWS": 100, "TESTED": 10}},
     "supervision": {supervision: {"STEPS": 2, "FEW_STEPS": 2, "UNLABELLED": 100, "TESTED": 10}},
+    "weak": {careless: {"STEPS": 2, "FEW_STEPS": 2, "MANY": 60, "TESTED": 10}},
+    "looking": {looking: {"STEPS": 2, "ROWS": 100, "TESTED": 10}},
     "training": {learning_text: {"STEPS": 4, "SIZE": 8}},
     "context": {context: {"STEPS": 2, "ROWS": 100, "TESTED": 2, "WORD_LENGTHS": (1, 3)}},
     "attention": {translating: {"STEPS": 2, "TESTED": 5}},
@@ -23,7 +36,7 @@ SHORT: dict[str, dict[Any, dict[str, Any]]] = {
 """Constants of each demo for a few updates."""
 
 
-SECONDS_LONG = ("convolution", "supervision", "transformer")
+SECONDS_LONG = ("convolution", "supervision", "weak", "looking", "transformer")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,15 @@ def check_supervision(rows: list[Any]) -> None:
     assert all(0 <= row["accuracy"] <= 1 for row in rows)
 
 
+def check_weak(rows: list[Any]) -> None:
+    assert [row["images"] for row in rows] == [0, 60]
+    assert list(rows[0]["accuracies"]) == [WHOLE] and list(rows[1]["accuracies"]) == [CLASSIFIER, WHOLE]
+
+
+def check_looking(rows: list[Any]) -> None:
+    assert [row["gaze"] for row in rows] == ["learned", "random", "centre"]
+
+
 def check_training(samples: list[Any]) -> None:
     assert samples[0]["update"] == 0 and samples[-1]["update"] == 4
     assert samples[0]["nats"] > 4
@@ -72,6 +94,8 @@ def check_translation(rows: list[Any]) -> None:
 CHECKS: dict[str, Callable[[list[Any]], None]] = {
     "convolution": check_convolution,
     "supervision": check_supervision,
+    "weak": check_weak,
+    "looking": check_looking,
     "training": check_training,
     "context": check_context,
     "attention": check_translation,
@@ -89,6 +113,32 @@ FOUND: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         supervision,
         (supervision.SupervisionRow("from random weights", 0.6),),
         ("20 reviews have labels", "from random weights       60%"),
+    ),
+    "weak": (
+        careless,
+        (CarelessRow(0, 0.0, 1.0, {WHOLE: 0.25}), CarelessRow(3000, 0.6, 1.0, {CLASSIFIER: 0.5, WHOLE: 0.75})),
+        (
+            "60% of them drawn at random",
+            "nothing                              –               25%",
+            "50%               75%",
+        ),
+    ),
+    "noise": (
+        careless,
+        tuple(CarelessRow(volume, noise, 1.0, {WHOLE: noise}) for volume in (100, 3000) for noise in careless.NOISES),
+        ("images  0% at random  60% at random  90% at random", "3,000             0%            60%            90%"),
+    ),
+    "capacity": (
+        careless,
+        tuple(
+            CarelessRow(volume, 0.6, width, {WHOLE: width / 2}) for volume in (100, 3000) for width in careless.WIDTHS
+        ),
+        ("images  width 0.25  width 1  width 2", "100            12%      50%     100%"),
+    ),
+    "looking": (
+        looking,
+        (looking.LookingRow("learned", 0.75), looking.LookingRow("random", 0.4)),
+        ("4,000 images, 600 updates each", "learned       75%"),
     ),
     "shapes": (
         shapes,
@@ -137,6 +187,26 @@ def test_convolution_gains_at_new_places(seed: int) -> None:
 def test_few_labels_suffice_after_pre_training(seed: int) -> None:
     alone, head, full = supervision.show_supervision(seed)
     assert min(head.accuracy, full.accuracy) > alone.accuracy + 0.1
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.6, 0.9])
+def test_careless_labels_are_wrong_as_often_as_was_asked(noise: float) -> None:
+    _, labels = careless.draw(0, "weak", 20_000)
+    made = careless.careless(0, labels, noise)
+    assert (made != labels).mean() == pytest.approx(0.9 * noise, abs=0.01)  # a tenth of the random ones are right
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_careless_labels_help_where_they_are_many(seed: int) -> None:
+    nothing, weak = careless.show_weak(seed)
+    assert weak.accuracies[WHOLE] > nothing.accuracies[WHOLE] + 0.1 < weak.accuracies[CLASSIFIER]
+
+
+@pytest.mark.slow
+def test_a_learned_gaze_is_better_than_a_random_one() -> None:
+    learned, chance, centre = looking.show_looking(0)
+    assert learned.accuracy > max(chance.accuracy, centre.accuracy) + 0.15
 
 
 @pytest.mark.slow

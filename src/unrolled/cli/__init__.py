@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from unrolled.cli import (
     compare,
     demo,
+    demo_careless,
     demo_films,
     demo_gaze,
     demo_loops,
@@ -99,7 +100,8 @@ app.command()(info.runs)
 app.command()(nets.nets)
 demo_app.callback(invoke_without_command=True)(demo.demo)
 for shown in (
-    demo_nets.convolution, demo_films.films, demo_nets.supervision, demo_nets.shapes, demo_loops.loop, demo.weather,
+    demo_nets.convolution, demo_films.films, demo_nets.supervision, demo_careless.weak,
+    demo_careless.noise, demo_careless.capacity, demo_nets.shapes, demo_loops.loop, demo.weather,
     demo_loops.state, demo.hello, demo_texts.training, demo_loops.bptt, demo_loops.truncated, demo_texts.context,
     demo_texts.attention, demo_gaze.gaze, demo_nets.looking, demo_texts.transformer,
 ):  # fmt: skip

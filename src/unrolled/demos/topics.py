@@ -75,6 +75,35 @@ TOPICS = (
         "results/pretraining.md",
     ),
     Topic(
+        "weak",
+        "Pre-training on weak labels; full fine-tuning, and the classifier only",
+        "People tag photographs and films carelessly, and there are far more such tags than clean labels. A net "
+        "learns from them first. Then it gets the few clean labels, for a new last layer alone or for all its "
+        "weights.",
+        "unroll demo weak",
+        "From nothing, a few clean labels are too few. After careless ones, over half of them wrong, they go twice "
+        "as far.",
+        "weak-supervision.md",
+    ),
+    Topic(
+        "noise",
+        "Noise against volume",
+        "Wrong labels cancel out if there are enough of them: many careless labels can be worth more than a few good "
+        "ones.",
+        "unroll demo noise",
+        "Each line has the same number of images, each column the same share of wrong labels. Many labels with 60% "
+        "at random are better than few without a fault; with 90% at random even many do not help.",
+        "weak-supervision.md#studies",
+    ),
+    Topic(
+        "capacity",
+        "Volume against capacity",
+        "A large net needs many labels to be better than a small one, and a small net cannot use many.",
+        "unroll demo capacity",
+        "With few images the widths differ little. With many, wider is better.",
+        "weak-supervision.md#studies",
+    ),
+    Topic(
         "shapes",
         "One to one, one to many, many to one, many to many",
         "A recurrent net reads and writes sequences of any length. One to many: a caption of an image. Many to "
