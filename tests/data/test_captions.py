@@ -175,16 +175,38 @@ def test_a_file_of_another_name_finds_the_folder_of_a_year(tmp_path: Path) -> No
         open_table(path)
 
 
+@pytest.mark.parametrize("name", ["others.json", "instances_val2017.json"])
+@pytest.mark.parametrize("annotations", [[], {"1": "A dog"}, [{"image_id": 1, "bbox": [1, 2, 3, 4]}]])
+def test_coco_without_captions_is_refused(tmp_path: Path, name: str, annotations: Any) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": annotations}))
+    what = "that are a dict, not a list" if isinstance(annotations, dict) else "without captions"
+    with pytest.raises(DataError, match=rf"COCO's form, with annotations {what}\..*such as\ncaptions_val2017\.json"):
+        open_table(path)
+
+
+def test_two_images_of_one_id_are_refused(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    path = coco(tmp_path / "captions.json", ["a.jpg", "b.jpg", "c.jpg"], [(0, "A dog"), (1, "A cat"), (2, "A bus")])
+    path.write_text(path.read_text().replace('"id": 102}', '"id": 101}'))
+    with pytest.raises(DataError, match=r"two entries of 'images' have the id 101: b\.jpg and c\.jpg"):
+        open_table(path)
+    path.write_text(path.read_text().replace("c.jpg", "b.jpg").replace('"image_id": 102', '"image_id": 101'))
+    assert [image for _, image, _ in rows(open_table(path))] == ["a.jpg", "b.jpg", "b.jpg"]  # one image, listed twice
+
+
+def test_ids_of_coco_may_be_text_in_one_place_and_numbers_in_the_other(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    path = coco(tmp_path / "captions.json", ["a.jpg", "b.jpg"], [(1, "A dog"), (0, "A cat")])
+    path.write_text(path.read_text().replace('"image_id": 100', '"image_id": "100"'))
+    assert rows(open_table(path)) == [(1, "b.jpg", "A dog"), (2, "a.jpg", "A cat")]
+
+
 def test_other_json_is_no_file_of_captions(tmp_path: Path) -> None:
-    whole = json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"bbox": [1, 2, 3, 4]}]})
-    for name, message in (
-        ("others.json", "is one object around the rows"),
-        ("instances_val2017.json", r"COCO's file of objects.*such as captions_val2017\.json"),
-    ):
-        path = tmp_path / name
-        path.write_text(whole)
-        with pytest.raises(DataError, match=message):
-            open_table(path)
+    path = tmp_path / "others.json"
+    path.write_text(json.dumps({"images": [{"name": "a.jpg"}], "annotations": [{"bbox": [1, 2, 3, 4]}]}))
+    with pytest.raises(DataError, match="is one object around the rows"):
+        open_table(path)
     images(tmp_path, "a.jpg")
     path = coco(tmp_path / "captions_train.json", ["a.jpg"], [(0, "A dog"), (5, "A cat")])
     with pytest.raises(DataError, match=r"row 2: the image of this annotation, 105, is not among 'images'"):

@@ -161,36 +161,54 @@ def read_coco(path: Path) -> CaptionFile | None:
         except (RecursionError, ValueError):  # reported with the row, as of any json
             return None
     images, annotations = whole.get("images"), whole.get("annotations")
-    if not (isinstance(images, list) and isinstance(annotations, list)):
+    if not isinstance(images, list) or annotations is None:
         return None
-    if not any(isinstance(one, dict) and "caption" in one for one in annotations):
-        if path.name.startswith(("instances_", "person_keypoints_", "panoptic_")):
-            raise DataError(
-                f"{path} is COCO's file of objects, without captions. Give its file of captions, such as "
-                "captions_val2017.json."
-            )
-        return None
+    if not isinstance(annotations, list) or not any(
+        isinstance(one, dict) and "caption" in one for one in annotations
+    ):
+        if not (images and all(map(_is_image, images))):
+            return None
+        found = "that are a dict, not a list" if isinstance(annotations, dict) else "without captions"
+        raise DataError(
+            f"{path} is a file in COCO's form, with annotations {found}. Give its file of captions, such as\n"
+            'captions_val2017.json, whose annotations are a list: {"image_id": 1, "caption": "A dog runs"}.'
+        )
     named = COCO_NAME.fullmatch(path.name)
     places = ["images", *([named[1], f"images/{named[1]}"] if named else [])][::-1]
     above = (path.parent, path.parent / "..")
     others = [one for folder in above for one in sorted(folder.glob("*20[0-9][0-9]")) if one.is_dir()]
     folders = [folder / place for place in places for folder in above]
-    return CaptionFile(COCO, _coco_captions(path, images, annotations), [*folders, *others, path.parent])
+    return CaptionFile(COCO, _coco_captions(path, images, listed), [*folders, *others, path.parent])
 
 
 def _coco_captions(path: Path, images: list[Any], annotations: list[Any]) -> list[Caption]:
     """The captions in the order of the annotations."""
-    try:
-        name_of = {image["id"]: str(image["file_name"]) for image in images}
-    except (KeyError, TypeError):
-        raise DataError(f"{path}: an entry of 'images' has no id or file_name. The file may be damaged.") from None
+    name_of: dict[str, str] = {}
+    for image in images:
+        if not _is_image(image):
+            raise DataError(f"{path}: an entry of 'images' has no id or file_name. The file may be damaged.")
+        name = str(image["file_name"])
+        if (other := name_of.setdefault(_id(image["id"]), name)) != name:
+            raise DataError(
+                f"{path}: two entries of 'images' have the id {image['id']}: {other} and {name}.\n"
+                "Their captions cannot be told apart. Give each image an id of its own."
+            )
     captions = []
     for number, one in enumerate(annotations, start=1):
         image = one.get("image_id") if isinstance(one, dict) else None
-        if not isinstance(image, int | str) or image not in name_of:
+        if not isinstance(image, int | str) or _id(image) not in name_of:
             raise DataError(
                 f"{path}, row {number:,}: the image of this annotation, {image}, is not among 'images'.\n"
                 "The file may be damaged; copy it again."
             )
-        captions.append(Caption(number, name_of[image], str(one.get("caption") or "").strip()))
+        captions.append(Caption(number, name_of[_id(image)], str(one.get("caption") or "").strip()))
     return captions
+
+
+def _is_image(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"id", "file_name"} <= entry.keys()
+
+
+def _id(given: Any) -> str:
+    """An id by which an image is found: 17 and "17" are the same."""
+    return str(given)
