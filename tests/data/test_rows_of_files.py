@@ -99,12 +99,21 @@ def test_one_caption_an_image_is_split_as_before(tmp_path: Path) -> None:
 def test_a_test_table_with_images_of_training_is_refused_and_a_few_are_counted(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", counts=[2] * 20)
     other = table(tmp_path / "test.csv", start=18, counts=[2] * 10)
-    with pytest.raises(DataError, match=r"2 of the 10 images of validation and test are in the training split too"):
+    with pytest.raises(DataError, match=r"2 of the 10 images of the test split are in the training split too"):
         read_examples(path, DatasetOptions(valid="none", test=str(other)))
     other = table(tmp_path / "test.csv", start=19, counts=[2] * 10)
     examples = read_examples(path, DatasetOptions(valid="none", test=str(other)))
-    assert "; 1 of the 10 images of validation and test are in the training split too" in examples.description
+    assert "; 1 of the 10 images of the test split are in the training split too" in examples.description
     assert "kept in one split" not in examples.description
+
+
+def test_a_validation_table_of_training_images_is_refused_beside_a_test_split_that_is_drawn(tmp_path: Path) -> None:
+    """2 of the 2 images, not 2 of the 20 of both splits."""
+    path = table(tmp_path / "t.csv", counts=[2] * 200)
+    other = table(tmp_path / "valid.csv", start=198, counts=[2] * 2)
+    for seed in (0, 1):
+        with pytest.raises(DataError, match=r"of the 2 images of the validation split are in the training split too"):
+            read_examples(path, DatasetOptions(valid=str(other), seed=seed))
 
 
 def test_a_test_table_with_images_of_validation_is_refused_and_a_few_are_counted(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from unrolled.data.dataset.output_kinds import decide_kinds, drop_rows_without_t
 from unrolled.data.dataset.outputs import MultilabelOutput, Output
 from unrolled.data.dataset.parse_targets import cells_as_texts, read_targets
 from unrolled.data.dataset.read_rows import RowReader
+from unrolled.data.dataset.repeated_rows import check_given_rows
 from unrolled.data.dataset.reuse import reuse_featurizer, reuse_output
 from unrolled.data.dataset.rows_of_files import file_notes, group_by_file, group_by_source, is_by_file
 from unrolled.data.dataset.splits import split_fold, split_table
@@ -150,6 +151,8 @@ def read_examples(
     if known is None:
         check_rows_differ(path, training, modality)
     marks = np.array(rows.hashes, np.int64)
+    if known is None:
+        check_given_rows(path, marks, source, splits)
     held_out = np.concatenate([splits["validation"], splits["test"]])
     return Examples(
         path=Path(path), form=tables[0].format, columns=columns, items=rows.items, lengths=rows.items.lengths,

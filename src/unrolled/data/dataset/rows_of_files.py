@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.cells.column_kinds import as_text
+from unrolled.data.dataset.repeated_rows import MOST_SHARED
 from unrolled.data.modalities.base import Ids, Modality
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.columns import Columns
 from unrolled.data.tables.row_order import PART, Sources, source_columns
 from unrolled.errors import DataError
-
-MOST_SHARED = 0.1  # largest share of the files of validation and test that may be in the training split too
 
 
 def is_by_file(columns: Columns, modality: Modality) -> bool:
@@ -55,7 +54,7 @@ def file_notes(
     """Notes on the files of rows with texts: how they are grouped if splits are cut, and how many are in two splits.
 
     inputs: (N,) equal for rows of one file. hashes: (N,) equal for rows that are the same. Raises DataError if many
-    files of validation and test are in the training split too.
+    files of validation, or of test, are in the training split too.
     """
     notes = []
     count = len(np.unique(inputs))
@@ -64,17 +63,17 @@ def file_notes(
             f"{count:,} {modality.noun} with several rows each: those of one are kept in one split, and shares count "
             f"{modality.noun} (override: --group)"
         )
-    held_out = np.unique(inputs[np.concatenate([splits["validation"], splits["test"]])])
-    shared = int(np.isin(held_out, inputs[splits["training"]]).sum())
-    if shared > MOST_SHARED * len(held_out):
-        raise DataError(
-            f"{path}: {shared:,} of the {len(held_out):,} {modality.noun} of validation and test are in the training "
-            f"split too;\nscores would not hold for other {modality.noun}. Take their rows out of one of the tables; "
-            "or leave out\n--valid, --test and --group: then all rows of one file are put into one split."
-        )
-    if shared:
-        of = f"{shared:,} of the {len(held_out):,} {modality.noun} of validation and test"
-        notes.append(f"{of} are in the training split too")
+    for split in ("validation", "test"):
+        held_out = np.unique(inputs[splits[split]])
+        shared = int(np.isin(held_out, inputs[splits["training"]]).sum())
+        of = f"{shared:,} of the {len(held_out):,} {modality.noun} of the {split} split are in the training split too"
+        if shared > MOST_SHARED * len(held_out):
+            raise DataError(
+                f"{path}: {of};\nscores would not hold for other {modality.noun}. Take their rows out of one of the "
+                "tables; or leave out\n--valid, --test and --group: then all rows of one file are put into one split."
+            )
+        if shared:
+            notes.append(of)
     notes += _between_held_out(path, modality, inputs, splits)
     if copies := len(hashes) - len(set(hashes)):
         notes.append(f"{copies:,} row{'s are' if copies > 1 else ' is'} the same as an earlier one")
