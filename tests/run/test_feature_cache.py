@@ -54,14 +54,57 @@ def test_a_folder_that_cannot_be_written_is_said_and_features_stay_in_memory(tmp
     assert cache.read([KEY]) == {KEY: b"features"}
 
 
-def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "net.sqlite"
+def test_a_damaged_file_is_put_aside_once_and_a_new_one_written(tmp_path: Path) -> None:
+    path, aside = tmp_path / "net.sqlite", tmp_path / "net.sqlite.damaged"
     path.write_bytes(b"something else" * 100)
+    (tmp_path / "net.sqlite-journal").write_bytes(b"of the damaged file")
     cache = FeatureCache(path)
     cache.write({KEY: b"features"})
+    assert cache.aside == aside and not cache.fault
+    assert aside.read_bytes() == b"something else" * 100
+    assert not (tmp_path / "net.sqlite-journal").exists()  # it would be applied to the new file
+    again = FeatureCache(path)
+    assert again.read([KEY]) == {KEY: b"features"} and again.aside is None
+    path.write_bytes(b"damaged again" * 100)
+    assert cache.read([KEY]) == {}  # by the same training: something is wrong with the disk
     assert "not a database; delete the file, and its features are computed again" in cache.note
-    assert cache.read([KEY]) == {KEY: b"features"}
-    assert path.read_bytes() == b"something else" * 100
+    assert path.read_bytes() == b"damaged again" * 100
+
+
+def cut_short(path: Path) -> None:
+    """A file of features, cut in its middle: it opens, and fails where it is read or written."""
+    FeatureCache(path).write({number.to_bytes(32, "big"): bytes(5000) for number in range(100)})
+    path.write_bytes(path.read_bytes()[:200_000])
+
+
+def test_a_file_that_was_cut_is_put_aside_when_it_is_read(tmp_path: Path) -> None:
+    path, keys = tmp_path / "net.sqlite", [number.to_bytes(32, "big") for number in range(100)]
+    cut_short(path)
+    cache = FeatureCache(path)
+    assert len(cache.read(keys)) < 100
+    assert cache.aside == tmp_path / "net.sqlite.damaged" and not cache.fault
+    cache.write(dict.fromkeys(keys, b"new"))
+    assert FeatureCache(path).read(keys) == dict.fromkeys(keys, b"new")
+
+
+def test_several_processes_put_a_damaged_file_aside_once_and_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "net.sqlite"
+    cut_short(path)
+    damaged = path.read_bytes()
+    caches = [FeatureCache(path) for _ in range(4)]
+
+    def use(number: int) -> str:
+        cache = caches[number]
+        for place in range(20):
+            cache.read([place.to_bytes(32, "big"), KEY])
+            cache.write({bytes([number, place]) * 16: b"value" * 100})
+        return cache.fault
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(4))) == [""] * 4
+    assert sum(cache.aside is not None for cache in caches) == 1
+    assert (tmp_path / "net.sqlite.damaged").read_bytes() == damaged
+    assert len(FeatureCache(path).read([bytes([n, p]) * 16 for n in range(4) for p in range(20)])) == 80
 
 
 def test_a_flipped_bit_is_computed_again(tmp_path: Path) -> None:
@@ -110,6 +153,14 @@ def test_a_linear_model_names_the_cache_and_a_fault_of_it_at_the_end(
     assert f"(features are stored in {tmp_path / 'cache'}" in training.plan_line
     list(training)
     assert training.task.closing_notes == []
+    (file,) = (tmp_path / "cache").glob("*.sqlite")
+    file.write_bytes(b"damaged" * 100)
+    third = Training(tmp_path / "photos", out=str(tmp_path / "c"), cache=str(tmp_path / "cache"), **options)
+    assert "(features are stored in" in third.plan_line
+    list(third)
+    assert third.task.closing_notes == [
+        f"The file of features was damaged and is now {file}.damaged; a new one is {file}."
+    ]
 
     def full(self: FeatureCache) -> sqlite3.Connection:
         raise sqlite3.OperationalError("database or disk is full")

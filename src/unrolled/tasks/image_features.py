@@ -91,11 +91,16 @@ def features_note(examples: Examples) -> str:
 
 
 def cache_faults(examples: Examples) -> list[str]:
-    """Why features of the images were not all stored, if so."""
+    """What was wrong with the file of the features: that it was damaged, and why they were not all stored."""
     frozen = frozen_of(examples.featurizer)
-    if frozen is None or not isinstance(frozen.store, FeatureCache) or not frozen.store.fault:
+    if frozen is None or not isinstance(frozen.store, FeatureCache):
         return []
-    return [f"{frozen.store.note[0].upper()}{frozen.store.note[1:]}."]
+    store, lines = frozen.store, []
+    if store.aside is not None:
+        lines.append(f"The file of features was damaged and is now {store.aside}; a new one is {store.path}.")
+    if store.fault:
+        lines.append(f"{store.note[0].upper()}{store.note[1:]}.")
+    return lines
 
 
 def save_features(run: RunFolder, featurizer: Featurizer) -> None:
