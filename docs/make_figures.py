@@ -6,6 +6,8 @@ docs/bytes.svg: bytes of a backward pass by its length (benchmarks/gradients.jso
 docs/recall.svg: accuracy by the distance of the marked token (benchmarks/recall.json, a comparison's table.json).
 docs/learning.svg: validation loss during training on rows (benchmarks/tables.jsonl and translating.jsonl).
 docs/fovea.svg: error after each glimpse of a fovea (benchmarks/fovea.jsonl).
+docs/few-labels.svg: accuracy by the number of labels of each class (benchmarks/few_labels.jsonl).
+docs/caption-scores.svg: scores of captions by the kind of attention (benchmarks/captions.jsonl).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 Line = dict[str, Any]
 SEEDS = 3  # at most, per panel
+SCORES = {"plain_bleu_1": "BLEU-1", "plain_bleu_4": "BLEU-4", "cider_d": "CIDEr-D"}
+CLASSES = 10  # of the images with few labels
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -97,6 +101,43 @@ def draw_glimpses(lines: list[Line]) -> str:
     return drawing(on, (5.5 * len(panels), 4))
 
 
+def draw_few_labels(lines: list[Line]) -> str:
+    """Accuracy by the number of labels of each class: the mean of the seeds, their spread, and each seed as a dot."""
+    by_count: dict[int, list[float]] = {}
+    for line in lines:
+        by_count.setdefault(line["rows"] // CLASSES, []).append(100 * line["accuracy"])
+    counts = sorted(by_count)
+
+    def plot(axes: Axes) -> None:
+        seeds = [by_count[count] for count in counts]
+        (drawn,) = axes.plot(counts, [sum(one) / len(one) for one in seeds], label="mean of the seeds")
+        colour = drawn.get_color()
+        axes.fill_between(counts, list(map(min, seeds)), list(map(max, seeds)), color=colour, alpha=0.2)
+        for count, own in zip(counts, seeds, strict=True):
+            axes.plot([count] * len(own), own, ".", color=colour)
+        axes.set(xscale="log", xlabel="labels of each class", ylabel="accuracy, percent", ylim=(50, 90))
+        axes.set_xticks(counts, list(map(str, counts)))
+        axes.set_xticks([], minor=True)
+
+    return figure(plot)
+
+
+def draw_caption_scores(lines: list[Line]) -> str:
+    """Scores of captions with 95% intervals: a panel per score, a place per kind of attention and phase."""
+
+    def on(picture: Figure) -> None:
+        for axes, (score, name) in zip(picture.subplots(1, len(SCORES)), SCORES.items(), strict=True):
+            for place, line in enumerate(lines):
+                low, high = line[f"{score}_interval"]
+                value = line[score]
+                axes.errorbar(place, value, yerr=[[value - low], [high - value]], fmt="o", capsize=4, color="C0")
+            labels = [f"{line['attention']},\n{line['updates']:,}" for line in lines]
+            axes.set_xticks(range(len(lines)), labels, fontsize=7)
+            axes.set(title=name, xlim=(-0.5, len(lines) - 0.5))
+
+    return drawing(on, (13, 3.6))
+
+
 def read_lines(name: str) -> list[Line]:
     """The lines of a study."""
     return [json.loads(line) for line in (REPOSITORY / "benchmarks" / name).read_text().splitlines()]
@@ -110,6 +151,9 @@ def main(folder: Path = REPOSITORY / "docs") -> None:
     (folder / "recall.svg").write_text(svg)
     predictions = [line for line in read_lines("tables.jsonl") if "curve" in line and line["seed"] < SEEDS]
     (folder / "learning.svg").write_text(draw_learning(predictions, read_lines("translating.jsonl")))
+    (folder / "few-labels.svg").write_text(draw_few_labels(read_lines("few_labels.jsonl")))
+    captions = [line for line in read_lines("captions.jsonl") if line["processor"] == "AMD EPYC"]
+    (folder / "caption-scores.svg").write_text(draw_caption_scores(captions))
     (folder / "fovea.svg").write_text(draw_glimpses(read_lines("fovea.jsonl")))
 
 

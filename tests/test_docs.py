@@ -151,6 +151,8 @@ def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
         "bytes.svg": "checkpointed:bytes=16MB",
         "learning.svg": "names/train.csv",
         "fovea.svg": "learned, stops when sure",
+        "few-labels.svg": "labels of each class",
+        "caption-scores.svg": "CIDEr-D",
     }
     for name, words in words_of.items():
         drawn, kept = (path.read_text(encoding="utf-8") for path in (tmp_path / name, DOCS / name))
