@@ -164,7 +164,7 @@ def test_a_wrong_npz_is_refused(case: str, tmp_path: Path, monkeypatch: pytest.M
 
 def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    more = np.arange(60, dtype=np.uint8).reshape(10, 2, 3)
+    more = np.arange(100, 160, dtype=np.uint8).reshape(10, 2, 3)
     np.savez(path, x_train=more, y_train=np.arange(10) % 2, x_test=GREY, y_test=[0, 1, 1, 0], classes=["cat", "dog"])
     table = open_table(path)
     assert table.columns == ("x", "y")

@@ -4,6 +4,7 @@ reported."""
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -38,10 +39,11 @@ def fill(folder: Path, *names: str, count: int = 1) -> Path:
 def fill_pictures(folder: Path, *names: str, count: int = 6) -> Path:
     image = pytest.importorskip("PIL.Image")
     for place, name in enumerate(names):
+        shade = zlib.crc32(f"{folder}/{name}".encode()) % 256  # each split has pictures of its own
         for number in range(count):
             path = folder / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            image.new("RGB", (8, 8), (40 * number, 30 * place, 9)).save(path)
+            image.new("RGB", (8, 8), (40 * number, 30 * place, shade)).save(path)
     return folder
 
 
