@@ -24,6 +24,7 @@ PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
     "grey floats": (GENERATOR.random((60, 28, 28)), "28 x 28", "--input-type image"),
     "a colour": (GENERATOR.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--input-type image"),
     "broken numbers": (GENERATOR.random((60, 28, 28)) * 255, "28 x 28", "--input-type image"),
+    "no alpha": (GENERATOR.integers(0, 256, (60, 12, 12, 4), np.uint8), "12 x 12 x 4", "--input-type image"),
     "centred": (GENERATOR.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
 }
 

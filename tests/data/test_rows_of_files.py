@@ -13,6 +13,8 @@ from PIL import Image
 from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
+from unrolled.options import TableSettings
+from unrolled.tasks.dataset import read_task_examples
 
 COUNTS = [1, 9, 2, 5, 5, 5, 5, 3, 7, 1, 9, 9, 1, 1, 5, 5, 5, 2, 2, 8]  # captions of each of 20 images
 
@@ -125,6 +127,13 @@ def test_a_test_table_with_images_of_validation_is_refused_and_a_few_are_counted
     test = table(tmp_path / "test.csv", start=29, counts=[2] * 10)
     examples = read_examples(path, DatasetOptions(valid=str(valid), test=str(test)))
     assert "; 1 of the 10 images of the test split are in the validation split too" in examples.description
+
+
+def test_a_share_of_less_than_an_image_says_so(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", counts=[6] * 2)
+    said = r"A share of 0\.1 of 2 images is less than one\. Add images, or give a larger share or a file of its own"
+    with pytest.raises(DataError, match=said):
+        read_task_examples(path, TableSettings(valid="0.1"))
 
 
 def test_a_row_that_is_there_twice_is_counted(tmp_path: Path) -> None:

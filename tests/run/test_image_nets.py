@@ -236,3 +236,23 @@ def test_a_large_net_ends_within_the_budget(images: Path, tmp_path: Path) -> Non
     with pytest.raises(OptionError, match="--encoder resnet152 needs about"):
         Training(images, out=str(tmp_path / "run"), minutes=0.3, encoder="resnet152")
     assert time.monotonic() - started < 18
+
+
+def test_arrays_that_are_not_taken_as_images_are_told_how_to_be(tmp_path: Path) -> None:
+    """The last of four channels is no alpha by its values."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", x=pixels, y=np.arange(40) % 2)
+    with pytest.raises(OptionError, match=r"48 numbers per step\.\nIf its arrays are images: --input-type image"):
+        Training(tmp_path / "a.npz", out=str(tmp_path / "run"), steps=1, encoder="lenet5")
+
+
+def test_a_net_that_init_from_names_is_called_so(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", x=pixels, y=np.arange(40) % 2)
+    np.savez(tmp_path / "b.npz", x=np.random.default_rng(0).normal(size=(40, 5)), y=np.arange(40) % 2)
+    for name, message in (
+        ("a", r"^--init-from imagenet \(the net efficientnet-lite0\) reads whole images; --model is for models"),
+        ("b", r"^--init-from imagenet \(the net efficientnet-lite0\) reads images, and the input here is"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            Training(tmp_path / f"{name}.npz", out=str(tmp_path / "r"), steps=1, init_from="imagenet", model="lstm")

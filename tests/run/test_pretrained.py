@@ -100,6 +100,11 @@ def test_code_in_a_file_is_not_run(images: Path, tmp_path: Path, monkeypatch: py
         (b"no weights at all", {}, "cannot be read as weights|more than tensors"),
         (None, {}, "there is no such file"),
         ({"conv1.weight": torch.tensor([1.0, torch.nan])}, {}, r"'conv1\.weight' holds numbers that are not finite"),
+        (
+            {"bn1.running_var": torch.tensor([1.0, -1.0])},
+            {},
+            r"'bn1\.running_var' holds variances .* below zero",
+        ),
         ({"fc.bias": torch.tensor([torch.inf])}, {}, r"'fc\.bias' holds numbers that are not finite"),
         ({"other": torch.zeros(2)}, {}, r"no tensor fits the net.\nIt has other; the net has conv1.weight"),
         (
@@ -123,6 +128,14 @@ def test_files_that_are_no_weights_are_refused(
     with pytest.raises(InputError, match=words):
         train(images, tmp_path / "run", init_from=str(path), **{"encoder": NET} | options)
     assert not (tmp_path / "run").exists()
+
+
+def test_weights_whose_features_are_not_finite_are_refused(net: nn.Module, images: Path, tmp_path: Path) -> None:
+    """Each number is finite, and their products are not."""
+    huge = {name: tensor * (1e20 if tensor.ndim == 4 else 1) for name, tensor in net.state_dict().items()}
+    save_file(huge, tmp_path / "huge.safetensors")
+    with pytest.raises(RunError, match=r"features of images by .*huge\.safetensors are not finite \(nan or inf\)"):
+        list(train(images, tmp_path / "run", init_from=str(tmp_path / "huge.safetensors"), encoder=NET))
 
 
 def test_imagenet_weights_are_of_one_net(images: Path, tmp_path: Path) -> None:

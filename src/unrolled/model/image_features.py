@@ -177,7 +177,8 @@ class ImageFeatures:
 
     @torch.inference_mode()
     def _compute(self, images: Sequence[Pixels], what: str) -> NDArray[np.float16]:
-        """(B, S, K), or (B, S, W) of early features, or (B, 1, D) of vectors."""
+        """(B, S, K), or (B, S, W) of early features, or (B, 1, D) of vectors. Raises RunError if they are not
+        finite."""
         size = self.source.size
         resized = torch.cat([resize(image, size) for image in images])
         scaled = ((resized / 255 - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
@@ -185,6 +186,11 @@ class ImageFeatures:
             features = (self._net.early(scaled) if what == EARLY else self._net.compact(scaled)).float()
         if what == VECTOR:
             features = self._net.expand(features).mean((2, 3), keepdim=True)
+        if not features.isfinite().all():
+            raise RunError(
+                f"The features of images by {self.source.weights} are not finite (nan or inf): its weights are too "
+                "large, or damaged.\nGive other weights: --init-from FILE"
+            )
         pixels = features.clamp(-LARGEST, LARGEST).flatten(2).mT  # (B, pixels, features of each)
         return pixels.to(torch.float16).reshape(len(images), 1 if what == VECTOR else self.places, -1).numpy()
 

@@ -23,15 +23,19 @@ from unrolled.data.dataset.outputs import (
     output_from_json,
 )
 from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.rows_of_files import is_by_file
 from unrolled.data.dataset.splits import FEWEST
 from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
 from unrolled.data.modalities.base import Featurizer, Ids, WholeImages
+from unrolled.data.modalities.image import ImageInput
 from unrolled.data.modalities.image_grid import EarlyGridFeaturizer, GridFeaturizer
 from unrolled.data.modalities.scaling import NumericFeaturizer
 from unrolled.data.modalities.table import MODALITIES, featurizer_from_json
 from unrolled.data.modalities.text import TextFeaturizer
+from unrolled.data.modalities.vectors import VectorInput
 from unrolled.data.modalities.video import VideoInput
 from unrolled.data.modalities.video_clips import CLIPS
+from unrolled.data.splits import parse_share
 from unrolled.data.tables.base import TableFile, TableOptions
 from unrolled.data.tables.columns import columns_from_json, columns_to_json
 from unrolled.data.vocabulary.base import Vocabulary
@@ -102,14 +106,7 @@ def read_task_examples(
     )  # fmt: skip
     examples = read_examples(path, requested, known, measured, opened)
     if known is None and not examples.count("validation"):
-        raise DataError(
-            f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
-            + (
-                "Give it a share or a table: --valid 0.1"
-                if examples.count("training") >= FEWEST
-                else "Add rows, or give it a table of its own: --valid FILE"
-            )
-        )
+        raise empty_validation(path, settings.valid, examples)
     if known is None:
         check_given_splits(examples)
     return dataclasses.replace(examples, notes=(*examples.notes, *notes))
@@ -120,6 +117,23 @@ def label_set_options(settings: TableSettings) -> LabelSetOptions:
     if not isinstance(settings, PredictionSettings):
         return DEFAULT_LABEL_SETS
     return LabelSetOptions(settings.loss, settings.fold_tags, settings.min_count)
+
+
+def empty_validation(path: str | Path, valid: str | None, examples: Examples) -> DataError:
+    """The error where the validation split has no rows. valid: the value of --valid."""
+    why = f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
+    share = parse_share("valid", valid, 0.1)
+    if isinstance(share, float) and share > 0:
+        by_file = is_by_file(examples.columns, examples.featurizer.input)
+        rows = np.unique(examples.inputs) if by_file else examples.numbers
+        what = examples.featurizer.input.noun if by_file else "rows"
+        return DataError(
+            f"{why}A share of {share:g} of {len(rows):,} {what} is less than one. Add {what}, or give a larger share "
+            "or a file of its own: --valid FILE"
+        )
+    if examples.count("training") >= FEWEST:
+        return DataError(f"{why}Give it a share or a table: --valid 0.1")
+    return DataError(f"{why}Add rows, or give it a table of its own: --valid FILE")
 
 
 def whole_images_of(settings: TableSettings) -> WholeImages | None:
@@ -201,6 +215,13 @@ def check_stem(settings: TableSettings, featurizer: Featurizer) -> None:
         raise OptionError(f"--stem {settings.stem} applies to {kinds}, {given}")
     if settings.augment != "auto" and not featurizer.augments:
         raise OptionError(f"--augment applies to audio files and images, {given}")
+
+
+def advice_for_images(featurizer: Featurizer, of_video: bool = False) -> str:
+    """What to do where a net for images or video is asked for and the input is something else."""
+    if featurizer.input.name == VectorInput.name and not of_video:
+        return f"If its arrays are images: --input-type {ImageInput.name}. Otherwise leave the net out."
+    return "Leave it out."
 
 
 def check_video_options(settings: TableSettings, featurizer: Featurizer) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from unrolled.errors import MissingExtra, OptionError, RunError, install_extra
 from unrolled.model.encoders import ClipEncoder, ImageEncoder
 from unrolled.model.weights import named_tensors
+from unrolled.options import TableSettings
 
 IMAGENET = "imagenet"  # value of --init-from
 IMAGENET_NET = "efficientnet-lite0"
@@ -70,6 +71,13 @@ def net_of(name: str, encoder: str | None) -> str:
             "Leave --encoder out, or give a file of weights of this net: --init-from weights.safetensors"
         )
     return IMAGENET_NET
+
+
+def encoder_as_given(settings: TableSettings) -> str:
+    """The option that asks for the net for images or video, for messages: --encoder, or what stands for it."""
+    if settings.init_from == IMAGENET:
+        return f"--init-from {IMAGENET} (the net {settings.encoder})"
+    return f"--encoder {settings.encoder}"
 
 
 def read_pretrained(name: str) -> Pretrained:
@@ -155,7 +163,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise RunError(f"--init-from {path}: there is no such file. Give a file of weights, or the folder of a run.")
     try:
         if path.suffix.lower() == ".safetensors":
-            return _finite(path, load_file(path))
+            return _sound(path, load_file(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about files that are refused below
             found = torch.load(path, map_location="cpu", weights_only=True)
@@ -181,15 +189,20 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
         raise RunError(f"{path} holds no state dict: names with a tensor each were expected.")
     tensors = {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
-    return _finite(path, tensors)
+    return _sound(path, tensors)
 
 
-def _finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors. Raises RunError for one that holds nan or inf."""
+def _sound(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors. Raises RunError for one that holds nan or inf, and for variances below zero."""
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise RunError(
                 f"{path}: '{name}' holds numbers that are not finite (nan or inf), as after a failed training.\n"
                 "Give weights from before it failed."
+            )
+        if name.rpartition(".")[2] == "running_var" and (tensor < 0).any():
+            raise RunError(
+                f"{path}: '{name}' holds variances of batch norm below zero, down to {tensor.min():g}.\n"
+                "The file may be damaged, or made by other code: copy it again, or give other weights."
             )
     return tensors

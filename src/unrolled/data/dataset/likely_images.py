@@ -11,6 +11,7 @@ from unrolled.data.modalities.image_arrays import SMALLEST, numbers_of
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.first_cells import first_cells
 
+COLOURS_OR_ALPHA = (1, 3, 4)  # channels; the last of four is alpha, or something else: then its values are no alpha's
 LEAST_SIDE = 8  # least height and width of an array without a channel axis that may be an image
 
 
@@ -40,6 +41,6 @@ def _is_shape(shape: tuple[int, ...]) -> bool:
     if len(shape) == 2:
         return shape[0] == shape[1] >= LEAST_SIDE
     return len(shape) == 3 and any(
-        channels in (1, 3) and min(sides) >= SMALLEST
+        channels in COLOURS_OR_ALPHA and min(sides) >= SMALLEST
         for channels, sides in ((shape[0], shape[1:]), (shape[2], shape[:2]))
     )

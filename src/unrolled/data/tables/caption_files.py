@@ -163,9 +163,8 @@ def read_coco(path: Path) -> CaptionFile | None:
     images, annotations = whole.get("images"), whole.get("annotations")
     if not isinstance(images, list) or annotations is None:
         return None
-    if not isinstance(annotations, list) or not any(
-        isinstance(one, dict) and "caption" in one for one in annotations
-    ):
+    listed = annotations if isinstance(annotations, list) else []
+    if not any(isinstance(one, dict) and "caption" in one for one in listed):
         if not (images and all(map(_is_image, images))):
             return None
         found = "that are a dict, not a list" if isinstance(annotations, dict) else "without captions"

@@ -40,6 +40,7 @@ from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
+    advice_for_images,
     check_row_options,
     drop_mismatched,
     shown_row,
@@ -63,7 +64,7 @@ from unrolled.tasks.prediction.summary import (
     summarise_prediction,
     summarise_single,
 )
-from unrolled.tasks.pretrained import is_pretrained
+from unrolled.tasks.pretrained import encoder_as_given, is_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, RowTask
 from unrolled.tasks.trend import trend_of
@@ -397,8 +398,8 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
     of_video = is_video_net(settings.encoder)
     if not isinstance(featurizer, ClipFeaturizer if of_video else PixelFeaturizer):
         raise OptionError(
-            f"--encoder {settings.encoder} reads {'videos' if of_video else 'images'}, and the input here is "
-            f"{featurizer.step_description}. Leave it out."
+            f"{encoder_as_given(settings)} reads {'videos' if of_video else 'images'}, and the input here is "
+            f"{featurizer.step_description}.\n{advice_for_images(featurizer, of_video)}"
         )
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for name in OF_STEPS:
@@ -408,6 +409,6 @@ def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
             continue  # the net alone
         if getattr(settings, name) != defaults[name]:
             raise OptionError(
-                f"--encoder {settings.encoder} reads whole {'clips' if of_video else 'images'}; "
+                f"{encoder_as_given(settings)} reads whole {'clips' if of_video else 'images'}; "
                 f"{option_name(name)} is for models that read steps.\nLeave one of them out."
             )

@@ -29,6 +29,7 @@ from unrolled.registry import RETRIEVAL, UNTRAINED, build
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import attention_of, build_teacher_forced
 from unrolled.tasks.dataset import (
+    advice_for_images,
     check_row_options,
     drop_mismatched,
     evenly_spaced,
@@ -36,7 +37,7 @@ from unrolled.tasks.dataset import (
     tables_of_rows,
 )
 from unrolled.tasks.image_features import frozen_of, lacking
-from unrolled.tasks.pretrained import IMAGENET, is_pretrained, read_pretrained
+from unrolled.tasks.pretrained import IMAGENET, encoder_as_given, is_pretrained, read_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, PLANNED_ROWS, RowTask
 from unrolled.tasks.seq2seq.baselines import (
@@ -274,13 +275,13 @@ def check_grid(settings: Seq2SeqSettings, featurizer: Featurizer) -> None:
         return
     if isinstance(featurizer, ClipFeaturizer):
         raise OptionError(
-            f"--encoder {settings.encoder} predicts labels and numbers of videos, and the output here is a text.\n"
+            f"{encoder_as_given(settings)} predicts labels and numbers of videos, and the output here is a text.\n"
             "Leave it out."
         )
     if featurizer.input.name != ImageInput.name:
         raise OptionError(
-            f"--encoder {settings.encoder} reads images, and the input here is {featurizer.step_description}. "
-            "Leave it out."
+            f"{encoder_as_given(settings)} reads images, and the input here is {featurizer.step_description}.\n"
+            f"{advice_for_images(featurizer)}"
         )
     if is_glimpse(settings.encoder):
         raise OptionError(
