@@ -131,6 +131,9 @@ def test_a_test_table_with_images_of_validation_is_refused_and_a_few_are_counted
 
 def test_a_share_of_less_than_an_image_says_so(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", counts=[6] * 2)
+    for image in range(2):
+        pixels = np.random.default_rng(image).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{image}.png")
     said = r"A share of 0\.1 of 2 images is less than one\. Add images, or give a larger share or a file of its own"
     with pytest.raises(DataError, match=said):
         read_task_examples(path, TableSettings(valid="0.1"))
