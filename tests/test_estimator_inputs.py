@@ -251,7 +251,7 @@ TAGS_REFUSED: dict[str, tuple[Any, str]] = {
     "types": ([[1, "1", 1]] * ROWS, "The labels 1 and '1' would be one label, '1'"),
     "a missing one": (with_row(TAGS, 3, [0, None, 0]), "Row 3 of y has a missing tag"),
     "an empty row": (with_row(TAGS, 3, []), "Row 3 of y is empty"),
-    "too few": (with_row(TAGS, 0, [0, 1]), "row 1: 3 words and 2 tags"),
+    "too few": (with_row(TAGS, 0, [0, 1]), "row 0: 3 words and 2 tags"),
     "None": (None, "requires y to be passed"),
 }
 
@@ -268,3 +268,25 @@ def test_a_score_of_tags_needs_a_tag_for_each_step(tagger: Any) -> None:
         tagger.score(WORDS, TAGS[1:])
     with pytest.raises(ValueError, match="Row 1 has 3 steps in X, and 2 tags in y"):
         tagger.score(WORDS, with_row(TAGS, 1, [0, 1]))
+
+
+@pytest.mark.parametrize("labels", [[1, "a"], [1, "1"], [True, 2], [np.bool_(True), 2.0, None]])
+def test_labels_of_several_types_are_refused(labels: list[Any]) -> None:
+    with pytest.raises(ValueError, match="y has labels of several types, such as"):
+        Classifier(**TINY).fit(TEXTS, [labels[n % len(labels)] for n in range(ROWS)])
+
+
+def test_options_that_are_no_dict_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"options is a dict, such as .*; got \['x'\]"):
+        Classifier(steps=1, options=["x"]).fit(TEXTS, LABELS)  # type: ignore[arg-type]
+
+
+def test_a_sparse_matrix_is_refused_with_what_makes_it_dense() -> None:
+    scipy = pytest.importorskip("scipy.sparse")
+    with pytest.raises(ValueError, match=r"X is a sparse matrix.*X\.toarray\(\)"):
+        Classifier(**TINY).fit(scipy.csr_matrix(NUMBERS), LABELS)
+
+
+def test_rows_of_the_data_count_from_0_and_options_have_their_name_in_an_estimator() -> None:
+    with pytest.raises(ValueError, match=r"the data, row 3: 'x' is empty(.|\n)*options={\"skip_empty\": True}"):
+        Classifier(**TINY).fit(with_row(TEXTS, 3, ""), LABELS)

@@ -66,6 +66,11 @@ def as_texts(texts: Any, kinds: type[T] | tuple[type[T], ...]) -> Iterator[T]:
             f"Texts were expected, a list of str or a single one; got {_kind(texts)}.\n"
             "Give its values: list(texts.values())"
         )
+    if hasattr(texts, "columns") or hasattr(texts, "column_names"):
+        raise OptionError(
+            f"Texts were expected, a list of str or a single one; got {_kind(texts)}.\nGive one of its columns: "
+            "list(data['…'])"
+        )
     if isinstance(texts, bytes | os.PathLike) or not isinstance(texts, Iterable):
         raise OptionError(f"Texts were expected, a list of str or a single one; got {_kind(texts)}.")
     return _checked(texts, kinds)

@@ -37,7 +37,7 @@ def objects(values: list[Any]) -> np.ndarray[Any, Any]:
     [
         (np.ma.masked_array([1, 2, 3], [False, True, False]), [1, None, 3]),
         (np.ma.masked_array([1, 2, 3], [False, False, False]), [1, 2, 3]),
-        (np.ma.masked_array([[1.0, 2], [3, 4]], [[False, False], [True, False]]), [[1.0, 2.0], None]),
+        (np.ma.masked_array([[1.0, 2], [3, 4]], [[False, False], [True, True]]), [[1.0, 2.0], None]),
         (np.array(["a", None, "b"], object), ["a", None, "b"]),
         (np.array([1, 2.5, True], object), [1, 2.5, True]),
         (np.array([[1, 2], [3, 4]], object), [[1, 2], [3, 4]]),
@@ -193,3 +193,86 @@ def test_a_sparse_matrix_is_refused() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(OptionError, match=r"The column 'x' is a sparse csr_matrix. Make it dense first: x\.toarray"):
         table_of((sparse.csr_matrix(np.eye(2)), [0, 1]))
+
+
+NARROW: dict[str, Callable[[], Any]] = {
+    "array": lambda: np.array([0.1, 0.3], np.float32),
+    "half": lambda: np.array([0.1, 0.3], np.float16),
+    "list of scalars": lambda: [np.float32(0.1), np.float16(0.3)],
+    "pandas": lambda: pandas.Series([0.1, 0.3], dtype="float32"),
+    "pandas, nullable": lambda: pandas.Series([0.1, 0.3], dtype="Float32"),
+    "polars": lambda: polars.Series([0.1, 0.3], dtype=polars.Float32),
+    "torch": lambda: torch.tensor([0.1, 0.3]),
+    "torch, half": lambda: torch.tensor([0.1, 0.3]).half(),
+    "torch, bfloat16": lambda: torch.tensor([0.1, 0.3]).bfloat16(),
+    "torch, scalars": lambda: [torch.tensor(0.1), torch.tensor(0.3).bfloat16()],
+}
+
+
+@pytest.mark.parametrize("form", NARROW)
+def test_floats_of_fewer_bits_are_the_shortest_decimals_as_in_a_csv(form: str) -> None:
+    assert cells(table_of({"x": NARROW[form]()})) == [(0.1,), (0.3,)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda: pandas.Series([0.1, None, 0.3], dtype="float32"),
+        lambda: pandas.Series([0.1, None, 0.3], dtype="Float32"),
+        lambda: polars.Series([0.1, None, 0.3], dtype=polars.Float32),
+    ],
+)
+def test_floats_of_fewer_bits_beside_missing_ones(values: Callable[[], Any]) -> None:
+    assert cells(table_of({"x": values()})) == [(0.1,), (None,), (0.3,)]
+
+
+def test_floats_of_fewer_bits_of_a_data_set() -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"x": datasets.Value("float32")})
+    given = datasets.Dataset.from_dict({"x": [0.1, None, 0.3]}, features=features)
+    assert cells(table_of(given)) == [(0.1,), (None,), (0.3,)]
+
+
+def test_a_masked_number_in_a_row_of_numbers_is_not_finite_and_no_empty_cell() -> None:
+    given = np.ma.masked_array([[1, 2], [3, 4]], [[False, False], [True, False]])
+    ((_,), (cell,)) = cells(table_of({"x": given}))
+    assert np.isnan(cell[0])
+    assert cell[1] == 4
+
+
+def test_integers_of_128_bits_are_read_one_by_one() -> None:
+    assert cells(table_of({"x": polars.Series([1, 2**70], dtype=polars.Int128)})) == [(1,), (2**70,)]
+
+
+def test_missing_texts_of_a_list_are_empty_cells() -> None:
+    assert cells(table_of([None, "a", float("nan"), ""])) == [(None,), ("a",), (None,), (None,)]
+
+
+@pytest.mark.parametrize("values", [["a", "a\0b"], np.array(["a", "a\0b"])])
+def test_a_zero_byte_in_a_text_is_refused_with_its_row(values: Any) -> None:
+    with pytest.raises(DataError, match="the data, row 2: 'x' contains a zero byte"):
+        cells(table_of({"x": values}))
+
+
+def test_a_data_set_with_a_transform_is_refused() -> None:
+    datasets = pytest.importorskip("datasets")
+    given = datasets.Dataset.from_dict({"x": ["a"], "y": ["b"]}).with_transform(lambda rows: {"x": rows["x"]})
+    with pytest.raises(DataError, match="has a transform, which is computed at each read"):
+        table_of(given)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ("a b c", "d e f"), "is a tuple of texts. Give a list of texts"),
+        (lambda: pytest.importorskip("pyarrow").table({"x": [1]}), r"a Table of pyarrow.*data\.to_pandas\(\)"),
+        (lambda: pandas.DataFrame({"a": [1]}).groupby("a"), "a DataFrameGroupBy, the groups of a frame"),
+        (
+            lambda: pytest.importorskip("datasets").Dataset.from_dict({"x": [1]}).to_iterable_dataset(),
+            "an IterableDataset, which is read as a stream",
+        ),
+    ],
+)
+def test_data_of_another_form_is_refused_with_the_way_out(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        table_of(make())

@@ -85,3 +85,12 @@ def test_without_a_state_a_memory_begins_at_its_start(memory: Memory) -> None:
     for wrong in (torch.randn(3, 6, 4), torch.randn(3, 5), None):
         with pytest.raises(TensorError):
             memory(wrong)
+
+
+@pytest.mark.parametrize("memory", KINDS)
+def test_frozen_weights_and_the_mode_of_a_layer_are_kept(memory: Any) -> None:
+    layer = KINDS[memory][0](5, 7).eval()
+    layer.weight_ih_l0.requires_grad_(False)
+    made = memory.from_torch(layer)
+    assert not made.training and not Stack.from_torch(layer).training
+    assert not made.weight_ih.requires_grad and made.weight_hh.requires_grad

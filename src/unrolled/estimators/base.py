@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -19,6 +20,7 @@ from unrolled.rundir.locations import free_path, give_up
 PARAMETERS = ("minutes", "steps", "model", "seed", "out", "threads")  # that are options of `unrolled.train`
 SET_BY_FIT = ("task", "test", "progress", "input", "output")
 TARGET = "y"  # name of the target column
+ROW = re.compile(r"^(the data, row )([\d,]+)")  # where a message of data in memory begins
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -81,7 +83,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return {name: value for name, value in state.items() if name != "_run"}
 
     def _check_options(self) -> None:
-        """Raises ValueError for an option that has a parameter of its own, or that `fit` sets."""
+        """Raises ValueError for options that are no dict, and for one that has a parameter of its own or that `fit`
+        sets."""
+        if not isinstance(self.options, Mapping | None):
+            raise ValueError(f'options is a dict, such as {{"hidden_size": 64}}; got {self.options!r:.40}.')
         for name, value in (self.options or {}).items():
             if name in PARAMETERS:
                 call = f"{type(self).__name__}({name}={value!r})"
@@ -158,4 +163,10 @@ def as_value_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(_as_call(str(error))) from error
+
+
+def _as_call(message: str) -> str:
+    """A message of a run in the words of an estimator: rows count from 0, and an option stands in `options`."""
+    message = ROW.sub(lambda found: f"{found[1]}{int(found[2].replace(',', '')) - 1}", message)
+    return message.replace("with --skip-empty", 'with options={"skip_empty": True}')

@@ -31,7 +31,7 @@ def read_inputs(given: Any, estimator: str, sequences: bool = False) -> Inputs:
     estimator: its name, for messages. sequences: whether lists of numbers are sequences, rather than features.
     """
     if hasattr(given, "tocsr"):
-        raise TypeError("Sparse data was passed for X, but dense data is required. Use '.toarray()'.")
+        raise ValueError("X is a sparse matrix, and dense numbers were expected. Make it dense first: X.toarray()")
     columns = named_columns(given)
     if columns is not None:
         return Inputs(columns, has_names=True)
@@ -72,6 +72,8 @@ def named_columns(given: Any) -> dict[str, Any] | None:
     elif hasattr(given, "columns") and hasattr(given, "get_column"):
         names, columns = list(given.columns), [given.get_column(name) for name in given.columns]
     elif hasattr(given, "column_names") and hasattr(given, "__len__"):
+        if given.format["type"] == "custom":
+            raise ValueError("X is a Dataset with a transform, computed at each read. Compute it once: X.map(…)")
         names, columns = list(given.column_names), [given[name] for name in given.column_names]
     else:
         return None

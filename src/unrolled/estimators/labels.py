@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Number
 from typing import Any
+
+import numpy as np
 
 from unrolled.data.dataset.parse_targets import label_of
 from unrolled.estimators.inputs import as_rows, check_filled, described, is_absent, is_sequence
 
+LABEL_TYPES: tuple[tuple[Any, type], ...] = ((str, str), ((bool, np.bool_), bool), (Number, int))
 TAGS = "a list of tags for each row, a tag for each step"
 
 
@@ -34,6 +38,22 @@ def check_none_missing(values: Iterable[Any]) -> None:
     """Raises ValueError for a missing label."""
     if (row := next((row for row, one in enumerate(values) if is_absent(one)), None)) is not None:
         raise ValueError(f"Row {row} of y is missing; every row needs a label. Leave the row out.")
+
+
+def check_one_type(given: Any) -> None:
+    """Raises ValueError for a list with labels of several types, which numpy would make one type."""
+    if not isinstance(given, list | tuple):
+        return
+    first = dict[type, Any]()
+    for one in given:
+        if is_absent(one):
+            continue
+        kind = next((kind for kinds, kind in LABEL_TYPES if isinstance(one, kinds)), None)
+        if kind is not None:
+            first.setdefault(kind, one)
+    if len(first) > 1:
+        shown = " and ".join(repr(one) for one in first.values())
+        raise ValueError(f"y has labels of several types, such as {shown}. Give one type: list(map(str, y))")
 
 
 def read_tags_of(given: Any) -> list[list[Any]]:

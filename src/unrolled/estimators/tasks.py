@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from unrolled.estimators.base import Estimator, as_value_errors
 from unrolled.estimators.inputs import texts_of
-from unrolled.estimators.labels import check_none_missing, label_names, read_tags_of
+from unrolled.estimators.labels import check_none_missing, check_one_type, label_names, read_tags_of
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     task = "classification"
 
     def _targets(self, y: Any) -> Any:
+        check_one_type(y)
         values = column_or_1d(super()._targets(y), warn=True)
         check_none_missing(y if isinstance(y, list | tuple) else values.tolist())
         check_classification_targets(values)

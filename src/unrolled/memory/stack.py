@@ -40,11 +40,13 @@ class Stack(Memory):
 
     @classmethod
     def from_torch(cls, layers: nn.RNN | nn.GRU | nn.LSTM) -> Stack:
-        """A stack that computes what the layers of a module of torch compute, with a copy of their weights. Raises
-        OptionError for another module, two directions, a projection, or dropout between layers."""
+        """A stack that computes what the layers of a module of torch compute, with a copy of their weights. It reads
+        (rows, steps, width), as with `batch_first=True`. Raises OptionError for another module, two directions, a
+        projection, or dropout between layers."""
         for kind, memory in TORCH_LAYERS.items():
             if isinstance(layers, kind):
-                return cls([layer_from_torch(memory, kind, layers, number) for number in range(layers.num_layers)])
+                made = cls([layer_from_torch(memory, kind, layers, number) for number in range(layers.num_layers)])
+                return made.train(layers.training)
         raise OptionError(
             f"Stack.from_torch takes a torch.nn.RNN, GRU or LSTM with all its layers; got {type(layers).__name__}."
         )

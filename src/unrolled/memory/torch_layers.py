@@ -17,7 +17,9 @@ CELLS: dict[type[nn.Module], type[nn.Module]] = {nn.RNN: nn.RNNCell, nn.GRU: nn.
 
 
 def layer_from_torch(memory: type[M], kind: type[nn.RNNBase], layer: nn.Module, number: int | None = None) -> M:
-    """A memory with a copy of the weights of one layer of `torch.nn`, in their type and on their device.
+    """A memory with a copy of the weights of one layer of `torch.nn`, in their type and on their device, with their
+    `requires_grad` and the layer's mode (training or evaluation). It reads (rows, steps, width), as a layer with
+    `batch_first=True`, whatever the layer's own order is.
 
     kind: the class of torch's layer; its cell is taken too. number: which of several layers, from 0; None: the only
     one. Raises OptionError for another module, and for what the memory does not have.
@@ -32,7 +34,8 @@ def layer_from_torch(memory: type[M], kind: type[nn.RNNBase], layer: nn.Module, 
             theirs = getattr(layer, name + end, None)  # without biases there are none
             own = made.get_parameter(name)
             own.zero_() if theirs is None else own.copy_(theirs)
-    return made
+            own.requires_grad_(theirs is None or theirs.requires_grad)
+    return made.train(layer.training)
 
 
 def _check(memory: type[Memory], kind: type[nn.RNNBase], layer: nn.Module, number: int | None) -> None:

@@ -12,6 +12,7 @@ from unrolled.data.dataset.reuse import reuse_columns, reuse_featurizer
 from unrolled.data.tables.base import TableFile
 from unrolled.data.tables.clips import with_clips
 from unrolled.data.tables.columns import Columns, choose_columns
+from unrolled.data.tables.in_memory import IN_MEMORY
 from unrolled.data.tables.npz import check_one_input
 from unrolled.data.tables.open import open_table
 from unrolled.data.tables.sequences import SequenceTable
@@ -113,4 +114,6 @@ def check_columns(table: TableFile, columns: Columns) -> None:
                 if table.names_without_header
                 else ""
             )
+            if table.format == IN_MEMORY and set(table.columns) == {"x", "y"}:
+                bare = f"\nA pair has the columns x and y. Give a dict with the names of the run: {{'{name}': …}}"
             raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}{bare}")

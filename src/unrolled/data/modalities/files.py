@@ -34,7 +34,8 @@ def path_of(cell: Cell, place: str) -> Path:
         raise InvalidCell(said, "Leave out --input-type.", "Give the paths of files.")
     name = str(cell)
     if not os.path.isfile(name):  # noqa: PTH113 - False for a name that is too long
-        where = "" if place == name[:60] else " Paths are relative to the table's folder."
+        folder = "current folder" if place.startswith("the data") else "table's folder"  # data in memory has no file
+        where = "" if place == name[:60] else f" Paths are relative to the {folder}."
         where = " Nothing is downloaded: save the files, and write their paths." if "://" in name else where
         shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…"
         raise MediaError(f"{place}: there is no file '{shown}'.{where}")

@@ -299,7 +299,8 @@ class ImageInput(Modality):
         if image.shape != expected:
             raise DataError(
                 f"{place}: an image of shape {image.shape}; {expected} was expected, as in other rows.\n"
-                "Files of images are resized, and so are pictures of Pillow: PIL.Image.fromarray(array)"
+                "Files of images are resized, and so are pictures of Pillow: PIL.Image.fromarray(array).\n"
+                "An array of one image alone needs a first axis, of rows: array[None]"
             )
         return image
 

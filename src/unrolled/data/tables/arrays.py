@@ -92,11 +92,18 @@ def flat(array: AnyArray) -> AnyArray:
     return array.reshape(-1) if array.ndim > 1 and prod(array.shape[1:]) == 1 else array
 
 
+def plain_scalar(value: Any) -> Cell:
+    """A scalar of numpy as a plain value. A float of under 64 bits is the shortest decimal that gives it, as a csv
+    has it: a float32 0.1 is 0.1, not 0.10000000149."""
+    narrow = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(np.float64).itemsize
+    plain: Cell = float(str(value)) if narrow else value.item()
+    return None if plain == "" else plain
+
+
 def plain_cell(value: Any) -> Cell:
     """A value of an array as a cell: a plain value, or an array of bytes or floats."""
     if np.ndim(value) == 0:
-        plain: Cell = value.item()
-        return None if plain == "" else plain
+        return plain_scalar(value)
     if value.dtype == np.uint8:
         return np.asarray(value)
     return np.asarray(value, np.float32 if np.can_cast(value.dtype, np.float32) else np.float64)

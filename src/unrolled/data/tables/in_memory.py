@@ -185,6 +185,8 @@ class MemoryTable(TableFile):
         if column.array:
             cell = plain_cell(value)
             check_cell(cell, value, self, number, name)
+            if isinstance(cell, str) and "\0" in cell:
+                raise _zero_error(self.place(number), name)
             return cell
         try:
             cell = as_cell(value)
@@ -195,6 +197,8 @@ class MemoryTable(TableFile):
             ) from None
         if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
             raise surrogate_error(self.place(number), name)
+        if isinstance(cell, str) and "\0" in cell:
+            raise _zero_error(self.place(number), name)
         return cell if not column.names else _named(cell, column.names)
 
 
@@ -203,6 +207,10 @@ def column_of(values: Any) -> ColumnInMemory:
     if isinstance(values, np.ndarray):
         return ColumnInMemory(lambda start, stop: _flat(values[start:stop]), array=True)
     return ColumnInMemory(lambda start, stop: values[start:stop])
+
+
+def _zero_error(place: str, name: str) -> DataError:
+    return DataError(f"{place}: '{name}' contains a zero byte, which no text has. Remove it: text.replace('\\0', '')")
 
 
 def _named(cell: Cell, names: Sequence[str]) -> Cell:

@@ -99,14 +99,25 @@ def _of_array(name: str, values: np.ndarray[Any, Any]) -> ColumnInMemory:
 
 def _numbers_of(series: Any) -> Any:
     """The numbers of a series as an array, without a copy; None where some are missing, or are no numbers."""
-    kind = str(series.dtype)
-    if not kind.lower().startswith(("int", "uint", "float")):
-        return None
+    kind = str(series.dtype).lower()
+    if not kind.startswith(("int", "uint", "float", "half", "double")) or kind.endswith("int128"):
+        return None  # integers of 128 bits are read one by one: numpy has none
     array = series.to_numpy()
     return array if array.dtype.kind in "iuf" and not (array.dtype.kind == "f" and np.isnan(array).any()) else None
 
 
 def _of_series(series: Any, library: str) -> Callable[[int, int], Any]:
+    if (narrow := _narrow_type(series)) is not None:
+        missing = {"na_value": narrow(np.nan)} if library == "pandas" else {}
+        return lambda start, stop: (series.iloc if missing else series)[start:stop].to_numpy(**missing).astype(narrow)
     if library == "pandas":
         return lambda start, stop: series.iloc[start:stop].tolist()
     return lambda start, stop: series[start:stop].to_list()
+
+
+def _narrow_type(series: Any) -> Any:
+    """numpy's type of the floats of a series that have fewer than 64 bits; None for another series."""
+    kind = str(series.dtype).lower()
+    if kind in ("float16", "halffloat[pyarrow]"):
+        return np.float16
+    return np.float32 if kind in ("float32", "float[pyarrow]") else None

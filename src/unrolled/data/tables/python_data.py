@@ -3,9 +3,8 @@ pairs of inputs and targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ import numpy as np
 from unrolled.data.splits import SPLITS
 from unrolled.data.tables.in_memory import ColumnInMemory, MemoryTable, column_of
 from unrolled.data.tables.python_columns import column_names, library_of, make_column
+from unrolled.data.tables.python_forms import FORMS, advice_for_form
+from unrolled.data.tables.python_values import is_missing
 from unrolled.data.tables.split_names import SPLIT_WORDS
 from unrolled.errors import DataError, OptionError
 from unrolled.given import as_path
@@ -20,10 +21,7 @@ from unrolled.given import as_path
 TEXT, INPUT, TARGET = "text", "x", "y"  # columns of data without names
 GIVEN_SPLITS = {SPLITS[1]: "valid", SPLITS[2]: "test"}  # the settings that may be data
 NAMING = ("input", "output", "group", "sequence")  # the settings that name columns
-FORMS = (
-    "a DataFrame of pandas or polars, a Dataset of Hugging Face, a dict of columns, a list of dicts, "
-    "a list of texts, or a pair (inputs, targets) of arrays, tensors or lists"
-)
+NARROW = {"float16": np.float16, "float32": np.float32}
 
 
 def as_data(data: Any) -> str | MemoryTable:
@@ -116,7 +114,7 @@ def table_of(data: Any) -> MemoryTable:
         return _of_columns({name: data.get_column(name) for name in data.columns})
     if library == "datasets" and hasattr(data, "column_names") and hasattr(data, "__len__"):
         return _of_dataset(data)
-    if isinstance(data, tuple) and len(data) == 2:
+    if isinstance(data, tuple) and len(data) == 2 and not any(isinstance(one, str) for one in data):
         return _of_pair(*data)
     if isinstance(data, list):
         return _of_list(data)
@@ -124,7 +122,7 @@ def table_of(data: Any) -> MemoryTable:
         values = data.tolist() if hasattr(data, "tolist") else data.to_list()
         if any(isinstance(one, str) for one in values):
             return _of_list(values)
-    raise OptionError(_advice(data))
+    raise OptionError(advice_for_form(data))
 
 
 def _is_one_column(data: Any) -> bool:
@@ -167,13 +165,19 @@ def _of_pandas(frame: Any) -> MemoryTable:
 
 
 def _of_dataset(data: Any) -> MemoryTable:
+    if data.format["type"] == "custom":
+        raise DataError(
+            "The Dataset has a transform, which is computed at each read. Compute it once: dataset.map(…);\n"
+            "or leave it out: dataset.with_format(None)"
+        )
     columns, plain = {}, data.with_format(None)
     column_names(data.column_names)
     for name in data.column_names:
         source = data if name in data.format["columns"] else plain  # a format may be that of some columns
         kind = data.features[name]
         labels = getattr(kind, "names", None) or getattr(getattr(kind, "feature", None), "names", None)  # of tags
-        columns[name] = ColumnInMemory(_slices_of(source, name), names=tuple(labels or ()))
+        narrow = NARROW.get(getattr(kind, "dtype", "")) if source.format["type"] is None else None
+        columns[name] = ColumnInMemory(_slices_of(source, name, narrow), names=tuple(labels or ()))
     return MemoryTable(columns, len(data))
 
 
@@ -218,8 +222,11 @@ def _joined(inputs: MemoryTable, targets: MemoryTable) -> MemoryTable:
 def _of_list(data: list[Any]) -> MemoryTable:
     if not data:
         raise DataError("The data is an empty list. Give it some rows.")
+    first = next((one for one in data if not is_missing(one)), None)
     kind = Mapping if isinstance(data[0], Mapping) else str
-    wrong = next((row for row, one in enumerate(data, 1) if not isinstance(one, kind)), None)
+    missing = kind is str and isinstance(first, str)  # whether None and NaN are texts that are missing
+    wrong = next((row for row, one in enumerate(data, 1)
+                  if not (isinstance(one, kind) or (missing and is_missing(one)))), None)  # fmt: skip
     if wrong is not None:
         found = type(data[wrong - 1]).__name__
         begins = "dicts" if kind is Mapping else "texts" if wrong > 1 else "other values"
@@ -228,7 +235,7 @@ def _of_list(data: list[Any]) -> MemoryTable:
             f"{wrong:,} is of type {found}.\nGive {FORMS}."
         )
     if kind is str:
-        if not any(data):
+        if all(one == "" or is_missing(one) for one in data):
             raise DataError(f"All {len(data):,} texts of the list are empty. Give it some with text.")
         return MemoryTable({TEXT: column_of(data)}, len(data))
     keys = list({key: None for one in data for key in one})
@@ -240,8 +247,14 @@ def _of_list(data: list[Any]) -> MemoryTable:
     )
 
 
-def _slices_of(data: Any, name: str) -> Callable[[int, int], Any]:
-    return lambda start, stop: data.select_columns([name])[start:stop][name]
+def _slices_of(data: Any, name: str, narrow: Any) -> Callable[[int, int], Any]:
+    """narrow: numpy's type of floats of under 64 bits, which a data set gives as wider ones."""
+
+    def read(start: int, stop: int) -> Any:
+        values = data.select_columns([name])[start:stop][name]
+        return values if narrow is None else [one if one is None else narrow(one) for one in values]
+
+    return read
 
 
 def _values_of(rows: Sequence[Mapping[Any, Any]], key: Any) -> Callable[[int, int], Any]:
@@ -267,14 +280,3 @@ def _has_rows(data: Any) -> bool:
 def has_columns(data: Any) -> bool:
     """Whether data is a frame or a data set, whose columns have names."""
     return type(data).__name__ == "LazyFrame" or hasattr(data, "columns") or hasattr(data, "column_names")
-
-
-def _advice(data: Any) -> str:
-    name = type(data).__name__
-    if isinstance(data, GeneratorType | Iterator):
-        return f"The data is a {name}, which can be read only once. Give a list of its rows: list(…)."
-    if name == "LazyFrame":
-        return "The data is a LazyFrame, which holds no rows yet. Collect them first: frame.collect()."
-    if isinstance(data, np.ndarray) or library_of(data) in ("torch", "pandas", "polars", "scipy"):
-        return f"The data is one {name}, without names of columns. Give a dict, {{'x': …}}, or a pair, (x, y)."
-    return f"The data is of type {name}. Give a path, or {FORMS}."

@@ -14,7 +14,9 @@ import numpy as np
 
 from unrolled.data.cells.cell import Cell
 from unrolled.data.media.images import is_encoded_image
-from unrolled.data.tables.arrays import plain_cell
+from unrolled.data.tables.arrays import plain_cell, plain_scalar
+
+BFLOAT16_DIGITS = 4  # decimal digits that tell any two of its values apart
 
 
 def as_cell(value: Any) -> Cell:
@@ -54,15 +56,34 @@ def is_cell(value: Any) -> bool:
     return True
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value that stands alone is missing: None, NaN or NA."""
+    absent = value is None or type(value).__name__ in ("NAType", "NaTType")
+    return absent or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+
+
 def as_array(tensor: Any) -> Any:
-    """A tensor of torch as an array; one in bfloat16, which numpy lacks, in float32. Raises TypeError for one without
-    values that can be read."""
+    """A tensor of torch as an array; one in bfloat16, which numpy lacks, in float32, or with one value a row as the
+    shortest decimals that give them. Raises TypeError for one without values that can be read."""
     if str(tensor.layout) != "torch.strided":
         raise TypeError("a sparse tensor: make it dense first, x.to_dense()")
     if tensor.is_meta:
         raise TypeError("a tensor on the device meta, which has no values")
     held = tensor.detach().cpu()
-    return held.float().numpy() if str(held.dtype) == "torch.bfloat16" else held.numpy()
+    if str(held.dtype) != "torch.bfloat16":
+        return held.numpy()
+    return _shortest_decimals(held) if math.prod(held.shape[1:]) == 1 else held.float().numpy()
+
+
+def _shortest_decimals(held: Any) -> Any:
+    """A tensor in bfloat16 as float64: of each value, the shortest decimal that bfloat16 rounds to it."""
+    exact = held.double().numpy()
+    found = exact.copy()
+    for digits in range(BFLOAT16_DIGITS, 0, -1):
+        written = np.array([float(f"{one:.{digits}g}") for one in exact.ravel().tolist()]).reshape(exact.shape)
+        same = (held.new_tensor(written) == held).numpy()
+        found[same] = written[same]
+    return found
 
 
 def _scalar(value: np.generic) -> Cell:
@@ -74,7 +95,7 @@ def _scalar(value: np.generic) -> Cell:
         raise TypeError("a timedelta")
     if isinstance(value, np.complexfloating):
         raise TypeError("a complex number")
-    return as_cell(float(value) if isinstance(value, np.longdouble) else value.item())
+    return as_cell(float(value) if isinstance(value, np.longdouble) else plain_scalar(value))
 
 
 def _of_time(moment: datetime.datetime) -> str | None:
@@ -91,13 +112,13 @@ def _of_other(value: Any) -> Cell:
     if library == "torch" and hasattr(value, "numpy"):
         value = as_array(value)
     if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            return None
+        if np.ma.is_masked(value):  # all of it: an empty cell; some of it: numbers that are missing
+            return None if value.mask.all() else plain_cell(np.ma.filled(value.astype(np.float64), np.nan))
         value = np.asarray(value)
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "biuf" and value.ndim:
             return plain_cell(value)
-        return as_cell(value.tolist())
+        return as_cell(value.tolist() if value.ndim else value[()])
     if library == "PIL" and hasattr(value, "save"):
         held = BytesIO()
         upright(value).save(held, "PNG", compress_level=1)
