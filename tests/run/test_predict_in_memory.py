@@ -140,7 +140,7 @@ def test_options_of_csv_files_are_refused(tmp_path: Path) -> None:
 
 def test_masked_and_missing_values_are_empty_cells(tmp_path: Path) -> None:
     masked = np.ma.masked_array(NUMBERS, np.zeros_like(NUMBERS, bool))
-    masked[3, 1] = np.ma.masked
+    masked[3] = np.ma.masked
     targets = [0, 1] * (COUNT // 2)
     with pytest.raises(DataError, match=r"the data, row 4: 'x' is empty. A row needs"):
         unrolled.train((masked, targets), out=tmp_path / "run", **TINY)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from unrolled.data.tables.python_values import as_array
+from unrolled.data.tables.python_values import as_array, is_absent
 
 INPUT = "x"  # name of the input column, where X has no names
 FORMS = "a list of texts, numbers (rows, features), sequences (rows, steps, features), lists of words, or a DataFrame"
@@ -140,13 +140,6 @@ def is_sequence(value: Any) -> bool:
     if isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0:
         return False
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
-
-
-def is_absent(value: Any) -> bool:
-    """Whether a value is None, NaN, NaT or NA."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def described(value: Any) -> str:

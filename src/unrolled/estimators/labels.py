@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.dataset.parse_targets import label_of
-from unrolled.estimators.inputs import as_rows, check_filled, described, is_absent, is_sequence
+from unrolled.data.tables.python_values import is_absent
+from unrolled.estimators.inputs import as_rows, check_filled, described, is_sequence
 
 LABEL_TYPES: tuple[tuple[Any, type], ...] = ((str, str), ((bool, np.bool_), bool), (Number, int))
 TAGS = "a list of tags for each row, a tag for each step"

@@ -10,7 +10,7 @@ from unrolled.data.tables.base import SURROGATES, surrogate_error
 from unrolled.data.tables.in_memory import MemoryTable
 from unrolled.data.tables.python_columns import library_of
 from unrolled.data.tables.python_data import has_columns, is_in_memory, splits_of, table_of
-from unrolled.data.tables.python_values import is_missing
+from unrolled.data.tables.python_values import is_absent
 from unrolled.errors import OptionError
 from unrolled.tasks.frames import is_frame
 
@@ -30,7 +30,7 @@ def inputs_table(data: Any, inputs: Sequence[str], files: bool) -> MemoryTable |
         return None
     texts = str if files else (str, PathLike)
     if isinstance(data, list | tuple) and (
-        not data or (isinstance(data[0], texts) and not any(map(is_missing, data)))
+        not data or (isinstance(data[0], texts) and not any(map(is_absent, data)))
     ):
         return None
     if splits := splits_of(data):

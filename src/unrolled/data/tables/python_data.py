@@ -13,7 +13,7 @@ from unrolled.data.splits import SPLITS
 from unrolled.data.tables.in_memory import ColumnInMemory, MemoryTable, column_of
 from unrolled.data.tables.python_columns import column_names, library_of, make_column
 from unrolled.data.tables.python_forms import FORMS, advice_for_form
-from unrolled.data.tables.python_values import is_missing
+from unrolled.data.tables.python_values import is_absent
 from unrolled.data.tables.split_names import SPLIT_WORDS
 from unrolled.errors import DataError, OptionError
 from unrolled.given import as_path
@@ -222,11 +222,11 @@ def _joined(inputs: MemoryTable, targets: MemoryTable) -> MemoryTable:
 def _of_list(data: list[Any]) -> MemoryTable:
     if not data:
         raise DataError("The data is an empty list. Give it some rows.")
-    first = next((one for one in data if not is_missing(one)), None)
+    first = next((one for one in data if not is_absent(one)), None)
     kind = Mapping if isinstance(data[0], Mapping) else str
     missing = kind is str and isinstance(first, str)  # whether None and NaN are texts that are missing
     wrong = next((row for row, one in enumerate(data, 1)
-                  if not (isinstance(one, kind) or (missing and is_missing(one)))), None)  # fmt: skip
+                  if not (isinstance(one, kind) or (missing and is_absent(one)))), None)  # fmt: skip
     if wrong is not None:
         found = type(data[wrong - 1]).__name__
         begins = "dicts" if kind is Mapping else "texts" if wrong > 1 else "other values"
@@ -235,7 +235,7 @@ def _of_list(data: list[Any]) -> MemoryTable:
             f"{wrong:,} is of type {found}.\nGive {FORMS}."
         )
     if kind is str:
-        if all(one == "" or is_missing(one) for one in data):
+        if all(one == "" or is_absent(one) for one in data):
             raise DataError(f"All {len(data):,} texts of the list are empty. Give it some with text.")
         return MemoryTable({TEXT: column_of(data)}, len(data))
     keys = list({key: None for one in data for key in one})

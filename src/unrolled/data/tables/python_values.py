@@ -56,8 +56,8 @@ def is_cell(value: Any) -> bool:
     return True
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a value that stands alone is missing: None, NaN or NA."""
+def is_absent(value: Any) -> bool:
+    """Whether a value that stands alone is missing: None, NaN, NaT or NA."""
     absent = value is None or type(value).__name__ in ("NAType", "NaTType")
     return absent or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
