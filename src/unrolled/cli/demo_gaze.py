@@ -64,11 +64,11 @@ def write_digits(path: Path, seed: int) -> None:
 
     import numpy as np
 
-    from unrolled.data.media.drawn_digits import draw_digits
+    from unrolled.demos.cluttered_digits import draw_cluttered_digits
     from unrolled.fileio import write_atomically
     from unrolled.seeds import numpy_generator
 
-    images, labels = draw_digits(DRAWN, numpy_generator(seed, "drawn digits"))
+    images, labels = draw_cluttered_digits(DRAWN, numpy_generator(seed, "drawn digits"))
     file = BytesIO()
     np.savez(file, image=images, digit=labels)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,11 +77,11 @@ def write_digits(path: Path, seed: int) -> None:
 
 def print_paths(training: Training) -> None:
     """Prints where the trained net looks at images that it has not seen."""
-    from unrolled.data.media.drawn_digits import draw_digits
+    from unrolled.demos.cluttered_digits import draw_cluttered_digits
     from unrolled.run import load
     from unrolled.seeds import numpy_generator
 
-    images, labels = draw_digits(SHOWN, numpy_generator(training.options.seed, "shown digits"))
+    images, labels = draw_cluttered_digits(SHOWN, numpy_generator(training.options.seed, "shown digits"))
     say("\nWhere it looks, in percent from the left and from the top, and what it says:")
     for found, label in zip(load(training.folder).predict(list(images)), labels.tolist(), strict=True):
         places = [] if found.gaze is None else found.gaze.places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from unrolled.data.media.drawn_digits import draw_digits
+from unrolled.demos.cluttered_digits import draw_cluttered_digits
 from unrolled.demos.temporary import trained
 from unrolled.seeds import numpy_generator
 
@@ -22,8 +22,8 @@ class LookingRow(NamedTuple):
 
 def show_looking(seed: int = 0) -> tuple[LookingRow, ...]:
     """Trains the three on the same images, a digit among scraps of others, for the same number of updates."""
-    images, labels = draw_digits(ROWS, numpy_generator(seed, "demo looking", "training"))
-    new, right = draw_digits(TESTED, numpy_generator(seed, "demo looking", "test"))
+    images, labels = draw_cluttered_digits(ROWS, numpy_generator(seed, "demo looking", "training"))
+    new, right = draw_cluttered_digits(TESTED, numpy_generator(seed, "demo looking", "test"))
     found = []
     for gaze in GAZES:
         net = NET + gaze

@@ -15,7 +15,7 @@ CORNERS = {  # of the seven segments of a display: x and y in shares of the widt
 SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 
 
-def draw_digits(count: int, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def draw_cluttered_digits(count: int, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (count, SIDE, SIDE) of digits of different size, slant and thickness, each at a random place among
     scraps of others, and their labels (count,)."""
     labels: NDArray[np.int64] = generator.integers(0, 10, count)
