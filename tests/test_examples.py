@@ -48,6 +48,7 @@ def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found) == 2 and set(found) <= {"good", "bad"}
 
 
+@pytest.mark.slow
 def test_notebook(tmp_path: Path) -> None:
     """The notebook is executed; its training is one output, which was updated to the end."""
     pytest.importorskip("ipykernel")

@@ -147,6 +147,7 @@ def test_arrays_have_pictures_too(tmp_path: Path, unroll: Unroll) -> None:
             assert {(int(picture.min()), int(picture.max())) for picture in shown} == {(0, 255)}
 
 
+@pytest.mark.slow
 def test_captions_are_listed_from_the_furthest(tmp_path: Path, unroll: Unroll) -> None:
     labels = np.arange(60) % 2
     images = np.stack([shade(label, row)[..., 0] for row, label in enumerate(labels.tolist())])

@@ -137,6 +137,7 @@ def test_a_comparison_on_a_text_is_stored_and_shown_on_a_page(text: Path, tmp_pa
 SMALL: dict[str, Any] = {"models": "lstm", "steps": 2, "seeds": 1, "hidden_size": 8, "threads": 1}
 
 
+@pytest.mark.slow
 def test_a_text_too_small_for_an_interval_is_compared_again_with_the_same_figures(tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("the cat sat on the mat. " * 30)
     settings = CompareSettings(**SMALL, out=str(tmp_path / "c"))
@@ -235,7 +236,7 @@ def test_a_folder_of_several_trainings_must_not_be_a_link(text: Path, tmp_path: 
     assert (tmp_path / "mine" / "c" / "compare.json").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_comparison_keeps_what_was_done(number: signal.Signals, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
     arguments = ["--models", "lstm,gru", "--steps", "3000", "--hidden-size", "32", "--seeds", "1", "--threads", "1"]

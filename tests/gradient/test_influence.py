@@ -93,6 +93,7 @@ def test_a_checkpointed_gradient_is_the_exact_one(strategy: Checkpointed) -> Non
     assert slope_at_the_last_step(strategy, 200) == pytest.approx(-6, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_mean_of_randomised_truncations_is_the_exact_slope() -> None:
     """With every truncation up to 40 steps, descent moves away; one of 200 on average, with rescaling, is right on
     the mean."""

@@ -41,7 +41,9 @@ def weights(run: Path) -> bytes:
     return (run / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("form", ["list of dicts", "pandas", "polars", "dict"])
+@pytest.mark.parametrize(
+    "form", ["pandas", "dict", *(pytest.param(one, marks=pytest.mark.slow) for one in ("list of dicts", "polars"))]
+)
 def test_the_same_data_by_path_and_from_memory_give_the_same_weights(form: str, tmp_path: Path) -> None:
     found = rows()
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))

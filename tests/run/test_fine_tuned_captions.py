@@ -47,6 +47,7 @@ def weights_of(training: Training) -> dict[str, torch.Tensor]:
     return {name: one.detach().clone() for name, one in training.training_state.model.named_parameters()}
 
 
+@pytest.mark.slow
 def test_the_end_is_trained_late_and_the_decoder_from_the_start(captions: Path, tmp_path: Path) -> None:
     training = start(captions, tmp_path / "run", model="lstm")
     assert "with the end of the pretrained net from 70% on" in training.plan_line
@@ -90,6 +91,7 @@ def test_resuming_before_and_in_fine_tuning_ends_with_the_same_bytes(
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (tuned / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_its_plan_repeats_it(captions: Path, tuned: Path, tmp_path: Path) -> None:
     repeated = Training(captions, out=str(tmp_path / "again"), plan=str(tuned), threads=1)
     list(repeated)
@@ -119,6 +121,7 @@ def test_of_few_captions_or_from_a_run_it_is_not_trained_by_itself(
     assert few.monitor is not None and few.monitor.plans[0].tuned_from is None
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_another_keeps_its_end_and_all_else(
     captions: Path, tuned: Path, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ def train(path: Path, out: Path, steps: int = 4, **options: Any) -> Training:
     return training
 
 
-@pytest.mark.parametrize(("encoder", "steps"), [("lenet5", 60), (NORMED, 120)])
+@pytest.mark.parametrize(("encoder", "steps"), [("lenet5", 60), pytest.param(NORMED, 120, marks=pytest.mark.slow)])
 def test_a_net_learns_where_the_square_is(encoder: str, steps: int, images: Path, tmp_path: Path) -> None:
     training = train(images, tmp_path / "run", steps, encoder=encoder, augment="no")
     averaged = training.training_state.optimiser.averaged

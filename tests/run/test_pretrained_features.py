@@ -146,7 +146,7 @@ def test_features_are_computed_once_for_all_trainings(
     assert sum(sizes) == 60
     train(photos, tmp_path / "second", **options)
     assert sum(sizes) == 60
-    (file,) = (tmp_path / "cache").iterdir()
+    (file,) = (tmp_path / "cache").glob("*.sqlite")
     assert file.name.startswith("efficientnet-lite0-128-")
 
 
@@ -197,7 +197,9 @@ def test_cache_is_refused_without_pretrained_features(photos: Path, tmp_path: Pa
         Training(photos, out=str(tmp_path / "run"), model="lstm", steps=1, cache=str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("attention", ["none", "additive", "multihead"])
+@pytest.mark.parametrize(
+    "attention", ["additive", *(pytest.param(one, marks=pytest.mark.slow) for one in ("none", "multihead"))]
+)
 def test_captions_attend_to_the_places_of_an_image(captions: Path, tmp_path: Path, attention: str) -> None:
     training = train(captions, tmp_path / "run", attention=attention, steps=3, hidden_size=16)
     assert "16 places with 320 features each by ImageNet weights" in training.description

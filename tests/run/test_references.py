@@ -74,6 +74,7 @@ def test_texts_of_categories_and_numbers_and_very_many_texts_of_an_input_are_row
     assert found == [[text_of(examples, row)] for row in rows_of_test.tolist()]
 
 
+@pytest.mark.slow
 def test_summary_and_evaluation_score_an_image_once(tmp_path: Path, unroll: Unroll) -> None:
     path = captions(tmp_path / "t.csv")
     training = Training(path, out=str(tmp_path / "run"), test="0.2", **SETTINGS)

@@ -198,6 +198,7 @@ def test_the_plan_of_another_kind_of_run_is_refused(text: Path, uninterrupted: P
         assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_into_memory_is_reported(text: Path, tmp_path: Path) -> None:
     training = Training(text, out=str(tmp_path / "run"), **SMALL | {"window": 10**7, "batch_size": 10**6})
     with pytest.raises(

@@ -158,6 +158,7 @@ def test_evaluate_scores_the_selected_baseline_and_the_net(trained: Path, captio
     assert load(trained).evaluate(captions).to_dict()["others"]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_named_is_kept_whatever_its_score(captions: Path, tmp_path: Path) -> None:
     train(captions, tmp_path / "run", model="gru", valid="0.2")
     run = load(tmp_path / "run")

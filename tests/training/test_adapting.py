@@ -104,6 +104,7 @@ def test_a_rare_token_is_changed_little(tmp_path: Path) -> None:
     assert evaluate_adapted(run.model, adapting, rows, characters).nats < plain
 
 
+@pytest.mark.slow
 def test_evaluate_adapt_adds_a_score_and_leaves_the_run_unchanged(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
