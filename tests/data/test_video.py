@@ -13,6 +13,7 @@ from video_files import grey, moving, write_sound, write_video
 
 from unrolled.data.media import video
 from unrolled.data.media.video import read_frames
+from unrolled.data.modalities.video import VideoInput
 from unrolled.errors import MediaError, MissingExtra
 
 pytest.importorskip("av", reason="needs the extra video")
@@ -148,3 +149,13 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtra, match="Videos need PyAV, which is not installed"):
         read_frames(path, 2, 8, 8)
+
+
+def test_an_animated_gif_is_an_image_unless_videos_were_asked_for(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs the extra vision")
+    shades = [0, 80, 160, 240]
+    first, *rest = [image.new("L", (32, 32), shade) for shade in shades]
+    first.save(tmp_path / "a.gif", save_all=True, append_images=rest, duration=100)
+    assert not VideoInput.matches(["a.gif"] * 3, as_text=False) and VideoInput.names_file("a.GIF")
+    frames = VideoInput(4, 32).read_item([str(tmp_path / "a.gif")], "row 1")
+    assert np.abs(frames.mean((1, 2, 3)) - shades).max() < 3

@@ -70,7 +70,9 @@ class InputReader:
         if is_table(source):
             return self._read_table(source)
         if modality.endings and path.is_dir():
-            files = [file for file in list_files(path) if file.suffix.lower() in modality.endings]
+            below = list_files(path)
+            files = [file for file in below if file.suffix.lower() in modality.endings]
+            files = files or [file for file in below if modality.names_file(file.name)]
             if idx := find_idx(path):
                 raise DataError(
                     f"{source} is a folder of idx files with their labels. Name the file with the {modality.noun}: "

@@ -24,6 +24,7 @@ FRAMES = 16  # of a video, unless --frames says otherwise
 MOST_FRAMES = 1 << 10
 SIDE = 224  # pixels on a side of a frame, unless --image-size says otherwise: those for which the net was made
 MEASURED = 128  # videos, at most, from which the scaling is computed
+ON_REQUEST = ".gif"  # files that are images, unless videos were asked for
 VIEWS = 2  # of a video: itself, and mirrored
 
 Side = Annotated[int, Within(32, 1 << 10)]
@@ -121,7 +122,8 @@ class VideoInput(Modality):
 
     @classmethod
     def names_file(cls, name: str) -> bool:
-        return super().names_file(cls.file_of(name))
+        file = cls.file_of(name)
+        return super().names_file(file) or file.lower().endswith(ON_REQUEST)
 
     @classmethod
     def file_of(cls, cell: str) -> str:
