@@ -47,9 +47,9 @@ from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.encoders.glimpse import GLIMPSE, GLIMPSED_SIDE, is_glimpse
 from unrolled.model.image_features import LEAST_SIDE, FeatureSource
 from unrolled.model.net_end import NetEnd
-from unrolled.model.nets.table import NETS, is_video_net, make_net, make_video_net
+from unrolled.model.nets.table import ALL_NETS, is_video_net, make_net, make_video_net
 from unrolled.model.row_net import head_name
-from unrolled.options import PredictionSettings, TableSettings
+from unrolled.options import FRAMES, PredictionSettings, TableSettings
 from unrolled.registry import LINEAR, choose, parse_component
 from unrolled.tasks.base import StartingWeights
 from unrolled.tasks.image_features import attach_features, frozen_maker, frozen_of
@@ -141,7 +141,7 @@ def whole_images_of(settings: TableSettings) -> WholeImages | None:
     encoder = getattr(settings, "encoder", None)
     if encoder is None or is_video_net(encoder):  # videos have their own, see `frame_net`
         return None
-    choose("encoder", {**NETS, GLIMPSE: None}, parse_component(encoder)[0])
+    choose("encoder", {**ALL_NETS, GLIMPSE: None, FRAMES: None}, parse_component(encoder)[0])
     if is_glimpse(encoder):
         return WholeImages(GLIMPSED_SIDE)
     with torch.device("meta"):  # shapes without weights
