@@ -30,7 +30,8 @@ def show_state(seed: int = 0) -> tuple[StateStep, ...]:
     model = make_hello(seed, SIZE)
     deque(learn_hello(model, UPDATES, RATE), maxlen=0)
     memory = model.memory
-    assert isinstance(memory, RNN)
+    if not isinstance(memory, RNN):
+        raise TypeError(f"the net of this demo has an RNN, not {type(memory).__name__}")
     steps, hidden = [], memory.start(1).hidden  # (1, H)
     with torch.no_grad():
         for letter, token in zip(INPUTS, encode(INPUTS)[0], strict=True):

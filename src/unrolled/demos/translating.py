@@ -46,7 +46,8 @@ def translate(seed: int, model: str, **options: Any) -> Translation:
         )
         (example,) = run.predict([EXAMPLE], show_attention=True)
         attention = example.texts["english"].attention
-        assert attention is not None
+        if attention is None:
+            raise TypeError("a run that generates texts by attention has its weights")
         words = [place for place, word in enumerate(attention.source_tokens) if word.strip()]  # without the BOS token
         return Translation(
             model, run.parameters, right,
