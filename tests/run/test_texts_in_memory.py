@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ import unrolled
 from unrolled.errors import InputError
 
 TEXTS, LABELS = ["a fine film", "dull and long", "warm and funny"] * 10, ["good", "bad", "good"] * 10
-SMALL = {"steps": 1, "threads": 1, "hidden_size": 4, "progress": False}
+SMALL: dict[str, Any] = {"steps": 1, "threads": 1, "hidden_size": 4, "progress": False}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,8 @@ from torch import Tensor, nn
 from unrolled import seeds
 from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, has_target, make_batch
 from unrolled.data.dataset.dataset import Examples
-from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output
 from unrolled.data.dataset.sampling import SAMPLINGS, Natural, row_shares
 from unrolled.data.dataset.targets import LabelTargets, count_labels
-from unrolled.data.modalities.base import Featurizer
 from unrolled.data.modalities.image import PixelFeaturizer
 from unrolled.data.modalities.text import TOKENS
 from unrolled.data.modalities.video_clips import ClipFeaturizer
@@ -31,16 +29,13 @@ from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.model.encoders.glimpse import is_glimpse
 from unrolled.model.heads import balanced_weights
-from unrolled.model.nets.table import is_video_net
 from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
-from unrolled.options import EARLY, PredictionSettings
+from unrolled.options import PredictionSettings
 from unrolled.registry import COUNTED, LINEAR, UNTRAINED, build
-from unrolled.settings import option_name
 from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
 from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
-    advice_for_images,
     check_row_options,
     drop_mismatched,
     shown_row,
@@ -54,6 +49,7 @@ from unrolled.tasks.prediction.baselines import (
     load_baseline,
     save_baselines,
 )
+from unrolled.tasks.prediction.check_options import check_encoder, check_label_options
 from unrolled.tasks.prediction.linear_start import start_heads
 from unrolled.tasks.prediction.metrics import calibrated_nats, metric_of
 from unrolled.tasks.prediction.rows import AT_ONCE, most_rows
@@ -64,7 +60,7 @@ from unrolled.tasks.prediction.summary import (
     summarise_prediction,
     summarise_single,
 )
-from unrolled.tasks.pretrained import encoder_as_given, is_pretrained
+from unrolled.tasks.pretrained import is_pretrained
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.rows_task import FEATURES_SHARE, RowTask
 from unrolled.tasks.trend import trend_of
@@ -80,10 +76,6 @@ if TYPE_CHECKING:
 CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and largest share of a budget, for selecting and scoring
 SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as many with this many labels
 FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
-OF_STEPS = ("model", "hidden_size", "layers", "dropout", "bptt", "stem", "pool", "direction")
-"""Options of models that read steps, so not of a net for whole images."""
-OF_LABEL_SETS = ("loss", "fold_tags", "min_count")
-"""Options of outputs of any number of labels."""
 SHOWN = 8  # validation rows in the samples during training
 PROBED_SHARE = 8  # a batch is this many times as large as the one by which a net for images is timed
 LEAST_UPDATES = 10  # for which there has to be time
@@ -360,55 +352,3 @@ class Prediction(RowTask):
         summary, selected = summarise_single(self.examples, self._baselines, net, baseline.name, self._deadline)
         run.write_facts(**selected.facts())
         return summary
-
-
-def check_label_options(settings: PredictionSettings, outputs: Sequence[Output]) -> None:
-    """Raise OptionError for options about labels that do not apply to these outputs."""
-    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
-    if not any(isinstance(output, MultilabelOutput) for output in outputs):
-        for name in OF_LABEL_SETS:
-            if (value := getattr(settings, name)) != defaults[name]:
-                raise OptionError(
-                    f"{option_name(name)} {value} is for any number of labels per row, and here there is none such. "
-                    "Leave it out, or add --task multilabel."
-                )
-    if settings.sampling == defaults["sampling"]:
-        return
-    if any(output.each or not isinstance(output, LabelOutput | MultilabelOutput) for output in outputs):
-        raise OptionError(
-            f"--sampling {settings.sampling} draws rows by their labels; the outputs here are not labels of rows. "
-            "Leave it out."
-        )
-    if settings.class_weights:
-        raise OptionError(
-            f"--sampling {settings.sampling} and --class-weights balanced both raise rare labels. Leave one of them "
-            "out."
-        )
-
-
-def check_encoder(settings: PredictionSettings, featurizer: Featurizer) -> None:
-    """Raise OptionError where `--encoder` does not apply to the input, or other options do not apply to it."""
-    if settings.encoder is None and settings.freeze == EARLY:
-        raise OptionError(
-            f"--freeze {EARLY} keeps the first half of a net for images, and there is none here. Leave it out, or "
-            "name a component: --freeze encoder"
-        )
-    if settings.encoder is None:
-        return
-    of_video = is_video_net(settings.encoder)
-    if not isinstance(featurizer, ClipFeaturizer if of_video else PixelFeaturizer):
-        raise OptionError(
-            f"{encoder_as_given(settings)} reads {'videos' if of_video else 'images'}, and the input here is "
-            f"{featurizer.step_description}.\n{advice_for_images(featurizer, of_video)}"
-        )
-    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
-    for name in OF_STEPS:
-        if name == "model" and settings.model == LINEAR and frozen_of(featurizer) is not None:
-            continue  # the linear model on the features of the pretrained net
-        if name == "model" and settings.model == settings.encoder:
-            continue  # the net alone
-        if getattr(settings, name) != defaults[name]:
-            raise OptionError(
-                f"{encoder_as_given(settings)} reads whole {'clips' if of_video else 'images'}; "
-                f"{option_name(name)} is for models that read steps.\nLeave one of them out."
-            )
