@@ -117,6 +117,21 @@ class TableFile(ABC):
         return f"{self.path}, row {number:,}"
 
 
+class DerivedTable(TableFile):
+    """A table whose rows are made of those of another one, `table`."""
+
+    table: TableFile
+
+    def missing_mark(self, column: str) -> str | None:
+        return self.table.missing_mark(column)
+
+    def fingerprint(self) -> str:
+        return self.table.fingerprint()
+
+    def place(self, number: int) -> str:
+        return self.table.place(number)
+
+
 def select_places(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
     """The elements at these places, from 0 and in order."""
     waiting = iter(places)

@@ -11,7 +11,7 @@ from unrolled.data.cells.times import seconds_of
 from unrolled.data.cells.written_numbers import shortened
 from unrolled.data.media.clips import Clip
 from unrolled.data.media.video import VIDEO_ENDINGS
-from unrolled.data.tables.base import Row, TableFile
+from unrolled.data.tables.base import DerivedTable, Row, TableFile
 from unrolled.data.tables.columns import Columns
 from unrolled.data.tables.first_cells import first_cells
 from unrolled.errors import DataError
@@ -35,7 +35,7 @@ class Times(NamedTuple):
     end: str
 
 
-class ClipTable(TableFile):
+class ClipTable(DerivedTable):
     """The rows of a table, with the times of a clip in the name of its file: film.mp4#t=12.5,20. Its columns of times
     are gone. An empty start is the beginning of the file, and an empty end its end. Made by `with_clips`."""
 
@@ -69,15 +69,6 @@ class ClipTable(TableFile):
         place, named = self.place(number), self.times
         begins, ends = read_seconds(place, named.start, start), read_seconds(place, named.end, end)
         return Clip(str(file), begins or 0.0, ends).name
-
-    def missing_mark(self, column: str) -> str | None:
-        return self.table.missing_mark(column)
-
-    def fingerprint(self) -> str:
-        return self.table.fingerprint()
-
-    def place(self, number: int) -> str:
-        return self.table.place(number)
 
 
 def read_seconds(place: str, name: str, cell: Cell) -> float | None:

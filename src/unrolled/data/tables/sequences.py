@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from unrolled.data.cells.cell import Cell
-from unrolled.data.tables.base import Row, TableFile
+from unrolled.data.tables.base import DerivedTable, Row, TableFile
 from unrolled.data.tables.columns import fill_down
 from unrolled.errors import DataError
 
 
-class SequenceTable(TableFile):
+class SequenceTable(DerivedTable):
     """One row per sequence of a table. A column that is constant within every sequence gives a single cell, any other
     a list with one entry per step. The rows of a sequence must be consecutive, in step order. Made by `gather`."""
 
@@ -71,12 +71,3 @@ class SequenceTable(TableFile):
         if any(cell is None for cell in cells):
             return None
         return cells[0] if name in self.fixed else list(cells)
-
-    def missing_mark(self, column: str) -> str | None:
-        return self.table.missing_mark(column)
-
-    def fingerprint(self) -> str:
-        return self.table.fingerprint()
-
-    def place(self, number: int) -> str:
-        return self.table.place(number)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from unrolled.data.media.clips import Clip
 from unrolled.data.media.video import VIDEO_ENDINGS
 from unrolled.data.splits import SPLITS
-from unrolled.data.tables.base import Row, TableFile
+from unrolled.data.tables.base import DerivedTable, Row, TableFile
 from unrolled.data.tables.clips import read_seconds
 from unrolled.data.tables.csv import CsvTable
 from unrolled.data.tables.split_names import split_of
@@ -52,7 +52,7 @@ class ListedClip(NamedTuple):
     split: str
 
 
-class VideoList(TableFile):
+class VideoList(DerivedTable):
     """The rows of a list with a column `video` before its own: the clip's file, from the list's folder. Columns of
     times and splits are gone. Rows without a file are left out, where `video` is read."""
 
@@ -112,9 +112,6 @@ class VideoList(TableFile):
             if one is None or (at is not None and one.clip is None):
                 continue
             yield Row(number, cells if at is None else (*cells[:at], one.clip, *cells[at + 1 :]))
-
-    def fingerprint(self) -> str:
-        return self.table.fingerprint()
 
 
 def form_of(table: TableFile) -> ListForm | None:
